@@ -1,0 +1,87 @@
+"""A control layer inside LangGraph: every tool call is decided, approved where need be, run once, and recorded.
+
+The names load when they are first used, so that a command which only reads a policy does not wait for LangGraph.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guarded_agents._lint import Finding
+    from guarded_agents.approval import load_private_key, sign
+    from guarded_agents.assembly import Guard
+    from guarded_agents.errors import (
+        ApprovalError,
+        ApprovalExpiredError,
+        AssemblyError,
+        AuditError,
+        BindingError,
+        ConfigurationError,
+        GuardError,
+        LockfileError,
+        NotEligibleError,
+        PolicyError,
+        ProofError,
+        RequestClosedError,
+        StoreError,
+        TransportError,
+        UngatedToolError,
+        UnknownRequestError,
+        WrongLoopError,
+    )
+    from guarded_agents.policy import PolicyDecisionPoint
+    from guarded_agents.records import AccessRequest, Answer, Decision, Effect, Principal, SignedVote, Vote
+    from guarded_agents.state import GuardContext, GuardedState
+
+__all__ = [
+    "AccessRequest",
+    "Answer",
+    "ApprovalError",
+    "ApprovalExpiredError",
+    "AssemblyError",
+    "AuditError",
+    "BindingError",
+    "ConfigurationError",
+    "Decision",
+    "Effect",
+    "Finding",
+    "Guard",
+    "GuardContext",
+    "GuardError",
+    "GuardedState",
+    "LockfileError",
+    "NotEligibleError",
+    "PolicyDecisionPoint",
+    "PolicyError",
+    "Principal",
+    "ProofError",
+    "RequestClosedError",
+    "SignedVote",
+    "StoreError",
+    "TransportError",
+    "UngatedToolError",
+    "UnknownRequestError",
+    "Vote",
+    "WrongLoopError",
+    "load_private_key",
+    "sign",
+]
+
+_ROOMS = ("errors", "records", "policy", "approval", "state", "_lint", "assembly")  # the cheap ones first
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, loading the room it lives in (PEP 562)."""
+    if name in __all__:
+        for room in _ROOMS:
+            module = import_module(f"guarded_agents.{room}")
+            if hasattr(module, name):
+                value: object = getattr(module, name)
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

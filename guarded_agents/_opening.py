@@ -1,0 +1,88 @@
+"""What a guard is opened from: its files, its store and its servers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from opentelemetry.trace import TracerProvider
+
+from guarded_agents.approval import Signers, parse_allowed_signers
+from guarded_agents.catalog import Catalog, Lockfile, load_lockfile
+from guarded_agents.errors import ConfigurationError
+from guarded_agents.keys import RootKey
+from guarded_agents.policy import Policy, RulePolicy, load_policy
+from guarded_agents.stores import SqliteStore, Store
+from guarded_agents.transport import AdapterTransport, ToolTransport, load_servers
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the files say, each parsed and checked."""
+
+    policy: Policy
+    rules: RulePolicy
+    lockfile: Lockfile
+    catalog: Catalog
+    signers: Signers
+    root: RootKey
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The parameters of `Guard.open`."""
+
+    policy: Path
+    lockfile: Path
+    store: str | Path | Store
+    servers: Mapping[str, object] | None
+    transport: ToolTransport | None
+    root_key: str | Path | None
+    tracer_provider: TracerProvider | None
+    now: Callable[[], datetime]
+    timeout_s: float
+
+    def read(self) -> Files:
+        """Return what the files say. Raises ConfigurationError for the first that cannot be used."""
+        policy = load_policy(_bytes(self.policy), source=str(self.policy))
+        lockfile = load_lockfile(_bytes(self.lockfile), source=str(self.lockfile))
+        signers = Signers({})
+        if policy.signers is not None:
+            path = self.policy.parent / policy.signers
+            signers = Signers(parse_allowed_signers(_text(path), source=str(path)))
+        return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), signers, self._root())
+
+    def open_store(self) -> Store:
+        """Return the store. Raises StoreError."""
+        return SqliteStore.open(self.store) if isinstance(self.store, str | Path) else self.store
+
+    def open_transport(self) -> ToolTransport:
+        """Return the transport; no server is started yet. Raises ConfigurationError."""
+        return self.transport or AdapterTransport(load_servers(self.servers or {}))
+
+    def _root(self) -> RootKey:
+        if self.root_key is not None:
+            return RootKey.load(self.root_key, create=True)
+        if isinstance(self.store, str | Path):
+            return RootKey.load(f"{self.store}.key", create=True)
+        raise ConfigurationError(
+            "root key", expected="a file", got="none", action="pass root_key= where the store is no path"
+        )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            str(path), expected="a readable file", got=error.strerror or "none", action="check the path"
+        ) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return _bytes(path).decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            str(path), expected="UTF-8 text", got="other bytes", action="write the file again"
+        ) from None

@@ -1,0 +1,64 @@
+"""What an interrupt shows, and the only thing that may come back through it."""
+
+from typing import Annotated
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
+from pydantic_core import PydanticCustomError
+
+from guarded_agents import binding
+from guarded_agents.records import ApprovalRequest, SignedVote, Vote
+
+
+def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonValue]:
+    """Return the value of the interrupt: LangChain's ``tool_approval`` shape, and what ours adds.
+
+    *how* tells how to answer. Times are RFC 3339 in UTC.
+    """
+    return {
+        "type": "tool_approval",
+        "tool_call_id": request.call_id,
+        "name": request.tool,
+        "args": binding.parse(request.arguments.encode()),
+        "description": (
+            f"{request.server}/{request.tool} waits for {request.quorum} of {request.group} ({request.approval_rule})."
+        ),
+        "request_id": request.id,
+        "digest": request.digest,
+        "server": request.server,
+        "rule": request.approval_rule,
+        "group": request.group,
+        "quorum": request.quorum,
+        "requester": request.requester.id,
+        "acting_for": request.requester.acting_for,
+        "tenant": request.tenant,
+        "decide_by": request.decide_by.isoformat().replace("+00:00", "Z"),
+        "labels": request.labels.model_dump(mode="json"),
+        "parent": request.parent,
+        "how_to_answer": how,
+    }
+
+
+def _vote(value: object) -> object:
+    """Read JSON as strictly as from a file: a resume value comes as Python, where strict would refuse every enum."""
+    try:
+        return Vote.model_validate_json(value.model_dump_json() if isinstance(value, Vote) else orjson.dumps(value))
+    except (ValidationError, orjson.JSONEncodeError):
+        # The reason would quote the answer, and so perhaps arguments.
+        raise PydanticCustomError("vote", "expected a vote as `approvals` makes it") from None
+
+
+class ResumeAnswer(BaseModel):
+    """The only resume value that is looked at: a signed vote. Give it to ``interrupt`` as ``response_schema``.
+
+    Whatever else comes is refused before LangGraph saves it, and the request waits on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    vote: Annotated[Vote, BeforeValidator(_vote)]
+    signature: str
+
+    def signed(self) -> SignedVote:
+        """Return the signed vote, which still has to be checked."""
+        return SignedVote(vote=self.vote, signature=self.signature)

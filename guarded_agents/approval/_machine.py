@@ -1,0 +1,143 @@
+"""Where a request stands, as a pure state machine (DESIGN section 8).
+
+PENDING goes to APPROVED by a quorum of votes, to REJECTED, ANSWERED or SUPERSEDED by one vote, and
+to EXPIRED by time; APPROVED goes to LAPSED by time. Time never approves, and a quorum below one is
+never met. What the claim does to a request (CONSUMED, VOIDED, WITHDRAWN) is the store's.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, RequestClosedError
+from guarded_agents.records import (
+    Answer,
+    ApprovalRequest,
+    Principal,
+    RequestStatus,
+    SignedVote,
+    StandingRequest,
+)
+
+_SETTLES: Final = {
+    Answer.EDIT: RequestStatus.SUPERSEDED,
+    Answer.REJECT: RequestStatus.REJECTED,
+    Answer.RESPOND: RequestStatus.ANSWERED,
+}
+
+
+def is_barred(approver: str, requester: Principal) -> bool:
+    """Return whether *approver* is who asks, or whom that one acts for (separation of duties).
+
+    Spellings that differ in case or in compatibility forms (Unicode NFKC) are the same person here:
+    that can only bar more.
+    """
+    return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}
+
+
+def _person(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def votes_counted(
+    request: ApprovalRequest,
+    votes: Iterable[SignedVote],
+    *,
+    eligible: frozenset[str],
+) -> frozenset[str]:
+    """Return the distinct people whose votes count towards the quorum of *request*.
+
+    They are in *eligible* and not barred, and signed the digest of this request with APPROVE, or
+    with the EDIT that led to it where ``editor_may_approve``.
+    """
+    return frozenset(
+        signed.vote.approver
+        for signed in votes
+        if signed.vote.digest == request.digest
+        and signed.vote.approver in eligible
+        and not is_barred(signed.vote.approver, request.requester)
+        and _agrees(request, signed)
+    )
+
+
+def _agrees(request: ApprovalRequest, signed: SignedVote) -> bool:
+    vote = signed.vote
+    if vote.answer is Answer.APPROVE:
+        return vote.request == request.id
+    return vote.answer is Answer.EDIT and request.editor_may_approve and vote.request == request.parent
+
+
+def quorum_met(request: ApprovalRequest, votes: Iterable[SignedVote], *, eligible: frozenset[str]) -> bool:
+    """Return whether enough votes count. A quorum below one is never met."""
+    return 1 <= request.quorum <= len(votes_counted(request, votes, eligible=eligible))
+
+
+def status_at(standing: StandingRequest, *, now: datetime) -> RequestStatus:
+    """Return the status at *now* (UTC), with what time alone has done to it: EXPIRED or LAPSED."""
+    if standing.status is RequestStatus.PENDING and now >= standing.request.decide_by:
+        return RequestStatus.EXPIRED
+    if standing.status is RequestStatus.APPROVED and (standing.execute_by is None or now >= standing.execute_by):
+        return RequestStatus.LAPSED
+    return standing.status
+
+
+def is_expired(standing: StandingRequest, *, now: datetime) -> bool:
+    """Return whether time has closed a request that the record still shows as open."""
+    return status_at(standing, now=now) is not standing.status
+
+
+def status_after(
+    standing: StandingRequest,
+    signed: SignedVote,
+    votes: Iterable[SignedVote],
+    *,
+    eligible: frozenset[str],
+    now: datetime,
+) -> RequestStatus:
+    """Return where the request stands once *signed* is added to the earlier *votes*.
+
+    The vote was checked by `check_vote`. Raises RequestClosedError, ApprovalExpiredError, and
+    NotEligibleError for a voter outside *eligible*, the requester, or one who has voted otherwise.
+    """
+    request, vote, earlier = standing.request, signed.vote, tuple(votes)
+    check_open(standing, now=now)
+    check_eligible(request, vote.approver, eligible=eligible)
+    if any(old.vote.approver == vote.approver and old.vote.answer is not vote.answer for old in earlier):
+        raise NotEligibleError(
+            f"approval {request.id}", expected="one answer of each", got="another one before", action="leave it at that"
+        )
+    if vote.answer is not Answer.APPROVE:
+        return _SETTLES[vote.answer]
+    met = quorum_met(request, (*earlier, signed), eligible=eligible)
+    return RequestStatus.APPROVED if met else RequestStatus.PENDING
+
+
+def check_open(standing: StandingRequest, *, now: datetime) -> None:
+    """Raise RequestClosedError or ApprovalExpiredError unless the request can be answered at *now*."""
+    request = standing.request
+    status = status_at(standing, now=now)
+    if status is RequestStatus.EXPIRED and now >= request.decide_by:
+        raise ApprovalExpiredError(request.id, decide_by=request.decide_by, answered_at=now)
+    if status is not RequestStatus.PENDING:
+        raise RequestClosedError(
+            f"approval {request.id}", expected="one that is pending", got=status.value, action="look at what it led to"
+        )
+
+
+def check_eligible(request: ApprovalRequest, approver: str, *, eligible: frozenset[str]) -> None:
+    """Raise NotEligibleError for a requester, and for anybody who is not in *eligible*."""
+    if is_barred(approver, request.requester):
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected="somebody other than who asks",
+            got="the requester",
+            action=f"ask another member of {request.group}",
+        )
+    if approver not in eligible:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected=f"a member of {request.group}",
+            got="somebody else",
+            action="ask a member",
+        )

@@ -1,0 +1,183 @@
+"""Whose signature counts: the allowed_signers file (ssh-keygen(1), section ALLOWED SIGNERS)."""
+
+import binascii
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from guarded_agents.approval._statement import NAMESPACE, statement
+from guarded_agents.errors import ConfigurationError, ProofError
+from guarded_agents.records import SignedVote
+
+_LINE: Final = re.compile(
+    r"""(?P<names>"[^"]*"|[^\s"]+)
+        (?:[ \t]+(?P<options>(?!ssh-ed25519[ \t])(?:"[^"]*"|[^\s"])+))?
+        [ \t]+(?P<kind>\S+)[ \t]+(?P<key>[A-Za-z0-9+/]+={0,2})(?:[ \t].*)?""",
+    re.VERBOSE,
+)
+_OPTION: Final = re.compile(r'(?P<name>[A-Za-z-]+)=(?:"(?P<quoted>[^"]*)"|(?P<bare>[^",]*))(?:,|$)')
+_NAME: Final = re.compile(r"[^\s*?!,\"#\x00-\x1f\x7f]+")
+_MOMENTS: Final = {9: "%Y%m%dZ", 13: "%Y%m%d%H%MZ", 15: "%Y%m%d%H%M%SZ"}  # by length
+_SIGNATURE_BYTES: Final = 64
+_BLOB: Final = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"  # RFC 8709 section 4; the 32 bytes of the key follow
+_KEY_BYTES: Final = 32
+
+
+class AllowedKey(NamedTuple):
+    """A public key and when it counts: from *valid_after* until just before *valid_before* (UTC)."""
+
+    public_key: Ed25519PublicKey
+    valid_after: datetime | None = None
+    valid_before: datetime | None = None
+
+    def counts(self, *, now: datetime) -> bool:
+        """Return whether the key counts at *now*."""
+        return (self.valid_after is None or self.valid_after <= now) and (
+            self.valid_before is None or now < self.valid_before
+        )
+
+
+class Signers:
+    """The people whose signature counts, by exact name."""
+
+    def __init__(self, keys: Mapping[str, tuple[AllowedKey, ...]]) -> None:
+        self._keys = MappingProxyType(dict(keys))
+
+    @property
+    def principals(self) -> frozenset[str]:
+        """Return the names that have a key."""
+        return frozenset(self._keys)
+
+    def verify(self, signed: SignedVote, *, now: datetime) -> None:
+        """Raise ProofError unless a key of the vote's approver that counts at *now* signed the statement."""
+        message, signature = statement(signed.vote), _signature(signed)
+        for key in self._keys.get(signed.vote.approver, ()):
+            if not key.counts(now=now):
+                continue
+            try:
+                key.public_key.verify(signature, message)
+            except InvalidSignature:
+                continue
+            return
+        raise _unproven(signed, "a signature by a key of the approver", "none that fits")
+
+
+def _signature(signed: SignedVote) -> bytes:
+    try:
+        signature = b64decode(signed.signature, validate=True)
+    except ValueError:  # binascii.Error, or letters that are not ASCII
+        raise _unproven(signed, "a signature in base64", "something else") from None
+    if len(signature) != _SIGNATURE_BYTES or b64encode(signature).decode() != signed.signature:
+        raise _unproven(signed, "64 bytes in base64", "something else")
+    return signature
+
+
+def _unproven(signed: SignedVote, expected: str, got: str) -> ProofError:
+    return ProofError(
+        f"vote on {signed.vote.request}", expected=expected, got=got, action="sign the statement with your own key"
+    )
+
+
+def allowed_signers_line(principal: str, public_key: Ed25519PublicKey) -> str:
+    """Return the line (without its end) that lets *principal* sign with *public_key*.
+
+    Raises ConfigurationError for a name that such a file cannot hold exactly.
+    """
+    if not _NAME.fullmatch(principal):
+        raise _bad("principal", 1, "a name without blanks, quotes, commas, #, *, ? and !", "another")
+    key = public_key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return f'{principal} namespaces="{NAMESPACE}" {key}'
+
+
+def parse_allowed_signers(text: str, *, source: str) -> Mapping[str, tuple[AllowedKey, ...]]:
+    """Return the keys in *text* by name. *source* names the file in errors.
+
+    Narrower than OpenSSH, so that nobody is let in by accident: names are exact (no pattern), keys
+    are ssh-ed25519, times are UTC (they end in Z), no certificate authorities, and a key stands
+    once in the file, for one key under two names would be two voters. A line that is limited to
+    other namespaces is passed over. Raises ConfigurationError with the line, which is counted from 1.
+    """
+    keys: dict[str, tuple[AllowedKey, ...]] = {}
+    seen: set[bytes] = set()
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip(" \t\r")
+        if not line or line.startswith("#"):
+            continue
+        name, key = _parse_line(line, source, number)
+        if key is None:
+            continue
+        spelling = key.public_key.public_bytes_raw()
+        if spelling in seen:
+            raise _bad(source, number, "a key that stands once", "one that stands above")
+        seen.add(spelling)
+        keys[name] = (*keys.get(name, ()), key)
+    return MappingProxyType(keys)
+
+
+def _parse_line(line: str, source: str, number: int) -> tuple[str, AllowedKey | None]:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise _bad(source, number, "NAME [OPTIONS] ssh-ed25519 KEY [COMMENT]", "another form")
+    name = match["names"].strip('"')
+    if not _NAME.fullmatch(name):
+        raise _bad(source, number, "one exact name", "a pattern, a list or a blank")
+    if match["kind"] != "ssh-ed25519":
+        raise _bad(source, number, "a key of the kind ssh-ed25519", "another kind")
+    key = _public_key(match["key"])
+    if key is None:
+        raise _bad(source, number, "an Ed25519 public key", "no readable key")
+    options = _parse_options(match["options"] or "", source, number)
+    namespaces = options.get("namespaces", NAMESPACE)
+    if set(namespaces) & set("*?!"):
+        raise _bad(source, number, "exact namespaces", "a pattern")
+    if NAMESPACE not in namespaces.split(","):
+        return name, None
+    return name, AllowedKey(
+        key, _moment(options, "valid-after", source, number), _moment(options, "valid-before", source, number)
+    )
+
+
+def _public_key(text: str) -> Ed25519PublicKey | None:
+    try:
+        blob = b64decode(text, validate=True)
+    except binascii.Error:
+        return None
+    if not blob.startswith(_BLOB) or len(blob) != len(_BLOB) + _KEY_BYTES:
+        return None
+    return Ed25519PublicKey.from_public_bytes(blob[len(_BLOB) :])
+
+
+def _parse_options(text: str, source: str, number: int) -> dict[str, str]:
+    options: dict[str, str] = {}
+    place = 0
+    while place < len(text):
+        match = _OPTION.match(text, place)
+        name = "" if match is None else match["name"].lower()
+        if match is None or name not in {"namespaces", "valid-after", "valid-before"} or name in options:
+            raise _bad(source, number, "the options namespaces, valid-after and valid-before, each once", "another")
+        options[name] = match["bare"] if match["quoted"] is None else match["quoted"]
+        place = match.end()
+    return options
+
+
+def _moment(options: Mapping[str, str], name: str, source: str, number: int) -> datetime | None:
+    text = options.get(name)
+    if text is None:
+        return None
+    form = _MOMENTS.get(len(text))
+    if form is not None and text.isascii() and text[:-1].isdecimal():
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    raise _bad(source, number, f"{name} as YYYYMMDD[HHMM[SS]]Z, in UTC", "another form")
+
+
+def _bad(source: str, line: int, expected: str, got: str) -> ConfigurationError:
+    return ConfigurationError(f"{source}:{line}", expected=expected, got=got, action="correct the allowed signers")

@@ -1,0 +1,134 @@
+"""``guarded-agents audit``: verify the log, look at its end."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import orjson
+import typer
+
+from guarded_agents.audit import CANNOT_PROVE, Verification, parse_head, verify
+from guarded_agents.errors import ConfigurationError, GuardError
+from guarded_agents.records import AuditHead
+
+if TYPE_CHECKING:
+    from guarded_agents.stores import SqliteStore
+
+app: Final = typer.Typer(
+    name="audit", help="Verify the audit log of a store, and look at its end.", no_args_is_help=True
+)
+
+_FAILED_EXIT: Final = 1
+_USAGE_EXIT: Final = 2
+_FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
+_StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(name="verify", epilog=CANNOT_PROVE)
+def verify_command(
+    path: _StorePath,
+    *,
+    head: Annotated[
+        str | None, typer.Option(metavar="LOG:SIZE:ROOT", help="A head that was kept elsewhere, as printed here.")
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Check every entry of STORE's log. Exit status 0 where it is verified, 1 where not, 2 for wrong use."""
+    with _opened(path) as store:
+        kept = None if head is None else parse_head(head)
+        found = verify(store.audit_rows(_FROM_THE_FIRST), log=store.audit_head().log, head=kept)
+    cannot_prove = None if found.against_head else CANNOT_PROVE
+    if as_json:
+        summary = asdict(found) | {
+            "store": str(path),
+            "head": found.head._asdict(),
+            "findings": [finding._asdict() for finding in found.findings],
+            "warnings": [warning._asdict() for warning in found.warnings],
+            "cannot_prove": cannot_prove,
+        }
+        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    else:
+        typer.echo("\n".join([*_report(path, found), *([f"note: {cannot_prove}"] if cannot_prove else [])]))
+    if not found.verified:
+        raise typer.Exit(_FAILED_EXIT)
+
+
+@app.command()
+def tail(
+    path: _StorePath,
+    *,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many entries.")] = 20,
+    as_json: _AsJson = False,
+) -> None:
+    """Print the last entries of STORE's log, without checking them (that is ``audit verify``)."""
+    with _opened(path) as store:
+        rows = list(store.audit_rows(store.audit_head().size - number))[-number:]
+    entries = [(sequence, _parsed(stored), root) for sequence, stored, root in rows]
+    if as_json:
+        listing = [{"sequence": sequence, "hash": root, "entry": entry} for sequence, entry, root in entries]
+        typer.echo(orjson.dumps(listing, option=orjson.OPT_INDENT_2))
+        return
+    for sequence, entry, _ in entries:
+        typer.echo(f"{sequence} {_line(entry)}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["SqliteStore"]:
+    """Open the store, which has to exist. Whatever goes wrong ends in exit status 2."""
+    from guarded_agents.stores import SqliteStore
+
+    try:
+        if not path.is_file() or not path.stat().st_size:
+            raise ConfigurationError(
+                str(path), expected="a store", got="no file, or an empty one", action="name another file"
+            )
+        store = SqliteStore.open(path)
+        try:
+            yield store
+        finally:
+            asyncio.run(store.aclose())
+    except GuardError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(_USAGE_EXIT) from None
+
+
+def _report(path: Path, found: Verification) -> Iterator[str]:
+    count = f"{found.entries:,} {'entry' if found.entries == 1 else 'entries'}"
+    against = ", against the head given" if found.against_head else ""
+    if found.verified:
+        yield f"{path}: verified, {count}{against}"
+    else:
+        yield f"{path}: NOT VERIFIED, {len(found.findings) + found.omitted:,} findings in {count}{against}"
+    yield from (f"entry {sequence}: {what}" for sequence, what in found.findings)
+    yield from (f"entry {sequence}: warning: {what}" for sequence, what in found.warnings)
+    if found.omitted:
+        yield f"and {found.omitted:,} more"
+    yield f"head {_spelt(found.head)}"
+
+
+def _spelt(head: AuditHead) -> str:
+    return _printable(f"{head.log}:{head.size}:{head.root}")
+
+
+def _parsed(stored: bytes) -> object:
+    try:
+        entry: object = orjson.loads(stored)
+    except orjson.JSONDecodeError:
+        return None
+    return entry
+
+
+def _line(entry: object) -> str:
+    if not isinstance(entry, dict):
+        return "not an entry"
+    fields = orjson.dumps(entry.get("fields")).decode()
+    return _printable(f"{entry.get('at')} {entry.get('kind')} {fields}")
+
+
+def _printable(text: str) -> str:
+    """Return *text* with what could move a terminal's cursor or hide something written as an escape."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

@@ -1,0 +1,26 @@
+"""The nodes that stand between the model and the tools."""
+
+from guarded_agents.nodes._approval import Approval, approval_subgraph
+from guarded_agents.nodes._door import Door
+from guarded_agents.nodes._execute import Endings
+from guarded_agents.nodes._loop import HomeLoop, context_of, dual
+from guarded_agents.nodes._plan import Plans
+from guarded_agents.nodes._screen_input import InputState, ScreenInput
+from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._votes import Votes
+
+__all__ = [
+    "Approval",
+    "CallTask",
+    "Door",
+    "Endings",
+    "HomeLoop",
+    "InputState",
+    "Plans",
+    "ScreenInput",
+    "Services",
+    "Votes",
+    "approval_subgraph",
+    "context_of",
+    "dual",
+]

@@ -1,0 +1,167 @@
+"""The approval subgraph: ``hold`` decides and records, ``ask`` waits, then ``execute`` or ``refuse`` (FACTS F32)."""
+
+from collections.abc import Awaitable, Generator
+from typing import Final, Literal, cast
+
+from langchain_core.messages.tool import ToolCall
+from langchain_core.runnables import RunnableConfig
+from langgraph._internal._runnable import RunnableCallable  # LangGraph offers no public dual node
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from guarded_agents.approval import ResumeAnswer, interrupt_payload, open_request
+from guarded_agents.binding import parse
+from guarded_agents.errors import ApprovalError, BindingError, GuardError, StoreError
+from guarded_agents.nodes import _notes
+from guarded_agents.nodes._execute import Endings, Standing, unavailable
+from guarded_agents.nodes._loop import HomeLoop, context_of, dual
+from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._votes import Votes
+from guarded_agents.records import AccessRequest, Reason, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.state import GuardContext, GuardedState
+from guarded_agents.stores import Told
+
+Next = Literal["ask", "execute", "refuse"]
+Steps = Generator[Awaitable[StandingRequest], StandingRequest, Command[Next]]
+HOW: Final = "sign the vote over `digest`, then guard.resume or `guarded-agents approvals`"
+
+
+class ApprovalState(GuardedState, CallTask):
+    """The state of one call's approval: its task, and what it writes to the parent."""
+
+
+class Approval:
+    """The bodies of ``hold`` and ``ask``."""
+
+    def __init__(self, services: Services, endings: Endings, votes: Votes, home: HomeLoop) -> None:
+        """Keep what the bodies work with."""
+        self._services, self._endings, self._votes, self._home = services, endings, votes, home
+
+    async def hold(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Command[Next]:
+        """Write the request row, once, before anybody is asked."""
+        standing = self._endings.derive(task, config, context)
+        if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
+            return Command(goto="refuse")
+        tool, decision, facts = standing.judgement.tool, standing.judgement.decision, standing.facts
+        if tool is None or decision.approval is None:
+            return Command(goto="execute")
+        services, now = self._services, self._services.now()
+        access = AccessRequest(facts.requester, facts.tenant, tool.ref, standing.call.arguments, facts.labels)
+        request = open_request(standing.call, access, decision, key=services.request_key, now=now)
+        note = _notes.held(standing.call, facts, decision, request)
+        try:
+            held = await services.store.hold(request, note, now=now)
+        except StoreError:
+            return Command(goto="refuse")
+        return Command(goto="execute" if isinstance(held, Told) else "ask")
+
+    async def ask(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Command[Next]:
+        """Wait while the store says pending; see `_waiting`."""
+        steps = self._waiting(task, config, context)
+        try:
+            work = next(steps)
+            while True:
+                try:
+                    work = steps.send(await work)
+                except GuardError as error:
+                    work = steps.throw(error)
+        except StopIteration as end:
+            return cast("Command[Next]", end.value)
+
+    def ask_sync(self, task: CallTask, config: RunnableConfig, runtime: Runtime[GuardContext]) -> Command[Next]:
+        """Wait as `ask` does, from a thread without a loop."""
+        steps = self._waiting(task, config, context_of(runtime))
+        try:
+            work = next(steps)
+            while True:
+                try:
+                    work = steps.send(self._home.run_sync(_awaited(work)))
+                except GuardError as error:
+                    work = steps.throw(error)
+        except StopIteration as end:
+            return cast("Command[Next]", end.value)
+
+    async def ask_async(self, task: CallTask, config: RunnableConfig, runtime: Runtime[GuardContext]) -> Command[Next]:
+        """Wait as `ask` does, with LangGraph's own parameters."""
+        return await self.ask(task, config, context_of(runtime))
+
+    def _waiting(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Steps:
+        """Yield what must be awaited, and return where the call goes; interrupt while it is pending.
+
+        A resume value counts only if it is a signed vote that the facade takes. A wake-up that brings
+        none finds the request pending and waits on.
+        """
+        how = HOW
+        while True:
+            try:
+                standing = self._standing(task, config, context)
+                if standing is not None and standing.status is RequestStatus.PENDING:
+                    now = self._services.now()
+                    if now >= standing.request.decide_by:
+                        standing = yield self._services.store.expire(standing.request.id, now=now)
+            except StoreError:
+                interrupt(
+                    {
+                        "type": "tool_approval",
+                        "how_to_answer": "the guard's store cannot be read; wake the thread again later",
+                    }
+                )
+                continue
+            if standing is None or standing.status is not RequestStatus.PENDING:
+                return _leave(task, standing)
+            answer = interrupt(interrupt_payload(standing.request, how=how), response_schema=ResumeAnswer)
+            try:
+                yield self._votes.cast(SignedVote(vote=answer.vote, signature=answer.signature))
+                how = HOW
+            except (ApprovalError, BindingError, StoreError) as error:
+                how = f"{HOW}; the last answer did not count: {error}"
+
+    def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
+        """Return the request that stands for *task*, followed over edits; None where there is none."""
+        derived = self._endings.derive(task, config, context)
+        if derived is Reason.STORE_UNAVAILABLE:
+            raise unavailable()
+        request = derived.request if isinstance(derived, Standing) else None
+        while request is not None and request.status is RequestStatus.SUPERSEDED and request.successor is not None:
+            request = self._services.store.request(request.successor)
+        return request
+
+
+async def _awaited(work: Awaitable[StandingRequest]) -> StandingRequest:
+    return await work
+
+
+def _leave(task: CallTask, standing: StandingRequest | None) -> Command[Next]:
+    """Return where a call goes that waits no longer; an edited one takes its new arguments along."""
+    if standing is None:
+        return Command(goto="refuse")
+    goto: Next = "execute" if standing.status in (RequestStatus.APPROVED, RequestStatus.CONSUMED) else "refuse"
+    request = standing.request
+    if request.parent is None:
+        return Command(goto=goto)
+    call = ToolCall(
+        name=task["call"]["name"], args=parse(request.arguments.encode()), id=request.call_id, type="tool_call"
+    )
+    return Command(goto=goto, update={"call": call, "occurrence": request.occurrence})
+
+
+def approval_subgraph(
+    approval: Approval, endings: Endings, home: HomeLoop
+) -> CompiledStateGraph[ApprovalState, GuardContext, CallTask, GuardedState]:
+    """Return the subgraph, compiled without a checkpointer of its own (FACTS G9)."""
+    graph = StateGraph(ApprovalState, context_schema=GuardContext, input_schema=CallTask, output_schema=GuardedState)
+    graph.add_node(
+        "hold", dual(home, "hold", approval.hold), input_schema=CallTask, destinations=("ask", "execute", "refuse")
+    )
+    graph.add_node(
+        "ask",
+        RunnableCallable(approval.ask_sync, approval.ask_async, name="ask", trace=False),
+        input_schema=CallTask,
+        destinations=("execute", "refuse"),
+    )
+    graph.add_node("execute", dual(home, "execute", endings.execute), input_schema=CallTask)
+    graph.add_node("refuse", dual(home, "refuse", endings.refuse), input_schema=CallTask)
+    graph.add_edge(START, "hold")
+    return graph.compile()

@@ -1,0 +1,209 @@
+"""The only door to a tool (DESIGN I1): `Door.execute_once`.
+
+A plain read is recorded with group commit and sent. Everything else is admitted first, in one durable
+transaction that consumes the permit, claims the call and writes the intent (section 8b.1); from then
+until the outcome is stored it is shielded from cancellation.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from opentelemetry.trace import Span
+
+from guarded_agents.errors import NoReplyError, NotSentError, StoreError
+from guarded_agents.nodes import _notes
+from guarded_agents.nodes._services import Services
+from guarded_agents.nodes._told import WAITING, in_doubt, refusal, told_of
+from guarded_agents.records import (
+    BoundCall,
+    Claim,
+    ClaimStatus,
+    Labels,
+    Outcome,
+    Permit,
+    Reason,
+    ThreadFacts,
+    ToolEffect,
+)
+from guarded_agents.stores import Admission, AuditNote, Told
+from guarded_agents.telemetry import traceparent
+from guarded_agents.transport import ToolReply
+
+_POLL_MAX_S: Final = 0.25  # how often a concurrent loser looks whether the owner has settled, at the slowest
+_IDEMPOTENCY: Final = "guarded_agents/idempotency_key"
+_MISFIT: Final = "The server's answer was withheld: it does not fit the tool's reviewed output schema."
+
+
+class Door:
+    """Sends permitted calls, each at most once."""
+
+    def __init__(self, services: Services) -> None:
+        """Keep the services; hold strong references to what is being sent."""
+        self._services = services
+        self._sending: set[asyncio.Task[Outcome]] = set()
+
+    async def execute_once(self, call: BoundCall, permit: Permit, *, span: Span) -> Outcome:
+        """Send *call* if *permit* covers it, and return what the model is to be told.
+
+        Never raises for what a store, a server or another owner does: each of them is an outcome.
+        """
+        if not permit.covers(call):
+            return refusal(Reason.GUARD_FAILED)
+        if permit.decision.approval is not None and permit.request is None:
+            return WAITING
+        if permit.decision.claimed or permit.request is not None:
+            return await self._claimed(permit, span)
+        return await self._read(permit, span)
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    async def _read(self, permit: Permit, span: Span) -> Outcome:
+        call, services = permit.call, self._services
+        try:
+            services.store.note([self._decided(permit)], now=services.now())
+            outcome = self._screened(permit, await self._send(permit, span))
+        except StoreError:
+            return refusal(Reason.STORE_UNAVAILABLE)
+        except NotSentError:
+            outcome = _failed("The tool's server could not be reached; the call was not sent.")
+        except NoReplyError:
+            outcome = _failed("The tool's server did not answer.")
+        try:
+            await self._label(permit, outcome)
+            services.store.note([_notes.ended(call, outcome)], now=services.now())
+        except StoreError:
+            return refusal(Reason.STORE_UNAVAILABLE)
+        return outcome
+
+    async def _label(self, permit: Permit, outcome: Outcome) -> None:
+        """Make what the thread is now exposed to durable, where that is more than before."""
+        if outcome.status is not ClaimStatus.EXECUTED:
+            return
+        known = self._services.store.thread(permit.call.key.thread)
+        joined = permit.decision.result_labels if known is None else known.labels.join(permit.decision.result_labels)
+        if known is not None and joined != known.labels:
+            await self._services.store.relabel(known.thread, joined)
+            await self._services.store.append([_raised(known, joined)], now=self._services.now())
+
+    # -- everything else -------------------------------------------------------------------------
+
+    async def _claimed(self, permit: Permit, span: Span) -> Outcome:
+        try:
+            told = await self._admit(permit)
+            admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)
+        except StoreError:
+            return refusal(Reason.STORE_UNAVAILABLE)
+        if isinstance(admitted, Outcome):
+            return admitted
+        sending = asyncio.ensure_future(self._send_and_settle(permit, admitted.claim, span))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        return await asyncio.shield(sending)
+
+    async def _admit(self, permit: Permit) -> Admission | Told:
+        call, services = permit.call, self._services
+        now = services.now()
+        request = None if permit.request is None else permit.request.id
+        group = None if permit.request is None else permit.request.group
+        return await services.store.admit(
+            call.key,
+            owner=services.owner,
+            lease_until=now + services.lease,
+            request=request,
+            eligible=frozenset() if group is None else services.members(group),
+            limits=permit.decision.limits,
+            notes=(
+                self._decided(permit),
+                _notes.intended(call, request=request, idempotency_key=services.idempotency_key(call.key)),
+            ),
+            refusal=self._decided(permit),
+            now=now,
+        )
+
+    async def _settled_by_others(self, permit: Permit, told: Told) -> Outcome | Admission:
+        """Return what stands in place of an admission; wait where another owner is about to settle."""
+        if told.waiting:
+            return WAITING
+        if told.claim is None:
+            return refusal(told.reason)
+        claim, services = told.claim, self._services
+        pause_s = 0.005
+        while claim.status is ClaimStatus.SENDING and services.now() < claim.lease_until:
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _POLL_MAX_S)
+            claim = services.store.claim(claim.key) or claim
+        if claim.status is ClaimStatus.SENDING:  # the lease lapsed: asking again makes the row IN_DOUBT
+            again = await self._admit(permit)
+            claim = again.claim or claim
+        if permit.decision.idempotent and claim.status in (ClaimStatus.IN_DOUBT, ClaimStatus.SENDING):
+            now = services.now()
+            again = await services.store.retry(
+                claim.key, owner=services.owner, attempt=claim.attempt, lease_until=now + services.lease, now=now
+            )
+            if isinstance(again, Admission):
+                return again
+            claim = again.claim or claim
+        return told_of(claim)
+
+    async def _send_and_settle(self, permit: Permit, claim: Claim, span: Span) -> Outcome:
+        call, services = permit.call, self._services
+        try:
+            outcome = self._screened(permit, await self._send(permit, span))
+        except NotSentError:
+            outcome = _failed("The tool's server could not be reached; the call was not sent.")
+        except NoReplyError:
+            outcome = in_doubt()
+        try:
+            settled = await services.store.settle(
+                call.key,
+                attempt=claim.attempt,
+                outcome=outcome,
+                labels=permit.decision.result_labels,
+                note=_notes.ended(call, outcome),
+                now=services.now(),
+            )
+        except StoreError:
+            return in_doubt()  # it ran, and that could not be recorded: the row stays SENDING and lapses
+        return told_of(settled)
+
+    # -- both ------------------------------------------------------------------------------------
+
+    def _decided(self, permit: Permit) -> AuditNote:
+        facts = ThreadFacts(
+            permit.call.key.thread, permit.call.key.entry, permit.principal, permit.tenant, permit.labels
+        )
+        return _notes.decided(permit.call, facts, permit.decision, definition=permit.tool.definition)
+
+    async def _send(self, permit: Permit, span: Span) -> ToolReply:
+        meta = {_IDEMPOTENCY: self._services.idempotency_key(permit.call.key)} if permit.decision.claimed else {}
+        if (parent := traceparent(span)) is not None:
+            meta["traceparent"] = parent
+        return await self._services.transport.call(
+            permit.tool.server,
+            permit.tool.name,
+            permit.call.arguments,
+            principal=permit.principal.id,
+            meta=meta,
+            timeout_s=self._services.timeout_s,
+        )
+
+    def _screened(self, permit: Permit, reply: ToolReply) -> Outcome:
+        """Return the outcome of a reply: what of it may be shown, and what it proves."""
+        effect = permit.decision.tool_effect is not ToolEffect.READ
+        if reply.is_error:
+            if effect and not (permit.decision.atomic or reply.proves_nothing_happened):
+                return in_doubt(reply.text)
+            return _failed(reply.text)
+        tool = self._services.catalog.by_key(permit.tool.key)
+        if tool is not None and tool.result is not None and not tool.result.accepts(reply.structured):
+            return Outcome(ClaimStatus.EXECUTED if effect else ClaimStatus.FAILED, _MISFIT, is_error=True)
+        return Outcome(ClaimStatus.EXECUTED, reply.text, is_error=False, artifact=reply.structured)
+
+
+def _failed(text: str) -> Outcome:
+    return Outcome(ClaimStatus.FAILED, text, is_error=True)
+
+
+def _raised(known: ThreadFacts, labels: Labels) -> AuditNote:
+    return _notes.label_raised(replace(known, labels=labels))

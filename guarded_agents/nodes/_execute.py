@@ -1,0 +1,179 @@
+"""``execute`` and ``refuse``: where every call ends. Neither believes its payload, and neither raises for a call."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from langchain_core.runnables import RunnableConfig
+
+from guarded_agents.errors import BindingError, StoreError
+from guarded_agents.nodes import _notes
+from guarded_agents.nodes._door import Door
+from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable
+from guarded_agents.nodes._told import GuardUpdate, refusal, settled, told_of, tool_message
+from guarded_agents.records import (
+    AuditHead,
+    BoundCall,
+    Decision,
+    Outcome,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+    ThreadFacts,
+)
+from guarded_agents.state import GuardContext
+
+EDITED: Final = "An approver changed the arguments of this call to "
+INVALID: Final = "invalid_tool_call"
+_NO_HEAD: Final = AuditHead("", 0, "")
+_BY_STATUS: Final = {
+    RequestStatus.REJECTED: Reason.REJECTED,
+    RequestStatus.ANSWERED: Reason.ANSWERED,
+    RequestStatus.EXPIRED: Reason.EXPIRED,
+    RequestStatus.LAPSED: Reason.LAPSED,
+    RequestStatus.VOIDED: Reason.VOIDED,
+    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
+    RequestStatus.SUPERSEDED: Reason.SUPERSEDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A task, re-derived: the call, who asks, what is decided now, and the request if there is one."""
+
+    call: BoundCall
+    facts: ThreadFacts
+    judgement: Judgement
+    request: StandingRequest | None
+
+
+class Endings:
+    """The bodies of the two nodes that answer a call."""
+
+    def __init__(self, services: Services, door: Door) -> None:
+        """Keep the services and the door."""
+        self._services, self._door = services, door
+
+    def derive(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Standing | Reason:
+        """Re-derive everything about *task* from the store and the policy, or say why that is not possible."""
+        services = self._services
+        try:
+            facts = services.facts(config, context)
+            call = services.bind(facts, task)
+            proposal = services.store.proposal(call.key) if facts.thread else None
+            request = services.store.request_of(call.key) if facts.thread and proposal is not None else None
+        except BindingError:
+            return Reason.UNDIGESTIBLE
+        except StoreError:
+            return Reason.STORE_UNAVAILABLE
+        if proposal is not None:
+            facts = replace(facts, labels=proposal.labels)  # as they stood when the call was proposed (I2)
+        judgement = services.judge(facts, call, task["call"]["name"])
+        permit = services.permit(facts, call, judgement, None if request is None else request.request)
+        if judgement.decision.permitted and not services.still_covers(permit):
+            judgement = replace(judgement, decision=_turned(judgement.decision, Reason.VOIDED))
+        if judgement.decision.permitted and (
+            reason := _misplaced(call, judgement.decision, proposal is not None, config)
+        ):
+            judgement = replace(judgement, decision=_turned(judgement.decision, reason))
+        return Standing(call, facts, judgement, request)
+
+    async def execute(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
+        """Send the call through the door if everything still holds; otherwise refuse it."""
+        standing = self.derive(task, config, context)
+        if isinstance(standing, Standing) and standing.request is not None and standing.judgement.tool is not None:
+            await self._services.observe(standing.judgement.tool.ref.server)  # it waited: the tool may have drifted
+            standing = self.derive(task, config, context)
+        if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
+            return await self._refuse(task, standing)
+        call, decision = standing.call, standing.judgement.decision
+        request = None if standing.request is None else standing.request.request
+        permit = self._services.permit(standing.facts, call, standing.judgement, request)
+        span = self._services.telemetry.start_call(call, decision)
+        outcome = await self._door.execute_once(call, permit, span=span)
+        self._services.telemetry.end_call(span, outcome)
+        if request is not None and request.parent is not None:
+            outcome = replace(outcome, content=f"{EDITED}{request.arguments}. {outcome.content}")
+        return settled(call, task["call"]["name"], decision, outcome, self._head())
+
+    async def refuse(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
+        """Close the call, then tell the model."""
+        return await self._refuse(task, self.derive(task, config, context))
+
+    async def _refuse(self, task: CallTask, standing: Standing | Reason) -> GuardUpdate:
+        name = task["call"]["name"]
+        if isinstance(standing, Reason):
+            reason = Reason.INVALID_CALL if _is_unparsed(task) else standing
+            return {"messages": [tool_message(task["call"]["id"] or "", name, refusal(reason))]}
+        call, decision = standing.call, standing.judgement.decision
+        outcome = _why(task, standing)
+        tool = standing.judgement.tool
+        note = _notes.decided(
+            call,
+            standing.facts,
+            replace(decision, reason=outcome.reason),
+            definition="" if tool is None else tool.ref.definition,
+        )
+        span = self._services.telemetry.start_call(call, decision)
+        try:
+            if standing.facts.thread:
+                claim = await self._services.store.refuse(
+                    call.key, reason=outcome.reason, outcome=outcome, note=note, now=self._services.now()
+                )
+                outcome = outcome if claim.reason is Reason.NOT_PROPOSED else told_of(claim)
+            else:
+                self._services.store.note([note], now=self._services.now())
+        except StoreError:
+            outcome = refusal(Reason.STORE_UNAVAILABLE)
+        self._services.telemetry.end_call(span, outcome)
+        return settled(call, name, decision, outcome, self._head())
+
+    def _head(self) -> AuditHead:
+        try:
+            return self._services.store.audit_head()
+        except StoreError:
+            return _NO_HEAD
+
+
+def _misplaced(call: BoundCall, decision: Decision, proposed: bool, config: RunnableConfig) -> Reason | None:  # noqa: FBT001
+    """Return why a permitted call may not run where it stands, None where it may."""
+    if not call.key.thread:
+        return Reason.NO_THREAD if decision.claimed else None
+    if not proposed:
+        return Reason.NOT_PROPOSED
+    if decision.claimed and not is_durable(config):
+        return Reason.NOT_DURABLE
+    return None
+
+
+def _turned(decision: Decision, reason: Reason) -> Decision:
+    refused = denied(reason)
+    return replace(refused, policy=decision.policy, tool_effect=decision.tool_effect)
+
+
+def _why(task: CallTask, standing: Standing) -> Outcome:
+    """Return what the model is told: an approver's answer where there is one, else the reason of the deny."""
+    if _is_unparsed(task):
+        return refusal(Reason.INVALID_CALL)
+    request = standing.request
+    if request is not None and (reason := _BY_STATUS.get(request.status)) is not None:
+        if reason is Reason.ANSWERED:
+            return Outcome(refusal(Reason.REJECTED).status, _answered(request), is_error=False, reason=reason)
+        told = refusal(reason)
+        if reason is Reason.REJECTED and request.text:
+            return replace(told, content=f"{told.content} The approver's reason: {request.text}")
+        return told
+    decision = standing.judgement.decision
+    return refusal(Reason.VOIDED if decision.permitted else decision.reason)
+
+
+def _is_unparsed(task: CallTask) -> bool:
+    return str(task["call"].get("type")) == INVALID
+
+
+def unavailable() -> StoreError:
+    """Return the error of a store that did not answer, where `derive` has already told so."""
+    return StoreError("store", expected="an answer", got="none", action="wake the thread again later")
+
+
+def _answered(request: StandingRequest) -> str:
+    return f"The call was not carried out. An approver answers instead: {request.text}"

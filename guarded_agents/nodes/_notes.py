@@ -1,0 +1,100 @@
+"""The audit entries of a call. Digests are keyed; arguments never stand in an entry (DESIGN I10)."""
+
+from pydantic import JsonValue
+
+from guarded_agents.audit import Kind
+from guarded_agents.records import (
+    ApprovalRequest,
+    BoundCall,
+    CallKey,
+    Decision,
+    Outcome,
+    Principal,
+    RequestStatus,
+    ThreadFacts,
+)
+from guarded_agents.stores import AuditNote
+
+
+def _place(key: CallKey) -> dict[str, JsonValue]:
+    return {
+        "thread": key.thread,
+        "entry": key.entry,
+        "turn": key.turn,
+        "call": key.digest,
+        "occurrence": key.occurrence,
+    }
+
+
+def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[str, JsonValue]:
+    return _place(call.key) | {
+        "call_id": call.call_id,
+        "tool": call.tool,
+        "principal": facts.requester.id,
+        "acting_for": facts.requester.acting_for,
+        "tenant": facts.tenant,
+        "effect": decision.effect.value,
+        "rule": decision.rule,
+        "reason": decision.reason.value,
+        "detail": decision.detail,
+        "policy": decision.policy,
+        "integrity": facts.labels.integrity.value,
+        "confidentiality": facts.labels.confidentiality.value,
+        "approval": None if decision.approval is None else decision.approval.rule,
+    }
+
+
+def decided(call: BoundCall, facts: ThreadFacts, decision: Decision, *, definition: str) -> AuditNote:
+    """Return the entry of a decision: who asked for what, and which rule answered."""
+    return AuditNote(Kind.DECISION, _decision(call, facts, decision) | {"definition": definition})
+
+
+def intended(call: BoundCall, *, request: str | None, idempotency_key: str) -> AuditNote:
+    """Return the entry of an intent: the last thing on disk before a call with an effect is sent."""
+    return AuditNote(
+        Kind.INTENT,
+        _place(call.key) | {"tool": call.tool, "request": request, "idempotency_key": idempotency_key},
+    )
+
+
+def ended(call: BoundCall, outcome: Outcome) -> AuditNote:
+    """Return the entry of an outcome."""
+    return AuditNote(
+        Kind.OUTCOME,
+        _place(call.key) | {"tool": call.tool, "status": outcome.status.value, "reason": outcome.reason.value},
+    )
+
+
+def held(call: BoundCall, facts: ThreadFacts, decision: Decision, request: ApprovalRequest) -> AuditNote:
+    """Return the entry of a decision that a person has to agree with, and of the request that was opened for it."""
+    return AuditNote(
+        Kind.APPROVAL,
+        _decision(call, facts, decision)
+        | {
+            "definition": request.definition,
+            "request": request.id,
+            "digest": request.digest,
+            "group": request.group,
+            "quorum": request.quorum,
+            "decide_by": request.decide_by.isoformat(),
+            "status": RequestStatus.PENDING.value,
+        },
+    )
+
+
+def asked_by(principal: Principal, tenant: str) -> dict[str, JsonValue]:
+    """Return who asks, as the state shows it."""
+    return {"principal": principal.model_dump(mode="json"), "tenant": tenant}
+
+
+def label_raised(facts: ThreadFacts) -> AuditNote:
+    """Return the entry of a thread whose labels grew stricter."""
+    return AuditNote(
+        Kind.LABEL_RAISED,
+        {
+            "thread": facts.thread,
+            "entry": facts.entry,
+            "integrity": facts.labels.integrity.value,
+            "confidentiality": facts.labels.confidentiality.value,
+        },
+    )

@@ -1,0 +1,167 @@
+"""What the model proposed in a turn: recorded by its wrapper, routed by the edge after it."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages.tool import ToolCall
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, Send
+
+from guarded_agents.errors import BindingError, StoreError
+from guarded_agents.nodes._execute import INVALID
+from guarded_agents.nodes._screen_input import InputState, newest_human
+from guarded_agents.nodes._services import CallTask, Judgement, Services
+from guarded_agents.records import BoundCall, Proposal, ThreadFacts
+from guarded_agents.state import GuardContext
+
+Destination = Literal["execute", "approval", "refuse"]
+_REMEMBERED: Final = 1_024  # turns; a forgotten one is planned again
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One call of a turn: its task, and what was decided; ``call`` is None where it has no canonical form."""
+
+    task: CallTask
+    call: BoundCall | None
+    judgement: Judgement | None
+
+    @property
+    def destination(self) -> Destination:
+        """Return the node that the call goes to. A wrong one is harmless: each decides again."""
+        if self.judgement is None or not self.judgement.decision.permitted:
+            return "refuse"
+        return "execute" if self.judgement.decision.approval is None else "approval"
+
+
+class Plans:
+    """Plans turns, records them, and remembers them for the edge that follows in the same process."""
+
+    def __init__(self, services: Services) -> None:
+        """Keep the services."""
+        self._services = services
+        self._remembered: OrderedDict[Hashable, tuple[AIMessage, tuple[Planned, ...]]] = OrderedDict()
+
+    async def record(
+        self, shown: Sequence[AnyMessage], output: object, config: RunnableConfig, context: GuardContext | None
+    ) -> None:
+        """Record what the model proposes in *output*, having been shown *shown*.
+
+        Nothing is recorded where the thread's entry is not the newest human message, where the
+        context names somebody else than the entry, or where the store fails: the calls are then denied, for no
+        proposal of theirs is on record.
+        """
+        message = _proposal_of(output)
+        at = newest_human(shown)
+        if message is None or at is None:
+            return
+        services = self._services
+        try:
+            facts = services.facts(config, context)
+            if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):
+                return
+            planned = self.plan(facts, message, _turn(shown, at))
+            if facts.thread:
+                await self._propose(facts, planned)
+        except StoreError:
+            return
+        self._remember(facts.thread, message, planned)
+
+    async def _propose(self, facts: ThreadFacts, planned: Sequence[Planned]) -> None:
+        proposals = [
+            Proposal(
+                key=item.call.key,
+                tool=item.call.tool,
+                call_id=item.call.call_id,
+                canonical=item.call.canonical,
+                consequential=item.judgement.decision.claimed and item.judgement.tool is not None,
+                labels=facts.labels,
+            )
+            for item in planned
+            if item.call is not None and item.judgement is not None
+        ]
+        if proposals:
+            durable = any(proposal.consequential for proposal in proposals)
+            await self._services.store.propose(proposals, durable=durable, now=self._services.now())
+
+    def plan(self, facts: ThreadFacts, message: AIMessage, turn: int) -> tuple[Planned, ...]:
+        """Bind and decide each call of *message*."""
+        seen: Counter[str] = Counter()
+        planned = []
+        for call in message.tool_calls:
+            task = CallTask(call=call, turn=turn, occurrence=0)
+            try:
+                bound = self._services.bind(facts, task)
+            except BindingError:
+                planned.append(Planned(task, None, None))
+                continue
+            occurrence = seen[bound.key.digest]
+            seen[bound.key.digest] += 1
+            if occurrence:
+                task = CallTask(call=call, turn=turn, occurrence=occurrence)
+                bound = replace(bound, key=bound.key._replace(occurrence=occurrence))
+            planned.append(Planned(task, bound, self._services.judge(facts, bound, call["name"])))
+        return tuple(planned)
+
+    def route(self, state: InputState, config: RunnableConfig, context: GuardContext | None) -> list[Send]:
+        """Return one task per call of the model's last message; an empty list where it made none. Never raises."""
+        messages = state["messages"]
+        message = messages[-1] if messages else None
+        if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
+            return []
+        at = newest_human(messages)
+        turn = 1 if at is None else _turn(messages[:-1], at)
+        thread = config.get("configurable", {}).get("thread_id")
+        planned = self._recall("" if thread is None else str(thread), message)
+        if planned is None:
+            try:
+                planned = self.plan(self._services.facts(config, context), message, turn)
+            except StoreError:
+                planned = tuple(
+                    Planned(CallTask(call=call, turn=turn, occurrence=0), None, None) for call in message.tool_calls
+                )
+        sends = [Send(item.destination, item.task) for item in planned]
+        sends += [
+            Send("refuse", CallTask(call=_unparsed(call["name"], call["id"]), turn=turn, occurrence=0))
+            for call in message.invalid_tool_calls
+        ]
+        return sends
+
+    def _remember(self, thread: str, message: AIMessage, planned: tuple[Planned, ...]) -> None:
+        self._remembered[thread] = (message, planned)
+        self._remembered.move_to_end(thread)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _recall(self, thread: str, message: AIMessage) -> tuple[Planned, ...] | None:
+        known = self._remembered.pop(thread, None)
+        return known[1] if known is not None and known[0].tool_calls == message.tool_calls else None
+
+
+def _unparsed(name: str | None, call_id: str | None) -> ToolCall:
+    """Return the call that stands for one whose arguments were no JSON; `refuse` tells the model so."""
+    return {"name": name or "", "args": {}, "id": call_id, "type": INVALID}  # type: ignore[typeddict-item]  # LangChain's own mark
+
+
+def _proposal_of(output: object) -> AIMessage | None:
+    """Return the message of *output*, a node's return value, that proposes calls."""
+    if isinstance(output, Command):
+        output = output.update
+    found = output.get("messages") if isinstance(output, dict) else output
+    candidates = found if isinstance(found, list | tuple) else [found]
+    for message in reversed(candidates):
+        if isinstance(message, AIMessage):
+            return message if message.tool_calls else None
+    return None
+
+
+def _turn(shown: Sequence[AnyMessage], at: int) -> int:
+    """Return the number of the model's turn since the entry (from 1), having been shown *shown*."""
+    return 1 + sum(isinstance(message, AIMessage) for message in shown[at + 1 :])
+
+
+def _is_somebody_else(facts: ThreadFacts, context: GuardContext | None) -> bool:
+    return context is not None and (context.principal, context.tenant) != (facts.requester, facts.tenant)

@@ -1,0 +1,156 @@
+"""What every node is handed, and the facts that a task may rely on."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from langchain_core.messages.tool import ToolCall
+from langchain_core.runnables import RunnableConfig
+from pydantic import JsonValue
+from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
+
+from guarded_agents.approval import Signers, covers
+from guarded_agents.binding import bind, keyed_digest, requester_key
+from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
+from guarded_agents.policy import PolicyDecisionPoint
+from guarded_agents.records import (
+    AccessRequest,
+    ApprovalRequest,
+    BoundCall,
+    CallKey,
+    Decision,
+    Effect,
+    Labels,
+    Permit,
+    Principal,
+    Reason,
+    ThreadFacts,
+    ToolRef,
+)
+from guarded_agents.state import GuardContext
+from guarded_agents.stores import Store
+from guarded_agents.telemetry import Telemetry
+from guarded_agents.transport import ToolTransport
+
+NOBODY: Final = Principal(id="")
+_DURABILITY: Final = "__pregel_durability"  # private key of LangGraph; absent means async (FACTS G8)
+
+
+class CallTask(TypedDict):
+    """The payload of one `Send`: a proposal of unknown origin. Nothing else in a task is believed."""
+
+    call: ToolCall
+    turn: int
+    occurrence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the nodes work with. Made once by the guard; holds no state of a run."""
+
+    policy: PolicyDecisionPoint
+    catalog: Catalog
+    store: Store
+    transport: ToolTransport
+    telemetry: Telemetry
+    signers: Signers
+    members: Callable[[str], frozenset[str]]  # who may answer for an approver group now
+    observe: Callable[[str], Awaitable[None]]  # look again at what a server offers
+    now: Callable[[], datetime]  # UTC
+    binding_key: bytes
+    request_key: bytes
+    owner: str
+    timeout_s: float
+    lease: timedelta  # how long a claim is its owner's; longer than timeout_s
+
+    def facts(self, config: RunnableConfig, context: GuardContext | None) -> ThreadFacts:
+        """Return who asks and what the thread was exposed to, from the store by thread.
+
+        Without a thread id they come from the *context* of this very invocation, with the strictest
+        labels; nothing that needs a claim is admitted then. Raises StoreError.
+        """
+        thread = config.get("configurable", {}).get("thread_id")
+        if thread is None:
+            if context is None:
+                return ThreadFacts("", "", NOBODY, "", Labels())
+            return ThreadFacts("", "", context.principal, context.tenant, Labels())
+        return self.store.thread(str(thread)) or ThreadFacts(str(thread), "", NOBODY, "", Labels())
+
+    def bind(self, facts: ThreadFacts, task: CallTask) -> BoundCall:
+        """Bind the call of *task* to who asks and where. Raises BindingError."""
+        call = task["call"]
+        tool = self.catalog.resolve(call["name"])
+        return bind(
+            key=self.binding_key,
+            requester=_requester(facts.requester, facts.tenant),
+            place=(facts.thread, facts.entry, task["turn"]),
+            tool=f"?/{call['name']}" if tool is None else tool.ref.key,
+            call_id=call["id"] or "",
+            arguments=call["args"],
+            occurrence=task["occurrence"],
+        )
+
+    def judge(self, facts: ThreadFacts, call: BoundCall, name: str) -> "Judgement":
+        """Decide about *call*, proposed under the tool name *name*. Never raises: doubt is a deny."""
+        tool = self.catalog.resolve(name)
+        if tool is None:
+            return Judgement(None, denied(Reason.UNKNOWN_TOOL))
+        if (why := self.catalog.quarantine_reason(tool.ref.key)) is not None:
+            return Judgement(tool, denied(Reason.QUARANTINED_TOOL, why))
+        if not facts.requester.id:
+            return Judgement(tool, denied(Reason.UNKNOWN_PRINCIPAL))
+        if not RESERVED_ARGUMENTS.isdisjoint(call.arguments):
+            return Judgement(tool, denied(Reason.RESERVED_ARGUMENT))
+        if not tool.arguments.accepts(call.arguments):
+            return Judgement(tool, denied(Reason.SCHEMA_MISMATCH))
+        request = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
+        try:
+            decision = self.policy.decide(request, now=self.now())
+        except Exception as error:  # noqa: BLE001 - a decision point of the application's own; nothing here interrupts or executes
+            return Judgement(tool, denied(Reason.GUARD_FAILED, type(error).__name__))
+        if decision.permitted and risk_raised(tool.definition.annotations, effect=decision.tool_effect):
+            decision = replace(decision, durable=True)
+        return Judgement(tool, decision)
+
+    def permit(
+        self, facts: ThreadFacts, call: BoundCall, judgement: "Judgement", request: ApprovalRequest | None
+    ) -> Permit:
+        """Return the permit of a decision, from facts that were looked up just now."""
+        ref = ToolRef("?", "", "") if judgement.tool is None else judgement.tool.ref
+        return Permit(call, ref, judgement.decision, facts.requester, facts.tenant, facts.labels, request)
+
+    def still_covers(self, permit: Permit) -> bool:
+        """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
+        return permit.request is None or covers(permit, key=self.request_key)
+
+    def idempotency_key(self, key: CallKey) -> str:
+        """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""
+        return keyed_digest(
+            self.binding_key, "idempotency", key.thread, key.entry, str(key.turn), key.digest, str(key.occurrence)
+        )[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A decision, and the reviewed tool it is about (None where the name is unknown)."""
+
+    tool: CatalogTool | None
+    decision: Decision
+
+
+def denied(reason: Reason, detail: str = "") -> Decision:
+    """Return a deny that no rule of the policy was asked about."""
+    return Decision(Effect.DENY, f"guard:{reason.value}", reason, detail)
+
+
+def is_durable(config: RunnableConfig) -> bool:
+    """Return whether each super-step is on disk before the next begins (durability ``sync``)."""
+    return bool(config.get("configurable", {}).get(_DURABILITY) == "sync")
+
+
+@lru_cache(maxsize=1_024)
+def _requester(principal: Principal, tenant: str) -> str:
+    fields: Mapping[str, JsonValue] = principal.model_dump(mode="json", exclude={"scopes"})
+    return requester_key(fields, tenant)

@@ -1,0 +1,107 @@
+"""What the model is told, and what a task writes to the state."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from langchain_core.messages import ToolMessage
+from pydantic import JsonValue
+
+from guarded_agents.binding import keyed_digest
+from guarded_agents.records import AuditHead, BoundCall, CallKey, Claim, ClaimStatus, Decision, Outcome, Reason
+
+GuardUpdate = dict[str, object]
+"""What a node writes to the state: channel name to JSON or messages."""
+
+NOT_CARRIED_OUT: Final = "This call was not carried out. "
+
+_NEXT: Final[Mapping[Reason, str]] = {
+    Reason.UNKNOWN_TOOL: "There is no such tool; use one of the tools that you were given.",
+    Reason.QUARANTINED_TOOL: "The tool is not available at the moment; tell the user, and do not try it again.",
+    Reason.UNKNOWN_PRINCIPAL: "It is not known who asks; tell the user to sign in.",
+    Reason.MISSING_SCOPE: "The user is not entitled to it; tell the user, and do not try another way.",
+    Reason.NO_RULE: "It is not permitted; tell the user, and do not try another way.",
+    Reason.CONDITION_NOT_MET: "It is not permitted with these arguments; tell the user, and do not try another way.",
+    Reason.CONDITION_FAILED: "It could not be decided; tell the user.",
+    Reason.SCHEMA_MISMATCH: "The arguments do not fit the tool's input schema; correct them and propose it again.",
+    Reason.RESERVED_ARGUMENT: "An argument has a reserved name; tell the user that the tool cannot be used.",
+    Reason.UNDIGESTIBLE: "The arguments cannot be written as JSON within the limits; propose smaller, plain ones.",
+    Reason.INVALID_CALL: "The call is malformed; propose it again with valid JSON and an id of its own.",
+    Reason.NOT_PROPOSED: "It is not on record as proposed in this turn; propose it again if it is still needed.",
+    Reason.SUPERSEDED: "Another call stands in its place; look at the answers to the other calls.",
+    Reason.LIMIT_REACHED: "It was called as often as is permitted; tell the user, and do not try again now.",
+    Reason.NO_THREAD: "The conversation has no thread id, so nothing with an effect may run; tell the user.",
+    Reason.NOT_DURABLE: "The run does not save its steps synchronously (durability must be 'sync'); tell the user.",
+    Reason.STORE_UNAVAILABLE: "It cannot be recorded at the moment, so it may not run; tell the user.",
+    Reason.GUARD_FAILED: "It could not be checked; tell the user.",
+    Reason.REJECTED: "An approver rejected it; tell the user, and do not propose it again.",
+    Reason.EXPIRED: "Nobody approved it in time; tell the user, and ask before you propose it again.",
+    Reason.LAPSED: "Its approval was not used in time; tell the user, and ask before you propose it again.",
+    Reason.VOIDED: "Something that its approval was given for has changed; tell the user.",
+    Reason.WITHDRAWN: "It was withdrawn, because the user wrote something new before it was decided.",
+}
+WAITING: Final = Outcome(
+    ClaimStatus.CLOSED,
+    "This call waits for an approver. Do not propose it again; its answer will follow.",
+    is_error=True,
+)
+IN_DOUBT_TEXT: Final = (
+    "It is not known whether this call was carried out: it was sent, and no reliable answer came. It may still happen. "
+    "Do not repeat it; tell the user that a person has to look."
+)
+
+
+def refusal(reason: Reason) -> Outcome:
+    """Return what the model is told of a call that was not carried out; it reveals no rule."""
+    return Outcome(ClaimStatus.CLOSED, NOT_CARRIED_OUT + _NEXT[reason], is_error=True, reason=reason)
+
+
+def in_doubt(said: str = "") -> Outcome:
+    """Return what the model is told of a call whose outcome nobody knows; *said* is the server's error text."""
+    text = f"{IN_DOUBT_TEXT} The server said: {said}" if said else IN_DOUBT_TEXT
+    return Outcome(ClaimStatus.IN_DOUBT, text, is_error=True)
+
+
+def told_of(claim: Claim) -> Outcome:
+    """Return what a claim row says, the same to everybody who asks."""
+    if claim.status in (ClaimStatus.SENDING, ClaimStatus.CONFLICT, ClaimStatus.NOT_OBSERVED):
+        return in_doubt()
+    if claim.outcome is not None:
+        return claim.outcome
+    return refusal(claim.reason) if claim.status is ClaimStatus.CLOSED else in_doubt()
+
+
+def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | None = None) -> ToolMessage:
+    """Return the answer to one call. Its id follows from the key, so that a replay replaces it."""
+    structured = None if outcome.artifact is None else {"structured_content": outcome.artifact}
+    return ToolMessage(
+        content=outcome.content,
+        tool_call_id=call_id,
+        name=name,
+        status="error" if outcome.is_error else "success",
+        artifact=structured,
+        id=f"tool-{_short(key, call_id)}",
+    )
+
+
+def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, head: AuditHead) -> GuardUpdate:
+    """Return the state update of a task that ends: the answer, what was decided, where the proof is."""
+    entry: dict[str, JsonValue] = {
+        "call_id": call.call_id,
+        "tool": call.tool,
+        "decision": decision.effect.value,
+        "rule": decision.rule,
+        "reason": outcome.reason.value if decision.permitted else decision.reason.value,
+        "status": outcome.status.value,
+        "occurrence": call.key.occurrence,
+    }
+    return {
+        "messages": [tool_message(call.call_id, name, outcome, key=call.key)],
+        "guard_calls": {"entry": call.key.entry, "turn": call.key.turn, "calls": {call.key.digest: entry}},
+        "guard_audit": {"log": head.log, "size": head.size, "root": head.root},
+    }
+
+
+def _short(key: CallKey | None, call_id: str) -> str:
+    if key is None:
+        return keyed_digest(b"", "unanswered", call_id)[:16]
+    return f"{key.digest[:16]}-{key.turn}-{key.occurrence}"

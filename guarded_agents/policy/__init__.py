@@ -1,0 +1,21 @@
+"""May this principal call this tool with these arguments?
+
+A policy file (YAML, DESIGN section 6) becomes a `Policy`; `RulePolicy` decides by it, `explain` says why.
+"""
+
+from guarded_agents.policy._decide import PolicyDecisionPoint, RulePolicy
+from guarded_agents.policy._explain import AskedApprovers, Explanation, explain
+from guarded_agents.policy._file import Policy
+from guarded_agents.policy._load import load_policy
+from guarded_agents.policy._trace import Step
+
+__all__ = [
+    "AskedApprovers",
+    "Explanation",
+    "Policy",
+    "PolicyDecisionPoint",
+    "RulePolicy",
+    "Step",
+    "explain",
+    "load_policy",
+]

@@ -1,0 +1,209 @@
+"""The records of a policy file (DESIGN section 6). Closed, frozen, strict: an unknown key is an error."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, StringConstraints
+
+from guarded_agents.records import Labels, Record, ToolEffect
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smhd])")
+_MAX_DURATION_S: Final = 90 * 86_400  # longer than any quarter; a forgotten zero is likelier
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)")
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def _seconds(value: object) -> int:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        message = "a duration such as 30s, 15m, 4h or 2d"
+        raise ValueError(message)
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _MAX_DURATION_S:
+        message = "a duration of at most 90d"
+        raise ValueError(message)
+    return seconds
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, str) and (_DATE.fullmatch(value) or _MOMENT.fullmatch(value)):
+        moment = datetime.fromisoformat(value)  # raises ValueError for the 31st of February
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    message = "an ISO 8601 date, or a date and time in UTC such as 2027-01-31T00:00:00Z"
+    raise ValueError(message)
+
+
+def _frozen(table: Mapping[Key, Value]) -> Mapping[Key, Value]:
+    return MappingProxyType(dict(table))
+
+
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        message = "each name once"
+        raise ValueError(message)
+    return tuple(sorted(values))
+
+
+RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$")]
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}/[!-~]{1,128}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^\S(?:.{0,254}\S)?$")]
+Scope = Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]{1,256}$")]  # RFC 6749 section 3.3
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
+Table = Annotated[Mapping[Key, Value], AfterValidator(_frozen), PlainSerializer(dict)]
+Names = Annotated[tuple[Name, ...], AfterValidator(_unique)]
+Scopes = Annotated[tuple[Scope, ...], AfterValidator(_unique)]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+Until = Annotated[datetime, BeforeValidator(_moment)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Recording(StrEnum):
+    """When a read is recorded. An effect is always recorded before it is sent (DESIGN I5)."""
+
+    DURABLE = "durable"
+    BUFFERED = "buffered"
+
+
+class ArgumentUse(StrEnum):
+    """What an argument means for the authority of its value (DESIGN section 7)."""
+
+    TARGET = "target"
+    AMOUNT = "amount"
+    CONTENT = "content"
+
+
+class ContentRule(StrEnum):
+    """What a content argument may carry while the thread is tainted (DESIGN section 7)."""
+
+    FREE = "free"
+    NO_NEW_TOKENS = "no_new_tokens"
+    TRUSTED_ONLY = "trusted_only"
+
+
+class PrincipalEntry(Record):
+    """What a principal may hold at most. ``tenants`` restricts it to these; left out, it may act in each."""
+
+    scopes: Scopes = ()
+    tenants: Names | None = None
+
+
+class ApproverGroup(Record):
+    """Who may answer. ``backup`` names the group that is asked next; ``capacity`` bounds what waits."""
+
+    members: Names
+    backup: Name | None = None
+    capacity: Count | None = None
+
+
+class ArgumentEntry(Record):
+    """How the value of one argument gets its authority."""
+
+    use: ArgumentUse
+    natural_key: bool = False
+    content: ContentRule | None = None
+
+
+class DenyEntry(Record):
+    """Denies where ``when`` is anything but false. A hard one stands against exceptions too."""
+
+    id: RuleId
+    when: Text
+    hard: bool = False
+
+
+class ApprovalEntry(Record):
+    """A person has to agree, unless ``when`` is exactly false; without ``when``, always."""
+
+    id: RuleId | None = None  # None: "approval:server/tool"
+    when: Text | None = None
+    approvers: Name
+    quorum: Count = 1
+    decide_within_s: Seconds = Field(alias="decide_within")
+    execute_within_s: Seconds = Field(alias="execute_within")
+    escalate_within_s: Seconds | None = Field(default=None, alias="escalate_within")
+    editor_may_approve: bool = False
+
+
+class LimitEntry(Record):
+    """How often a tool may be admitted: in a thread; per principal and tenant over the last 3,600 s."""
+
+    per_thread: Count | None = None
+    per_hour: Count | None = None
+
+
+class ToolEntry(Record):
+    """What the policy says of one tool. It permits what its scope, schema and condition let through."""
+
+    id: RuleId | None = None  # None: "permit:server/tool"
+    scope: Scope
+    effect: ToolEffect
+    irreversible: bool = False
+    idempotent: bool = False
+    atomic: bool = False
+    hard: bool = False
+    record: Recording | None = None
+    result: Labels = Labels()
+    permit_when: Text | None = None
+    deny_when: tuple[DenyEntry, ...] = ()
+    arguments: Table[Name, ArgumentEntry] = Field(default_factory=lambda: MappingProxyType({}))
+    argument_schema: Table[str, JsonValue] | None = Field(default=None, alias="schema")
+    approval: ApprovalEntry | None = None
+    limits: LimitEntry = LimitEntry()
+
+
+class ExceptionEntry(Record):
+    """Permits what the tool's own condition does not, until its end. Nothing renews it.
+
+    A date alone ends at its first moment, 00:00 UTC: in doubt the shorter reading.
+    """
+
+    id: RuleId
+    allows: ToolName
+    when: Text
+    until: Until
+    reason: Text
+    granted_by: Annotated[Names, Field(min_length=1)]
+
+    def is_live(self, *, now: datetime) -> bool:
+        """Return whether the exception still counts at *now* (aware, UTC)."""
+        return now < self.until
+
+    def remaining(self, *, now: datetime) -> timedelta:
+        """Return how long it still counts at *now* (aware, UTC); negative once it is over."""
+        return self.until - now
+
+
+class PolicyFile(Record):
+    """The sections of the file."""
+
+    version: Literal[1]
+    signers: FileName | None = None
+    principals: Table[Name, PrincipalEntry] = Field(default_factory=lambda: MappingProxyType({}))
+    approvers: Table[Name, ApproverGroup] = Field(default_factory=lambda: MappingProxyType({}))
+    tools: Table[ToolName, ToolEntry]
+    exceptions: tuple[ExceptionEntry, ...] = ()
+
+
+class Policy(PolicyFile):
+    """A loaded policy. ``digest`` is the SHA-256 of the file's bytes (hex); ``source`` names the file.
+
+    ``signers`` is the name of an OpenSSH allowed_signers file beside the policy, with the
+    approvers' keys; None where there is none.
+    """
+
+    digest: str
+    source: str
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """Return who is in the approver group *group*, sorted; nobody where there is no such group."""
+        entry = self.approvers.get(group)
+        return () if entry is None else entry.members

@@ -1,0 +1,16 @@
+"""Stores: trust, proposals, requests, votes, claims and audit entries, outside the checkpointer.
+
+Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
+"""
+
+from guarded_agents.stores._protocol import (
+    Admission,
+    AuditNote,
+    ClosedCall,
+    EntryOpened,
+    Store,
+    Told,
+)
+from guarded_agents.stores._sqlite import SqliteStore
+
+__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "SqliteStore", "Store", "Told"]

@@ -1,0 +1,144 @@
+"""The transaction that admits a call: check, consume, claim and intend at once (DESIGN section 8b.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from guarded_agents.records import (
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Limits,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
+from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
+from guarded_agents.stores._protocol import Admission, AuditNote, Told
+from guarded_agents.stores._rows import KEY_IS, asker_of, micros, request_of_key, tool_of
+from guarded_agents.stores._tx import Tx
+from guarded_agents.stores._votes import quorum_stands
+
+_HOUR: Final = timedelta(seconds=3_600)
+_REFUSES: Final = {
+    RequestStatus.ANSWERED: Reason.ANSWERED,
+    RequestStatus.REJECTED: Reason.REJECTED,
+    RequestStatus.EXPIRED: Reason.EXPIRED,
+    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
+    RequestStatus.LAPSED: Reason.LAPSED,
+}
+"""Why a call is refused whose request ended thus; VOIDED for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the door asks when it wants to send a call."""
+
+    key: CallKey
+    owner: str
+    lease_until: datetime  # UTC
+    request: str | None
+    eligible: frozenset[str]
+    limits: Limits
+    notes: Sequence[AuditNote]
+    refusal: AuditNote
+    now: datetime  # UTC
+
+
+def admit(tx: Tx, asked: Asked) -> Admission | Told:
+    """Check, consume, claim and intend at once (8b.1; TX claim): the first writer of the row wins."""
+    standing = request_of_key(tx.db, asked.key)
+    claim = existing_row(tx, asked.key, asked.now)
+    if claim is not None:
+        return told_of(claim, standing)
+    tool = tool_of(tx.db, asked.key)
+    if tool is None:
+        _append_refusal(tx, asked, Reason.NOT_PROPOSED)
+        return Told(Reason.NOT_PROPOSED)
+    if (waiting := _waiting(asked, standing)) is not None:
+        return waiting
+    reason = _spent_request(tx, asked, standing) or _limit_reached(tx, asked, tool)
+    if reason is not None:
+        return _refused(tx, asked, tool, reason)
+    return _admitted(tx, asked, tool)
+
+
+def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
+    """Return what is told while nobody may be told that the call is refused (8b.3)."""
+    if standing is None:
+        return None if asked.request is None else Told(Reason.PERMITTED, waiting=True)
+    if asked.request not in (None, standing.request.id):
+        return Told(Reason.PERMITTED, waiting=True)
+    if standing.status is RequestStatus.PENDING:
+        return Told(Reason.PERMITTED, waiting=True, standing=standing)
+    if standing.status is RequestStatus.SUPERSEDED:
+        return Told(Reason.SUPERSEDED, waiting=True, standing=standing)
+    return None
+
+
+def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Reason | None:
+    """Return why the request cannot be consumed now; the quorum is counted again over who is eligible now."""
+    if standing is None:
+        return None
+    if standing.status is not RequestStatus.APPROVED:
+        return _REFUSES.get(standing.status, Reason.VOIDED)
+    if standing.execute_by is None or asked.now >= standing.execute_by:
+        return Reason.LAPSED
+    if asked.request is not None and not quorum_stands(tx, standing.request, asked.eligible):
+        return Reason.VOIDED
+    return None
+
+
+def _limit_reached(tx: Tx, asked: Asked, tool: str) -> Reason | None:
+    limits = asked.limits
+    if limits.per_thread is not None:
+        (count,) = tx.db.execute(
+            "SELECT count(*) FROM claims WHERE thread = ? AND tool = ? AND admitted_at IS NOT NULL",
+            (asked.key.thread, tool),
+        ).fetchone()
+        if count >= limits.per_thread:
+            return Reason.LIMIT_REACHED
+    if limits.per_hour is not None:
+        (count,) = tx.db.execute(
+            "SELECT count(*) FROM claims WHERE tool = ? AND requester = ? AND tenant = ? AND admitted_at > ?",
+            (tool, *asker_of(tx.db, asked.key), micros(asked.now - _HOUR)),
+        ).fetchone()
+        if count >= limits.per_hour:
+            return Reason.LIMIT_REACHED
+    return None
+
+
+def _append_refusal(tx: Tx, asked: Asked, reason: Reason) -> None:
+    kind, fields = asked.refusal
+    tx.append([AuditNote(kind, {**fields, "reason": reason})], asked.now)
+
+
+def _refused(tx: Tx, asked: Asked, tool: str, reason: Reason) -> Told:
+    claim = close_row(tx, asked.key, reason, tool=tool, now=asked.now)
+    ends = RequestStatus.LAPSED if reason is Reason.LAPSED else RequestStatus.VOIDED
+    close_request(tx, asked.key, ends, asked.now)
+    _append_refusal(tx, asked, reason)
+    return Told(reason, claim, standing=request_of_key(tx.db, asked.key))
+
+
+def _admitted(tx: Tx, asked: Asked, tool: str) -> Admission:
+    now = micros(asked.now)
+    tx.db.execute(f"UPDATE requests SET status = 'consumed' WHERE {KEY_IS}", asked.key)
+    tx.db.execute(
+        "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, 1, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
+        (
+            *asked.key,
+            tool,
+            *asker_of(tx.db, asked.key),
+            asked.owner,
+            micros(asked.lease_until),
+            Reason.PERMITTED.value,
+            now,
+            now,
+        ),
+    )
+    tx.append(asked.notes, asked.now)
+    return Admission(
+        Claim(asked.key, ClaimStatus.SENDING, asked.owner, 1, asked.lease_until, Reason.PERMITTED, outcome=None)
+    )

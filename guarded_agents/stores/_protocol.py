@@ -1,0 +1,242 @@
+"""What the guard asks of a store. Each method that changes something is one transaction."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+from guarded_agents.records import (
+    ApprovalRequest,
+    AuditHead,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Labels,
+    Limits,
+    Outcome,
+    Principal,
+    Proposal,
+    Reason,
+    RequestStatus,
+    SignedVote,
+    StandingRequest,
+    ThreadFacts,
+)
+
+
+class AuditNote(NamedTuple):
+    """What a transaction adds to the audit log, in the same transaction: a kind and closed JSON fields without floats."""
+
+    kind: str
+    fields: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCall:
+    """A call of the previous turn that had no answer when new input came, and what to tell about it."""
+
+    call_id: str
+    tool: str
+    claim: Claim  # CLOSED (withdrawn), SENDING or IN_DOUBT (told as in doubt), or settled (its outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOpened:
+    """The thread after its newest user input was recorded."""
+
+    facts: ThreadFacts
+    fresh: bool  # False where this entry was already open: a resume or a replay
+    closed: tuple[ClosedCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The permit was consumed and the intent is on disk: the caller is the owner and may send, once."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The call was not admitted; this is what stands in the store instead.
+
+    ``claim`` is set where a claim row exists (also one that this transaction closed); it is None
+    where nothing was closed: the call is not a recorded proposal (``reason`` NOT_PROPOSED), or its
+    request is still pending (``waiting`` is then True and nothing may be told as refused).
+    """
+
+    reason: Reason
+    claim: Claim | None = None
+    waiting: bool = False
+    standing: StandingRequest | None = None
+
+
+class Store(Protocol):
+    """The facts that enforcement trusts. Reads are synchronous, indexed and thread-safe.
+
+    Every method raises StoreError when the store cannot answer; the caller then denies.
+    """
+
+    # -- reads ---------------------------------------------------------------------------------
+
+    def thread(self, thread: str) -> ThreadFacts | None:
+        """Return what is known of *thread*, including what is still buffered."""
+
+    def proposal(self, key: CallKey) -> Proposal | None:
+        """Return the recorded proposal of *key*, including what is still buffered."""
+
+    def claim(self, key: CallKey) -> Claim | None:
+        """Return the claim row of *key*."""
+
+    def request(self, request_id: str) -> StandingRequest | None:
+        """Return the request of that id."""
+
+    def request_of(self, key: CallKey) -> StandingRequest | None:
+        """Return the request that would be consumed by *key*."""
+
+    def requests(
+        self, *, status: RequestStatus | None = RequestStatus.PENDING, limit: int = 100, after: str | None = None
+    ) -> tuple[StandingRequest, ...]:
+        """Return requests by decide-by, then id; *after* is the last id of the page before. None means any status."""
+
+    def votes(self, request_id: str) -> tuple[SignedVote, ...]:
+        """Return the votes on a request, oldest first."""
+
+    def doubts(self, *, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
+        """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*."""
+
+    def audit_head(self) -> AuditHead:
+        """Return the head as last committed."""
+
+    def audit_rows(self, start: int = 0) -> Iterator[tuple[int, bytes, str]]:
+        """Yield (sequence, stored bytes, hash as hex) from sequence *start* on."""
+
+    # -- transactions --------------------------------------------------------------------------
+
+    async def open_entry(
+        self,
+        *,
+        thread: str,
+        entry: str,
+        requester: Principal,
+        tenant: str,
+        labels: Labels,
+        now: datetime,
+    ) -> EntryOpened:
+        """Make *entry* the current one of *thread*, idempotently.
+
+        A new entry withdraws what the previous one left open (section 8b.2): each recorded
+        proposal without a claim row gets a CLOSED one with reason WITHDRAWN, each open request
+        becomes WITHDRAWN, also the successor of an edit. A row that is SENDING stays as it is.
+        Re-opening an older entry (time travel) makes it current and withdraws likewise. An entry
+        that is recorded with another requester or tenant raises NotEligibleError.
+        """
+
+    async def propose(self, calls: Sequence[Proposal], *, durable: bool, now: datetime) -> frozenset[CallKey]:
+        """Record what the model proposes in one turn; return the keys that are refused.
+
+        All calls share thread, entry and turn. Recording the same again changes nothing. Where the
+        turn already holds another proposal, each older call that is consequential and has no row
+        is closed first (reason SUPERSEDED, its request too); where one is SENDING, EXECUTED, IN_DOUBT,
+        HAPPENED, NOT_OBSERVED or CONFLICT, the new consequential calls are refused (8b.6).
+        With *durable* False (no call is consequential, the turn is new) the write is buffered.
+        """
+
+    async def hold(self, request: ApprovalRequest, note: AuditNote, *, now: datetime) -> StandingRequest | Told:
+        """Write *request* as PENDING, once. Return the standing one where it exists already.
+
+        Told where the call is no recorded proposal or its claim row exists. A closed request is
+        never re-opened (8b.6).
+        """
+
+    async def vote(
+        self,
+        signed: SignedVote,
+        *,
+        eligible: frozenset[str],
+        edited: ApprovalRequest | None,
+        note: AuditNote,
+        now: datetime,
+    ) -> StandingRequest:
+        """Record a vote that the facade has verified, and move the request.
+
+        Raises UnknownRequestError, RequestClosedError (not pending), ApprovalExpiredError (and
+        closes it as EXPIRED), NotEligibleError (not in *eligible*, the requester, or has voted otherwise).
+        The same vote again returns the standing request. APPROVE counts votes over *eligible* against
+        the quorum and sets ``execute_by``; REJECT and RESPOND settle at once. EDIT makes the request SUPERSEDED,
+        closes its claim row (reason SUPERSEDED), records the edited call as a proposal of the same turn and call id,
+        and writes *edited* as PENDING, or as APPROVED where ``editor_may_approve`` and the quorum is 1.
+        Returns the request that now stands (the edited one after EDIT).
+        """
+
+    async def admit(
+        self,
+        key: CallKey,
+        *,
+        owner: str,
+        lease_until: datetime,
+        request: str | None,
+        eligible: frozenset[str],
+        limits: Limits,
+        notes: Sequence[AuditNote],
+        refusal: AuditNote,
+        now: datetime,
+    ) -> Admission | Told:
+        """Consume, claim and intend in one durable transaction (8b.1): on disk (fsync) when it returns.
+
+        In this order: an existing row is told (a SENDING one whose lease lapsed becomes IN_DOUBT first);
+        no recorded proposal is told as NOT_PROPOSED; a request (*request* is its id) that is PENDING or absent
+        is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, a quorum
+        not met over *eligible* makes it VOIDED, any other status is told, each closing the row; then *limits* are
+        counted over the admitted claims of the tool (per thread; per hour for requester and tenant), and a
+        limit reached closes the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING, attempt 1,
+        and *notes* are appended; where it is refused, *refusal* is appended with the reason as field ``reason``.
+        """
+
+    async def retry(
+        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, now: datetime
+    ) -> Admission | Told:
+        """Take over a claim IN_DOUBT (or SENDING with a lapsed lease) of an idempotent tool, once per wake.
+
+        Compares *attempt* with the row's; a row that moved on is told.
+        """
+
+    async def settle(
+        self, key: CallKey, *, attempt: int, outcome: Outcome, labels: Labels, note: AuditNote, now: datetime
+    ) -> Claim:
+        """Store the outcome of a sent call and join *labels* into the thread's, in one transaction.
+
+        ``outcome.status`` is EXECUTED, FAILED or IN_DOUBT. EXECUTED over NOT_HAPPENED or NOT_OBSERVED, FAILED or CLOSED
+        becomes CONFLICT; FAILED after a first attempt becomes IN_DOUBT; FAILED or IN_DOUBT by an attempt that is no longer
+        the row's changes nothing. Returns the row as it then stands.
+        """
+
+    async def refuse(self, key: CallKey, *, reason: Reason, outcome: Outcome, note: AuditNote, now: datetime) -> Claim:
+        """Close the row before the model is told (8b.2); an open request becomes VOIDED (EXPIRED for reason EXPIRED).
+
+        The first writer wins: an existing row is returned unchanged (a lapsed SENDING becomes IN_DOUBT).
+        A call that is no recorded proposal gets no row; the returned claim is then CLOSED with NOT_PROPOSED, not stored.
+        """
+
+    async def expire(self, request_id: str, *, now: datetime) -> StandingRequest:
+        """Close a request whose time has passed (PENDING as EXPIRED, APPROVED as LAPSED); otherwise change nothing."""
+
+    async def relabel(self, thread: str, labels: Labels) -> None:
+        """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""
+
+    async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
+        """Append entries durably; return the head after them."""
+
+    def note(self, notes: Sequence[AuditNote], *, now: datetime) -> None:
+        """Append entries with group commit: before the next durable transaction, at the latest after 50 ms.
+
+        Raises StoreError where an earlier group could not be written or the buffer (10,000 entries) is full.
+        """
+
+    async def aclose(self) -> None:
+        """Write what is buffered and close."""
+
+
+__all__ = ["Admission", "AuditNote", "ClaimStatus", "ClosedCall", "EntryOpened", "Store", "Told"]

@@ -1,0 +1,70 @@
+"""The transactions that write a request and that let its time pass."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from guarded_agents.approval import status_at
+from guarded_agents.audit import Kind
+from guarded_agents.errors import UnknownRequestError
+from guarded_agents.records import ApprovalRequest, Reason, RequestStatus, StandingRequest
+from guarded_agents.stores._closing import existing_row, note_of, told_of
+from guarded_agents.stores._protocol import AuditNote, Told
+from guarded_agents.stores._rows import micros, put, put_request, request_of_id, request_of_key, tool_of
+from guarded_agents.stores._tx import Tx
+
+
+def hold(tx: Tx, request: ApprovalRequest, note: AuditNote, *, now: datetime) -> StandingRequest | Told:
+    """Write *request* as PENDING, once; never re-open it (8b.6; TX hold)."""
+    standing = request_of_key(tx.db, request.key)
+    claim = existing_row(tx, request.key, now)
+    if claim is not None:
+        return told_of(claim, standing)
+    if standing is not None:
+        return standing
+    if tool_of(tx.db, request.key) is None:
+        return Told(Reason.NOT_PROPOSED)
+    put_request(tx.db, request)
+    tx.append([note], now)
+    return StandingRequest(request, RequestStatus.PENDING)
+
+
+def expire(tx: Tx, request_id: str, *, now: datetime) -> StandingRequest:
+    """Close a request whose time has passed (section 8; TX sweep). Raises UnknownRequestError."""
+    standing = known(tx, request_id)
+    status = status_at(standing, now=now)
+    return standing if status is standing.status else timed_out(tx, standing, status, now)
+
+
+def timed_out(tx: Tx, standing: StandingRequest, status: RequestStatus, now: datetime) -> StandingRequest:
+    """Move a request to *status*, EXPIRED or LAPSED, and say so in the audit log."""
+    request = standing.request
+    tx.append([note_of(Kind.APPROVAL, request.key, request=request.id, status=status)], now)
+    return store_move(tx, replace(standing, status=status, settled_at=now))
+
+
+def known(tx: Tx, request_id: str) -> StandingRequest:
+    """Return the request of that id. Raises UnknownRequestError."""
+    standing = request_of_id(tx.db, request_id)
+    if standing is None:
+        raise UnknownRequestError(
+            f"approval {request_id}", expected="a request of that id", got="none", action="list the requests"
+        )
+    return standing
+
+
+def store_move(tx: Tx, standing: StandingRequest) -> StandingRequest:
+    """Write where *standing* now stands, and return it."""
+    tx.db.execute(
+        "UPDATE requests SET status = ?, execute_by = ?, settled_at = ?, settled_by = ?, text = ?, successor = ?"
+        " WHERE id = ?",
+        (
+            standing.status.value,
+            None if standing.execute_by is None else micros(standing.execute_by),
+            None if standing.settled_at is None else micros(standing.settled_at),
+            standing.settled_by,
+            None if standing.text is None else put(tx.db, standing.text.encode()),
+            standing.successor,
+            standing.request.id,
+        ),
+    )
+    return standing

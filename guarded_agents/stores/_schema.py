@@ -1,0 +1,177 @@
+"""The tables, and how a file is opened.
+
+Times are integer microseconds since 1970, UTC. What people wrote (arguments, answers, texts) stands
+only in ``payloads``, named by number: erasing it sets the body to NULL and touches neither
+claim nor audit entry. A payload row is never deleted, so that no number is given twice.
+"""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from guarded_agents.errors import StoreError
+from guarded_agents.stores._failures import BUSY_TIMEOUT_S, store_error, told
+
+SCHEMA_VERSION: Final = 1
+MEMORY: Final = ":memory:"
+
+_KEY: Final = (
+    "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
+    " occurrence INTEGER NOT NULL"
+)
+_UNIQUE: Final = "(thread, entry, turn, digest, occurrence)"
+_TABLES: Final = (
+    "CREATE TABLE guard_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE payloads (id INTEGER PRIMARY KEY, body BLOB) STRICT",
+    """CREATE TABLE threads (
+        thread TEXT PRIMARY KEY, entry TEXT, integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE entries (
+        thread TEXT NOT NULL, entry TEXT NOT NULL, requester TEXT NOT NULL, tenant TEXT NOT NULL,
+        opened_at INTEGER NOT NULL, PRIMARY KEY (thread, entry)
+    ) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE proposals (
+        {_KEY}, tool TEXT NOT NULL, call_id TEXT NOT NULL, consequential INTEGER NOT NULL,
+        integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL, payload INTEGER NOT NULL,
+        PRIMARY KEY {_UNIQUE}
+    ) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE claims (
+        {_KEY}, tool TEXT NOT NULL, requester TEXT NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL,
+        owner TEXT NOT NULL, attempt INTEGER NOT NULL, lease_until INTEGER NOT NULL, reason TEXT NOT NULL,
+        admitted_at INTEGER, changed_at INTEGER NOT NULL,
+        outcome_status TEXT, outcome_is_error INTEGER, outcome_reason TEXT, outcome_payload INTEGER,
+        PRIMARY KEY {_UNIQUE}
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX claims_of_thread ON claims (thread, tool) WHERE admitted_at IS NOT NULL",
+    "CREATE INDEX claims_of_requester ON claims (tool, requester, tenant, admitted_at) WHERE admitted_at IS NOT NULL",
+    "CREATE INDEX claims_open ON claims (status, lease_until) WHERE status IN ('sending', 'in_doubt', 'conflict')",
+    f"""CREATE TABLE requests (
+        id TEXT PRIMARY KEY, {_KEY}, status TEXT NOT NULL, decide_by INTEGER NOT NULL, execute_by INTEGER,
+        settled_at INTEGER, settled_by TEXT, text INTEGER, successor TEXT,
+        document TEXT NOT NULL, arguments INTEGER NOT NULL,
+        UNIQUE {_UNIQUE}
+    ) STRICT""",
+    "CREATE INDEX requests_by_status ON requests (status, decide_by, id)",
+    "CREATE INDEX requests_by_time ON requests (decide_by, id)",
+    """CREATE TABLE votes (
+        number INTEGER PRIMARY KEY, request TEXT NOT NULL, approver TEXT NOT NULL, answer TEXT NOT NULL,
+        digest TEXT NOT NULL, document TEXT NOT NULL, payload INTEGER NOT NULL, UNIQUE (request, approver)
+    ) STRICT""",
+    "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash TEXT NOT NULL) STRICT",
+)
+
+
+def open_writer(path: str, log_id: str | None) -> tuple[sqlite3.Connection, str]:
+    """Open *path* for writing, making it (mode 0600) where it is missing; return it and the id of its log.
+
+    Raises StoreError where it is of another schema version, of another application, corrupt, or
+    holds another log than *log_id*; nothing is changed then.
+    """
+    db = _connect(path)
+    try:
+        with told(path):
+            log = _prepare(db, path, log_id)
+    except BaseException:
+        db.close()
+        raise
+    return db, log
+
+
+def open_reader(path: str) -> sqlite3.Connection:
+    """Open *path*, which `open_writer` has prepared, for reading only."""
+    db = _connect(path)
+    with told(path):
+        db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    try:
+        if path != MEMORY:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return sqlite3.connect(
+            path if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode=rw",
+            uri=path != MEMORY,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,  # transactions begin and end where we say
+            check_same_thread=False,  # each connection is used by one thread at a time
+        )
+    except OSError as error:
+        raise StoreError(
+            f"store {path}",
+            expected="a file that can be opened for writing",
+            got=error.strerror or type(error).__name__,
+            action="make its folder and give this process access",
+        ) from error
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+
+
+def _prepare(db: sqlite3.Connection, path: str, log_id: str | None) -> str:
+    if not _tables(db):
+        db.execute("PRAGMA page_size = 8192")  # audit entries of 1 KB cost a third less than with 4096
+        _enter_wal(db)
+        db.execute("BEGIN IMMEDIATE")
+        if not _tables(db):  # another process may have been first
+            _create(db, log_id or uuid4().hex)
+        db.execute("COMMIT")
+    meta = _meta(db, path)
+    if log_id not in (None, meta["log_id"]):
+        raise StoreError(
+            f"store {path}",
+            expected=f"the audit log {log_id}",
+            got=f"the audit log {meta['log_id']}",
+            action="name the file of that log, or leave the log id out",
+        )
+    _enter_wal(db)
+    db.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns (FACTS F29)
+    return meta["log_id"]
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[str]]:
+    return db.execute("SELECT name FROM sqlite_schema").fetchall()
+
+
+def _create(db: sqlite3.Connection, log_id: str) -> None:
+    for statement in _TABLES:
+        db.execute(statement)
+    meta = {"schema_version": str(SCHEMA_VERSION), "log_id": log_id}
+    db.executemany("INSERT INTO guard_meta VALUES (?, ?)", meta.items())
+
+
+def _meta(db: sqlite3.Connection, path: str) -> dict[str, str]:
+    if ("guard_meta",) not in _tables(db):
+        raise StoreError(
+            f"store {path}",
+            expected="an empty file or a store of guarded_agents",
+            got="a database of another application",
+            action="name another file",
+        )
+    with closing(db.execute("SELECT name, value FROM guard_meta")) as rows:
+        meta: dict[str, str] = dict(rows)
+    if meta.get("schema_version") != str(SCHEMA_VERSION):
+        raise StoreError(
+            f"store {path}",
+            expected=f"schema version {SCHEMA_VERSION}",
+            got=f"version {meta.get('schema_version')}",
+            action="use the release of guarded_agents that wrote it",
+        )
+    return meta
+
+
+def _enter_wal(db: sqlite3.Connection) -> None:
+    """Enter WAL mode. It needs the file for itself and has no busy handler, so it is tried for a while."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
+        else:
+            return

@@ -1,0 +1,181 @@
+"""What a store is handed, with as little of it as possible to say."""
+
+from datetime import UTC, datetime, timedelta
+
+from guarded_agents.records import (
+    UNEXPOSED,
+    Answer,
+    ApprovalRequest,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Labels,
+    Limits,
+    Outcome,
+    Principal,
+    Proposal,
+    Reason,
+    SignedVote,
+    StandingRequest,
+    Vote,
+)
+from guarded_agents.stores import Admission, AuditNote, ClosedCall, EntryOpened, SqliteStore, Told
+
+TEN = datetime(2026, 1, 5, 10, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DESK = Principal(id="desk-agent", scopes=("refunds:write",), acting_for="bob")
+BOTH = frozenset({"ana", "raj"})
+NOTE = AuditNote("decision", {"said": "by the caller"})
+INTENT = AuditNote("intent", {"said": "before it is sent"})
+REFUSAL = AuditNote("refusal", {"said": "why not"})
+SENT = Outcome(ClaimStatus.EXECUTED, "refunded", is_error=False, artifact={"amount": 0.5})
+ERROR = Outcome(ClaimStatus.FAILED, "no such order", is_error=True)
+SILENCE = Outcome(ClaimStatus.IN_DOUBT, "no answer", is_error=True)
+CLOSED = Outcome(ClaimStatus.CLOSED, "not carried out", is_error=True, reason=Reason.REJECTED)
+
+
+def key(digest: str = "a", *, thread: str = "thread", entry: str = "entry", turn: int = 1) -> CallKey:
+    return CallKey(thread, entry, turn, digest, 0)
+
+
+def proposal(of: CallKey | None = None, *, consequential: bool = True, tool: str = "payments/refund") -> Proposal:
+    of = of or key()
+    return Proposal(of, tool, f"call-{of.digest}", b'{"order":"' + of.digest.encode() + b'"}', consequential, UNEXPOSED)
+
+
+def request(of: CallKey | None = None, **changes: object) -> ApprovalRequest:
+    of = of or key()
+    values: dict[str, object] = {
+        "id": f"r-{of.digest}",
+        "thread": of.thread,
+        "entry": of.entry,
+        "turn": of.turn,
+        "call_digest": of.digest,
+        "occurrence": of.occurrence,
+        "call_id": f"call-{of.digest}",
+        "server": "payments",
+        "tool": "refund",
+        "definition": "d" * 64,
+        "arguments": f'{{"order":"{of.digest}"}}',
+        "requester": DESK,
+        "tenant": "acme",
+        "labels": UNEXPOSED,
+        "policy": "p" * 64,
+        "rule": "payments/refund",
+        "approval_rule": "refund-over-50",
+        "group": "finance",
+        "members": ("ana", "raj"),
+        "quorum": 1,
+        "editor_may_approve": False,
+        "execute_within_s": 900,
+        "created_at": TEN,
+        "decide_by": TEN + HOUR,
+        "digest": f"digest-{of.digest}",
+    }
+    return ApprovalRequest.model_validate(values | changes)
+
+
+def vote(
+    on: ApprovalRequest, approver: str = "ana", answer: Answer = Answer.APPROVE, *, digest: str | None = None, **more: str
+) -> SignedVote:
+    cast = Vote(
+        request=on.id, digest=digest or on.digest, approver=approver, answer=answer, at=TEN, nonce="0" * 32, **more
+    )
+    return SignedVote(vote=cast, signature=f"{approver}'s")
+
+
+class Desk:
+    """A store, and the calls of its methods with what the tests do not care about filled in."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+
+    async def enter(
+        self, entry: str = "entry", *, requester: Principal = DESK, tenant: str = "acme", labels: Labels = UNEXPOSED
+    ) -> EntryOpened:
+        return await self.store.open_entry(
+            thread="thread", entry=entry, requester=requester, tenant=tenant, labels=labels, now=TEN
+        )
+
+    async def propose(self, *calls: Proposal, durable: bool = True) -> frozenset[CallKey]:
+        return await self.store.propose(calls or (proposal(),), durable=durable, now=TEN)
+
+    async def hold(self, of: ApprovalRequest | None = None, *, now: datetime = TEN) -> StandingRequest | Told:
+        return await self.store.hold(of or request(), NOTE, now=now)
+
+    async def vote(
+        self,
+        cast: SignedVote | None = None,
+        *,
+        eligible: frozenset[str] = BOTH,
+        edited: ApprovalRequest | None = None,
+        now: datetime = TEN,
+    ) -> StandingRequest:
+        cast = cast or vote(request())
+        return await self.store.vote(cast, eligible=eligible, edited=edited, note=AuditNote("vote", {}), now=now)
+
+    async def admit(
+        self,
+        of: CallKey | None = None,
+        *,
+        request: str | None = None,
+        eligible: frozenset[str] = BOTH,
+        limits: Limits = Limits(),
+        now: datetime = TEN,
+        owner: str = "me",
+    ) -> Admission | Told:
+        return await self.store.admit(
+            of or key(),
+            owner=owner,
+            lease_until=now + MINUTE,
+            request=request,
+            eligible=eligible,
+            limits=limits,
+            notes=[INTENT],
+            refusal=REFUSAL,
+            now=now,
+        )
+
+    async def retry(self, attempt: int, *, now: datetime = TEN) -> Admission | Told:
+        return await self.store.retry(key(), owner="other", attempt=attempt, lease_until=now + MINUTE, now=now)
+
+    async def settle(
+        self, outcome: Outcome = SENT, *, of: CallKey | None = None, attempt: int = 1, labels: Labels = UNEXPOSED
+    ) -> Claim:
+        note = AuditNote("outcome", {"said": outcome.status})
+        return await self.store.settle(
+            of or key(), attempt=attempt, outcome=outcome, labels=labels, note=note, now=TEN
+        )
+
+    async def refuse(
+        self, of: CallKey | None = None, *, reason: Reason = Reason.REJECTED, now: datetime = TEN
+    ) -> Claim:
+        return await self.store.refuse(of or key(), reason=reason, outcome=CLOSED, note=REFUSAL, now=now)
+
+    async def approved(self, of: ApprovalRequest | None = None) -> StandingRequest:
+        """Propose, hold and approve one call."""
+        of = of or request()
+        await self.propose(proposal(of.key))
+        await self.hold(of)
+        return await self.vote(vote(of))
+
+    def set_status(self, status: ClaimStatus, of: CallKey | None = None) -> None:
+        """Put a claim row where no transaction of this release puts it."""
+        writer = self.store._writer
+
+        def change(tx: object) -> None:
+            tx.db.execute(  # type: ignore[attr-defined]
+                "UPDATE claims SET status = ? WHERE digest = ?", (status.value, (of or key()).digest)
+            )
+
+        writer.submit(change).result()  # type: ignore[arg-type]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the audit entries, in order."""
+        import json
+
+        return [json.loads(stored)["kind"] for _, stored, _ in self.store.audit_rows()]
+
+
+__all__ = ["Admission", "ClosedCall", "Desk", "Told"]

@@ -1,0 +1,161 @@
+"""Whose signature counts."""
+
+from base64 import b64encode
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guarded_agents.approval import AllowedKey, Signers, allowed_signers_line, parse_allowed_signers, sign
+from guarded_agents.errors import ConfigurationError, ProofError
+from tests.support.approvals import PRIVATE, SIGNERS, TEN, opened, voted
+
+ANA, RAJ = (PRIVATE[name].public_key() for name in ("ana@example.com", "raj@example.com"))
+A, R = (key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() for key in (ANA, RAJ))
+RAW_KEY = A.split()[1]
+
+LINES = {
+    "bare": (f"ana {A}", AllowedKey(ANA)),
+    "comment": (f"ana {A} ana at work", AllowedKey(ANA)),
+    "blanks": (f"  ana\t {A}  \r", AllowedKey(ANA)),
+    "quoted-name": (f'"ana" {A}', AllowedKey(ANA)),
+    "namespace": (f'ana namespaces="guarded-agents" {A}', AllowedKey(ANA)),
+    "one-of-namespaces": (f'ana namespaces="git,guarded-agents" {A}', AllowedKey(ANA)),
+    "options-in-capitals": (f'ana Namespaces="guarded-agents" {A}', AllowedKey(ANA)),
+    "day": (f"ana valid-before=20270131Z {A}", AllowedKey(ANA, None, datetime(2027, 1, 31, tzinfo=UTC))),
+    "minute-and-second": (
+        f'ana valid-after="202601051000Z",valid-before=20260105120030Z,namespaces="guarded-agents" {A}',
+        AllowedKey(ANA, TEN, datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)),
+    ),
+}
+
+
+def raw(key: AllowedKey) -> tuple[object, ...]:
+    return (key.public_key.public_bytes_raw(), *key[1:])
+
+
+@pytest.mark.parametrize(("line", "key"), LINES.values(), ids=LINES)
+def test_a_line_names_one_person_and_one_key(line: str, key: AllowedKey) -> None:
+    keys = parse_allowed_signers(f"# who may sign\n\n{line}\n", source="signers")
+    assert list(keys) == ["ana"]
+    assert [raw(found) for found in keys["ana"]] == [raw(key)]
+
+
+def test_a_person_may_have_several_keys() -> None:
+    assert len(parse_allowed_signers(f"ana {A}\nana {R}", source="signers")["ana"]) == 2
+
+
+def test_a_line_for_other_namespaces_is_passed_over() -> None:
+    assert parse_allowed_signers(f'ana namespaces="git" {A}', source="signers") == {}
+
+
+REFUSED = {
+    "glob": f"*@example.com {A}",
+    "one-letter-glob": f"an? {A}",
+    "negation": f"!ana {A}",
+    "list": f"ana,raj {A}",
+    "quoted-list": f'"ana,raj" {A}',
+    "blank-name": f'"" {A}',
+    "name-with-blank": f'"ana b" {A}',
+    "no-key": "ana ssh-ed25519",
+    "no-name": A,
+    "rsa": "ana ssh-rsa AAAAB3NzaC1yc2E=",
+    "other-key-within": "ana ssh-ed25519 AAAAB3NzaC1yc2E=",
+    "short-key": f"ana ssh-ed25519 {RAW_KEY[:-4]}",
+    "bad-padding": f"ana ssh-ed25519 {RAW_KEY[:-1]}",
+    "certificate-authority": f"ana cert-authority {A}",
+    "unknown-option": f'ana touch="no" {A}',
+    "option-twice": f'ana namespaces="git",namespaces="guarded-agents" {A}',
+    "option-unclosed": f'ana namespaces="git {A}',
+    "namespace-pattern": f'ana namespaces="guarded-*" {A}',
+    "local-time": f"ana valid-before=20270131 {A}",
+    "no-such-day": f"ana valid-before=20270231Z {A}",
+    "no-time": f"ana valid-before=soon {A}",
+    "other-digits": f"ana valid-before=２０２７０１３１Z {A}",
+    "letters-in-time": f"ana valid-before=2027013xZ {A}",
+    "certificate": "ana ssh-ed25519-cert-v01@openssh.com AAAA",
+}
+
+
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+def test_what_could_let_in_somebody_by_accident_is_refused_with_its_line(line: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^team/signers:3: expected") as caught:
+        parse_allowed_signers(f"# team\nraj {R}\n{line}\n", source="team/signers")
+    assert RAW_KEY not in str(caught.value)
+
+
+@pytest.mark.requirement("B9")
+@pytest.mark.parametrize("name", ["ana", "raj"])
+def test_one_key_is_never_two_voters(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="signers:2: expected a key that stands once"):
+        parse_allowed_signers(f"ana {A}\n{name} {A}", source="signers")
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(ConfigurationError):
+        parse_allowed_signers(text, source="signers")
+
+
+def test_a_line_that_is_made_is_read_back() -> None:
+    keys = parse_allowed_signers(allowed_signers_line("ana@example.com", ANA), source="signers")
+    assert raw(keys["ana@example.com"][0]) == raw(AllowedKey(ANA))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a,b", "*", "#a", "a\n", 'a"'], ids=ascii)
+def test_no_line_is_made_for_a_name_that_it_could_not_hold(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="principal"):
+        allowed_signers_line(name, ANA)
+
+
+@pytest.mark.requirement("I7")
+def test_a_signature_by_a_key_of_the_approver_is_proof() -> None:
+    SIGNERS.verify(voted(opened()), now=TEN)
+    assert "ana@example.com" in SIGNERS.principals
+
+
+SIGNED = voted(opened())
+FORGED = {
+    "other-approver": SIGNED.model_copy(
+        update={"vote": SIGNED.vote.model_copy(update={"approver": "raj@example.com"})}
+    ),
+    "unknown-approver": SIGNED.model_copy(update={"vote": SIGNED.vote.model_copy(update={"approver": "eve"})}),
+    "other-key": sign(SIGNED.vote, Ed25519PrivateKey.generate()),
+    "changed-text": SIGNED.model_copy(update={"vote": SIGNED.vote.model_copy(update={"text": "fine"})}),
+    "no-signature": SIGNED.model_copy(update={"signature": ""}),
+    "no-base64": SIGNED.model_copy(update={"signature": "ä" * 88}),
+    "short": SIGNED.model_copy(update={"signature": b64encode(b"0" * 63).decode()}),
+    "other-spelling": SIGNED.model_copy(update={"signature": SIGNED.signature[:-3] + "x=="}),
+    "zeros": SIGNED.model_copy(update={"signature": b64encode(bytes(64)).decode()}),
+}
+
+
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("signed", FORGED.values(), ids=FORGED)
+def test_any_other_signature_proves_nothing(signed: object) -> None:
+    with pytest.raises(ProofError):
+        SIGNERS.verify(signed, now=TEN)  # type: ignore[arg-type]
+
+
+MINUTE = timedelta(minutes=1)
+WINDOWS = {
+    "from-now": (AllowedKey(ANA, TEN, None), True),
+    "not-yet": (AllowedKey(ANA, TEN + MINUTE, None), False),
+    "until-later": (AllowedKey(ANA, None, TEN + MINUTE), True),
+    "until-now": (AllowedKey(ANA, None, TEN), False),
+}
+
+
+@pytest.mark.parametrize(("key", "counts"), WINDOWS.values(), ids=WINDOWS)
+def test_a_key_counts_only_in_its_time(key: AllowedKey, counts: bool) -> None:
+    signers = Signers({"ana@example.com": (key,)})
+    if counts:
+        signers.verify(SIGNED, now=TEN)
+    else:
+        with pytest.raises(ProofError):
+            signers.verify(SIGNED, now=TEN)

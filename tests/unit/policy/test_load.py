@@ -1,0 +1,260 @@
+"""From the bytes of a policy file to a Policy, or one clear error."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from pydantic import ValidationError
+
+from guarded_agents.errors import PolicyError
+from guarded_agents.policy import Policy, RulePolicy, load_policy
+from guarded_agents.policy._file import ContentRule, Recording
+from guarded_agents.records import Confidentiality, Integrity, Labels, ToolEffect
+
+WHOLE = b"""\
+version: 1
+signers: approvers.keys
+principals:
+  desk-agent: {scopes: [refunds:write, orders:read, mail:send]}
+  clerk: {scopes: [orders:read], tenants: [acme]}
+approvers:
+  finance: {members: [raj@example.com, ana@example.com], backup: leads, capacity: 50}
+  leads: {members: [lea@example.com]}
+tools:
+  orders/get_order: {scope: orders:read, effect: read, record: durable, result: {confidentiality: internal}}
+  payments/refund:
+    id: refund
+    scope: refunds:write
+    effect: write
+    irreversible: true
+    atomic: true
+    permit_when: 0 < args.amount_cents && args.amount_cents <= 50000
+    deny_when:
+      - {id: no-test-orders, when: args.order_id.startsWith('test'), hard: true}
+    arguments:
+      order_id: {use: target, natural_key: true}
+      amount_cents: {use: amount}
+      note: {use: content, content: no_new_tokens}
+    schema: {type: object, required: [amount_cents], properties: {amount_cents: {type: integer}}}
+    approval:
+      id: refund-over-50
+      when: args.amount_cents > 5000
+      approvers: finance
+      quorum: 2
+      decide_within: 4h
+      execute_within: 15m
+      escalate_within: 30m
+      editor_may_approve: true
+    limits: {per_thread: 3, per_hour: 20}
+  mail/send:
+    {scope: mail:send, effect: egress, idempotent: true,
+     approval: {approvers: leads, decide_within: 30s, execute_within: 2d}}
+exceptions:
+  - id: EX-7
+    allows: payments/refund
+    when: args.amount_cents <= 60000
+    until: 2027-01-31
+    reason: the bank was down
+    granted_by: [ana@example.com]
+"""
+
+
+def test_a_whole_policy_is_read_as_it_stands() -> None:
+    policy = load_policy(WHOLE, source="policy.yaml")
+    assert policy.digest == sha256(WHOLE).hexdigest()
+    assert policy.source == "policy.yaml"
+    assert policy.signers == "approvers.keys"
+    assert policy.principals["desk-agent"].scopes == ("mail:send", "orders:read", "refunds:write")
+    assert policy.principals["clerk"].tenants == ("acme",)
+    assert policy.members("finance") == ("ana@example.com", "raj@example.com")
+    assert policy.members("Finance") == ()
+    assert policy.approvers["finance"].backup == "leads"
+    order = policy.tools["orders/get_order"]
+    assert (order.effect, order.record) == (ToolEffect.READ, Recording.DURABLE)
+    assert order.result == Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.INTERNAL)
+    refund = policy.tools["payments/refund"]
+    assert refund.approval is not None
+    assert (refund.approval.decide_within_s, refund.approval.execute_within_s) == (14_400, 900)
+    assert refund.approval.escalate_within_s == 1_800
+    assert refund.arguments["note"].content is ContentRule.NO_NEW_TOKENS
+    assert refund.result == Labels()
+    exception = policy.exceptions[0]
+    assert exception.until == datetime(2027, 1, 31, tzinfo=UTC)
+    assert exception.is_live(now=exception.until - timedelta(seconds=1))
+    assert not exception.is_live(now=exception.until)
+    assert exception.remaining(now=exception.until - timedelta(days=1)) == timedelta(days=1)
+
+
+def test_a_policy_is_frozen() -> None:
+    policy = load_policy(WHOLE, source="policy.yaml")
+    with pytest.raises(ValidationError):
+        policy.digest = "0"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        policy.tools["a/b"] = policy.tools["mail/send"]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        policy.tools["mail/send"].arguments["x"] = None  # type: ignore[index]
+
+
+def line_of(text: str) -> int:
+    return WHOLE.decode().split(text, 1)[0].count("\n") + 1
+
+
+# what is put in the place of what, the words that the error has, and the text on whose line the error stands
+BROKEN = {
+    "an unknown section": ("signers:", "signer:", "a key of this section", "signers:"),
+    "an unknown key": ("irreversible: true", "ireversible: true", "'ireversible'", "irreversible:"),
+    "a key that only a loaded policy has": ("signers: approvers.keys", "digest: abc", "'digest'", "signers:"),
+    "a python name for a key": ("decide_within: 4h", "decide_within_s: 4h", "'decide_within_s'", "decide_within: 4h"),
+    "no version": ("version: 1\n", "", "the key 'version'", "version"),
+    "another version": ("version: 1", "version: 2", "expected 1 at version", "version"),
+    "a version as text": ("version: 1", "version: '1'", "expected 1 at version", "version"),
+    "no scope": ("    scope: refunds:write\n", "", "the key 'scope'", "payments/refund:"),
+    "an unknown effect": ("effect: write", "effect: delete", "'read', 'write' or 'egress'", "effect: write"),
+    "an effect in capitals": ("effect: write", "effect: Write", "'read', 'write' or 'egress'", "effect: write"),
+    "a flag as text": ("irreversible: true", "irreversible: 'true'", "a valid boolean", "irreversible:"),
+    "a flag as number": ("irreversible: true", "irreversible: 1", "a valid boolean", "irreversible:"),
+    "a flag that is null": ("irreversible: true", "irreversible: null", "got null", "irreversible:"),
+    "a condition that is a boolean": (
+        "when: args.amount_cents > 5000",
+        "when: true",
+        "got True",
+        "when: args.amount_cents > 5000",
+    ),
+    "a condition that is a list": (
+        "when: args.amount_cents > 5000",
+        "when: []",
+        "got a sequence",
+        "when: args.amount_cents > 5000",
+    ),
+    "a bad condition": (
+        "args.amount_cents > 5000",
+        "amount_cents > 5000",
+        "one of the names",
+        "args.amount_cents > 5000",
+    ),
+    "a bad permit": ("0 < args.amount_cents &&", "0 <", "a chain", "permit_when"),
+    "a bad deny": (
+        "args.order_id.startsWith('test')",
+        "args.order_id.starts('test')",
+        "one of the methods",
+        "no-test-orders",
+    ),
+    "a bad exception": ("args.amount_cents <= 60000", "foo(1)", "one of the functions", "args.amount_cents <= 60000"),
+    "a tool without a server": ("mail/send:", "send:", "match", "mail/send"),
+    "a tool with a space": ("mail/send:", "mail/send mail:", "match", "mail/send"),
+    "a scope with a space": ("scope: refunds:write", "scope: 'refunds: write'", "match", "scope: refunds"),
+    "a scope twice": ("[orders:read], tenants", "[orders:read, orders:read], tenants", "each name once", "clerk"),
+    "a signers path": ("approvers.keys", "../approvers.keys", "match", "signers"),
+    "a duration without unit": ("decide_within: 4h", "decide_within: 4", "a duration", "decide_within: 4h"),
+    "a duration of nothing": ("decide_within: 4h", "decide_within: 0h", "a duration", "decide_within: 4h"),
+    "a duration in words": ("decide_within: 4h", "decide_within: 4 hours", "a duration", "decide_within: 4h"),
+    "a duration of two": ("decide_within: 4h", "decide_within: 1h30m", "a duration", "decide_within: 4h"),
+    "too long a duration": ("decide_within: 4h", "decide_within: 91d", "at most 90d", "decide_within: 4h"),
+    "a quorum of nobody": ("quorum: 2", "quorum: 0", "greater than or equal to 1", "quorum"),
+    "a quorum larger than the group": ("quorum: 2", "quorum: 3", "at most 2", "quorum"),
+    "a limit of nothing": ("per_thread: 3", "per_thread: 0", "greater than or equal to 1", "per_thread"),
+    "an unknown group": ("approvers: finance", "approvers: Finance", "a group of this file", "approvers: finance"),
+    "an unknown backup": ("backup: leads", "backup: lead", "another group", "finance: {"),
+    "itself as backup": ("backup: leads", "backup: finance", "another group", "finance: {"),
+    "a group of nobody": ("[lea@example.com]", "[]", "at least one member", "leads: {"),
+    "a member twice": ("[lea@example.com]", "[lea@example.com, lea@example.com]", "each name once", "leads: {"),
+    "an escalation too late": ("escalate_within: 30m", "escalate_within: 4h", "escalation before", "escalate_within"),
+    "an id twice": ("id: refund-over-50", "id: EX-7", "unique at exceptions.0.id", "id: EX-7"),
+    "an id of a default": ("id: refund-over-50", "id: permit:mail/send", "unique", "mail/send"),
+    "the reserved id": ("id: refund\n", "id: default-deny\n", "unique", "id: refund\n"),
+    "an id of a deny rule twice": ("id: no-test-orders", "id: refund", "unique", "no-test-orders"),
+    "an exception for an unknown tool": (
+        "allows: payments/refund",
+        "allows: payments/Refund",
+        "a tool of this file",
+        "allows",
+    ),
+    "an exception for a hard tool": ("    atomic: true", "    hard: true", "that is not hard", "allows"),
+    "an exception from nothing": ("allows: payments/refund", "allows: mail/send", "a tool with a condition", "allows"),
+    "an exception without end": ("    until: 2027-01-31\n", "", "the key 'until'", "- id: EX-7"),
+    "an end that is null": ("until: 2027-01-31", "until: null", "ISO 8601", "until"),
+    "an end in words": ("until: 2027-01-31", "until: never", "ISO 8601", "until"),
+    "an end that is a number": ("until: 2027-01-31", "until: 20270131", "ISO 8601", "until"),
+    "an end without zone": ("until: 2027-01-31", "until: 2027-01-31T00:00:00", "ISO 8601", "until"),
+    "an end in another zone": ("until: 2027-01-31", "until: 2027-01-31T00:00:00+02:00", "ISO 8601", "until"),
+    "an end on no day": ("until: 2027-01-31", "until: 2027-02-31", "day", "until"),
+    "an exception granted by nobody": ("[ana@example.com]\n", "[]\n", "at least 1 item", "granted_by"),
+    "a natural key that is no target": (
+        "{use: amount}",
+        "{use: amount, natural_key: true}",
+        "use: target",
+        "{use: amount}",
+    ),
+    "a content rule without content": (
+        "{use: amount}",
+        "{use: amount, content: free}",
+        "use: content",
+        "{use: amount}",
+    ),
+    "an effect recorded late": ("    atomic: true", "    record: buffered", "recorded before it is sent", "atomic"),
+    "an irreversible read": (
+        "effect: read, record",
+        "effect: read, irreversible: true, record",
+        "what is irreversible",
+        "get_order",
+    ),
+    "a schema that fetches": (
+        "{type: integer}",
+        "{$ref: 'http://example.com/x'}",
+        "at tools.payments/refund.schema",
+        "schema",
+    ),
+    "a schema that is text": ("schema: {type: object", "schema: x\n    #", "an object", "schema"),
+    "a label in capitals": ("confidentiality: internal", "confidentiality: Internal", "'internal'", "get_order"),
+    "tools as a list": ("tools:", "tools: []\nprincipals_of: ", "object", "tools:"),
+}
+
+
+@pytest.mark.requirement("policy:closed")
+@pytest.mark.parametrize(("old", "new", "words", "anchor"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_policy_is_refused_with_its_place(old: str, new: str, words: str, anchor: str) -> None:
+    whole = WHOLE.decode()
+    assert old in whole
+    with pytest.raises(PolicyError) as caught:
+        load_policy(whole.replace(old, new, 1).encode(), source="policy.yaml")
+    assert words in str(caught.value)
+    assert caught.value.column is not None
+    if old.endswith("\n") and not new:
+        assert caught.value.line is not None
+    else:
+        assert caught.value.line in {line_of(anchor), line_of(anchor) + 1}
+
+
+def test_an_error_names_file_line_and_column() -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_policy(b"version: 1\ntools:\n  a/b: {scope: x, effekt: read}\n", source="p.yaml")
+    assert str(caught.value) == (
+        "p.yaml:3:19: expected a key of this section at tools.a/b.effekt, got 'effekt'; correct the policy file"
+    )
+
+
+def test_the_topmost_of_several_errors_is_told() -> None:
+    with pytest.raises(PolicyError, match=r"^p:1:10:"):
+        load_policy(b"version: 3\ntools: {a/b: {scope: x, effect: y}}\n", source="p")
+
+
+def test_a_policy_made_by_hand_is_checked_too() -> None:
+    policy = load_policy(WHOLE, source="p")
+    broken = Policy(version=1, tools=policy.tools, digest="", source="by hand")
+    with pytest.raises(PolicyError, match="by hand: expected a group of this file") as caught:
+        RulePolicy(broken)
+    assert caught.value.line is None
+
+
+def test_ten_thousand_tools_with_conditions_are_checked_by_their_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    from guarded_agents.policy import _condition
+
+    compiled: list[str] = []
+    compile_ = _condition.cel.compile
+    monkeypatch.setattr(_condition.cel, "compile", lambda text: compiled.append(text) or compile_(text))
+    tools = "".join(
+        f"  s/t{i}: {{scope: x, effect: read, permit_when: args.unheard_of < {i + 1}}}\n" for i in range(10_000)
+    )
+    policy = load_policy(f"version: 1\ntools:\n{tools}".encode(), source="p")
+    assert len(policy.tools) == 10_000
+    assert len(compiled) == 1

@@ -1,0 +1,278 @@
+"""The file: how it is opened, and what is said where it cannot be used."""
+
+import asyncio
+import gc
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from guarded_agents.errors import StoreError
+from guarded_agents.stores import Admission, SqliteStore, _schema
+from guarded_agents.stores import _failures as failures
+from tests.support.stores import NOTE, TEN, Desk, key, proposal, request
+
+
+async def test_a_store_is_made_where_there_is_none(path: Path) -> None:
+    store = SqliteStore.open(str(path), log_id="log")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert store.audit_head().log == "log"
+    await store.append([NOTE], now=TEN)
+    await store.aclose()
+    again = SqliteStore.open(path, log_id="log")
+    assert again.audit_head().size == 1
+    await again.aclose()
+
+
+async def test_a_log_without_a_name_gets_one(path: Path) -> None:
+    store = SqliteStore.open(path)
+    log = store.audit_head().log
+    await store.aclose()
+    again = SqliteStore.open(path)
+    assert again.audit_head().log == log
+    await again.aclose()
+
+
+async def test_a_store_in_memory_works_alike() -> None:
+    desk = Desk(SqliteStore.open(":memory:"))
+    await desk.propose()
+    await desk.propose(proposal(key("b"), consequential=False), durable=False)
+    assert isinstance(await desk.admit(), Admission)
+    assert desk.store.proposal(key("b")) is not None
+    await desk.store.aclose()
+
+
+@pytest.mark.requirement("I5")
+async def test_a_commit_is_on_disk(desk: Desk) -> None:
+    settings = await asyncio.to_thread(
+        desk.store._writer.submit(
+            lambda tx: [tx.db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")]
+        ).result
+    )
+    assert settings == [2, "wal"]  # FULL
+
+
+# -- files that are none of ours --------------------------------------------------------------
+
+
+def _another_application(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    db.close()
+
+
+def _newer(path: Path) -> None:
+    asyncio.run(SqliteStore.open(path).aclose())
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("UPDATE guard_meta SET value = '2' WHERE name = 'schema_version'")
+    db.close()
+
+
+def _no_version(path: Path) -> None:
+    asyncio.run(SqliteStore.open(path).aclose())
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("DELETE FROM guard_meta")
+    db.close()
+
+
+def _no_database(path: Path) -> None:
+    path.write_bytes(b"a text, and a long one\n" * 400)
+
+
+def _torn(path: Path) -> None:
+    asyncio.run(SqliteStore.open(path).aclose())
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * 8_092 + content[8_192:])
+
+
+BROKEN = {
+    "another application": (_another_application, "a database of another application"),
+    "newer": (_newer, "expected schema version 1, got version 2"),
+    "no version": (_no_version, "got version None"),
+    "no database": (_no_database, "expected an SQLite database"),
+    "torn": (_torn, "a corrupt one"),
+}
+
+
+@pytest.mark.requirement("I6")
+@pytest.mark.parametrize(("spoil", "words"), BROKEN.values(), ids=BROKEN)
+def test_a_file_that_cannot_be_used_is_named_and_left_as_it_is(path: Path, spoil, words: str) -> None:
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=words) as caught:
+        SqliteStore.open(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.action
+    assert path.read_bytes() == before
+
+
+def test_the_log_of_another_deployment_is_refused(path: Path) -> None:
+    asyncio.run(SqliteStore.open(path, log_id="ours").aclose())
+    with pytest.raises(StoreError, match="expected the audit log theirs, got the audit log ours"):
+        SqliteStore.open(path, log_id="theirs")
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file or directory; make its folder"):
+        SqliteStore.open(tmp_path / "missing" / "guard.db")
+    with pytest.raises(StoreError, match="Is a directory"):
+        SqliteStore.open(tmp_path)
+
+
+@pytest.mark.requirement("I6")
+def test_rows_that_were_spoiled_are_a_store_error_that_quotes_none(path: Path) -> None:
+    desk = Desk(SqliteStore.open(path))
+    asyncio.run(desk.propose())
+    asyncio.run(desk.hold())
+    desk.store._writer.submit(lambda tx: tx.db.execute("UPDATE requests SET document = '{\"x\": \"secret\"}'")).result()
+    with pytest.raises(StoreError, match="ValidationError") as caught:
+        desk.store.request("r-a")
+    assert caught.value.__cause__ is None
+    asyncio.run(desk.store.aclose())
+
+
+# -- a disk that is full, locked, read-only or broken ------------------------------------------
+
+
+@pytest.mark.requirement("I6")
+async def test_a_full_disk_denies_and_loses_nothing(desk: Desk) -> None:
+    await desk.propose()
+
+    def fill(tx) -> None:
+        (pages,) = tx.db.execute("PRAGMA page_count").fetchone()
+        tx.db.execute(f"PRAGMA max_page_count = {pages}")
+
+    desk.store._writer.submit(fill).result()
+    big = request(arguments='"' + "x" * 60_000 + '"')
+    with pytest.raises(StoreError, match="full disk"):
+        await desk.hold(big)
+    assert desk.store.request("r-a") is None
+    desk.store._writer.submit(lambda tx: tx.db.execute("PRAGMA max_page_count = 100000").fetchone()).result()
+    await desk.hold(big)
+    assert desk.store.request("r-a").request == big  # type: ignore[union-attr]
+
+
+@pytest.mark.requirement("I6")
+async def test_a_store_that_another_process_keeps_locked_denies(desk: Desk, path: Path) -> None:
+    await desk.propose()
+    desk.store._writer.submit(lambda tx: tx.db.execute("PRAGMA busy_timeout = 1").fetchone()).result()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="expected the write lock within 5 s"):
+        await desk.admit()
+    assert desk.store.proposal(key()) == proposal()  # reads go on
+    other.execute("ROLLBACK")
+    other.close()
+    assert isinstance(await desk.admit(), Admission)
+
+
+@pytest.mark.requirement("I6")
+async def test_a_read_only_store_denies(desk: Desk) -> None:
+    await desk.propose()
+    desk.store._writer.submit(lambda tx: tx.db.execute("PRAGMA query_only = ON")).result()
+    with pytest.raises(StoreError, match="read-only one"):
+        await desk.admit()
+    assert desk.store.claim(key()) is None
+
+
+@pytest.mark.requirement("I6")
+async def test_a_store_that_becomes_corrupt_denies(path: Path) -> None:
+    desk = Desk(SqliteStore.open(path))
+    await desk.enter()
+    await desk.propose()
+    await desk.store.aclose()
+    content = path.read_bytes()
+    path.write_bytes(content[:8_192] + b"\xff" * (len(content) - 8_192))
+    desk = Desk(SqliteStore.open(path)) if _opens(path) else desk
+    with pytest.raises(StoreError):
+        await desk.admit()
+    with pytest.raises(StoreError):
+        desk.store.claim(key())
+    await desk.store.aclose()
+
+
+def _opens(path: Path) -> bool:
+    try:
+        asyncio.run_coroutine_threadsafe  # noqa: B018
+        SqliteStore.open(path)._shut()
+    except StoreError:
+        return False
+    return True
+
+
+CODES = {
+    "busy": (sqlite3.SQLITE_BUSY, "locked"),
+    "locked": (sqlite3.SQLITE_LOCKED, "locked"),
+    "io": (sqlite3.SQLITE_IOERR, "look at the disk"),
+    "cannot open": (sqlite3.SQLITE_CANTOPEN, "make its folder"),
+    "other": (sqlite3.SQLITE_MISUSE, "report this as a bug"),
+    "extended": (sqlite3.SQLITE_IOERR_FSYNC, "look at the disk"),
+}
+
+
+@pytest.mark.parametrize(("code", "words"), CODES.values(), ids=CODES)
+def test_what_sqlite_reports_is_said_with_what_to_do(code: int, words: str) -> None:
+    error = sqlite3.OperationalError("secret")
+    error.sqlite_errorcode = code
+    told = failures.store_error("guard.db", error)
+    assert words in str(told)
+    assert "secret" not in str(told)
+    assert str(failures.store_error("guard.db", sqlite3.ProgrammingError("no code"))).startswith("store guard.db")
+
+
+# -- closing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("I6")
+async def test_a_closed_store_answers_nothing(path: Path) -> None:
+    desk = Desk(SqliteStore.open(path))
+    await desk.store.aclose()
+    await desk.store.aclose()
+    with pytest.raises(StoreError, match="got a closed one"):
+        desk.store.thread("thread")
+    with pytest.raises(StoreError, match="got a closed one"):
+        desk.store.note([NOTE], now=TEN)
+    with pytest.raises(StoreError, match="got a closed one"):
+        await desk.propose()
+
+
+def test_a_store_that_is_dropped_writes_what_it_held(path: Path) -> None:
+    store = SqliteStore.open(path)
+    thread = store._writer._thread
+    store.note([NOTE], now=TEN)
+    del store
+    gc.collect()
+    assert not thread.is_alive()
+    again = SqliteStore.open(path)
+    assert again.audit_head().size == 1
+    asyncio.run(again.aclose())
+
+
+async def test_a_forked_child_is_told_to_open_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        for use in (lambda: desk.store.thread("thread"), lambda: desk.store.note([NOTE], now=TEN)):
+            with pytest.raises(StoreError, match="open it after the fork"):
+                use()
+        with pytest.raises(StoreError, match="open it after the fork"):
+            await desk.propose()
+    await desk.propose()
+
+
+def test_wal_is_entered_while_another_process_is_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy:
+        left = 2
+
+        def execute(self, statement: str) -> None:
+            self.left -= 1
+            if self.left >= 0:
+                error = sqlite3.OperationalError()
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+
+    _schema._enter_wal(Busy())  # type: ignore[arg-type]
+    monkeypatch.setattr(_schema, "BUSY_TIMEOUT_S", -1)
+    with pytest.raises(sqlite3.OperationalError):
+        _schema._enter_wal(Busy())  # type: ignore[arg-type]
