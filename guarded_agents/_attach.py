@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Final, cast
 
 from langchain_core.messages import AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -15,6 +15,8 @@ from guarded_agents import nodes
 from guarded_agents._lint import AnyBuilder
 from guarded_agents.errors import AssemblyError
 from guarded_agents.state import GUARD_KEYS, GuardContext, GuardedState, MessagesChannel
+
+_RUNTIME: Final = "__pregel_runtime"  # private key of LangGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ def attach(builder: AnyBuilder, parts: Parts, *, model_node: str, after: str) ->
     for node in ("execute", "refuse", "approval"):
         builder.add_edge(node, model_node)
 
-    def route(state: nodes.InputState, config: RunnableConfig, runtime: Runtime[GuardContext]) -> list[Send] | str:
+    def route(state: nodes.InputState, config: RunnableConfig) -> list[Send] | str:
+        runtime = config.get("configurable", {}).get(_RUNTIME)  # update_state hands none in, and would raise for it
         return parts.plans.route(state, config, nodes.context_of(runtime)) or after
 
     builder.add_conditional_edges(model_node, route, ["execute", "refuse", "approval", after])

@@ -18,6 +18,7 @@ from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import StateSnapshot
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
@@ -26,7 +27,7 @@ from guarded_agents._lint import AnyBuilder, AnyGraph, Finding, lint
 from guarded_agents._opening import Files, Settings
 from guarded_agents._tools import GuardedTool, guarded_tool
 from guarded_agents.audit import Kind
-from guarded_agents.catalog import of_observed
+from guarded_agents.catalog import Drift, DriftKind, of_observed
 from guarded_agents.errors import AssemblyError, TransportError, UnknownRequestError
 from guarded_agents.records import Answer, Claim, RequestStatus, SignedVote, StandingRequest, Vote
 from guarded_agents.state import GuardContext, GuardedState
@@ -156,7 +157,7 @@ class Guard:
             raise AssemblyError(
                 "graph", expected="a guarded graph", got="; ".join(map(str, findings)), action="change what is named"
             )
-        return graph.with_config(_SYNC)
+        return graph if checkpointer is None else graph.with_config(_SYNC)
 
     def attach(self, builder: AnyBuilder, *, model_node: str = "model", after: str = END) -> AnyBuilder:
         """Guard *builder*: record what its model node proposes, and answer every call.
@@ -196,29 +197,31 @@ class Guard:
         Raises UnknownRequestError where the thread of the request does not wait for it in *agent*, and the
         ApprovalError that says why a vote does not count; the request is then as it was.
         """
-        standing = self._store.request(signed.vote.request)
-        config: RunnableConfig = {"configurable": {"thread_id": standing.request.thread if standing else ""}}
+        standing, config = self._waiting_thread(signed)
         if standing is not None:
-            await self._require_waiting(agent, config, standing)
+            _require_waiting(await agent.aget_state(config), standing)
         settled = await self.vote(signed)
-        if settled.status is not RequestStatus.PENDING:
+        if settled.status is not RequestStatus.PENDING or settled.request.id != signed.vote.request:  # an edit shows
             await agent.ainvoke(None, config, durability="sync")
+        return settled
+
+    def resume_sync(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
+        """Do as `resume`, from a thread without an event loop (a guard opened with a plain ``with``)."""
+        standing, config = self._waiting_thread(signed)
+        if standing is not None:
+            _require_waiting(agent.get_state(config), standing)
+        settled = self._home.run_sync(self.vote(signed))
+        if settled.status is not RequestStatus.PENDING or settled.request.id != signed.vote.request:  # an edit shows
+            agent.invoke(None, config, durability="sync")
         return settled
 
     async def wake(self, agent: AnyGraph, thread: str) -> None:
         """Let a thread go on whose requests were answered elsewhere. One that still waits waits on."""
         await agent.ainvoke(None, {"configurable": {"thread_id": thread}}, durability="sync")
 
-    async def _require_waiting(self, agent: AnyGraph, config: RunnableConfig, standing: StandingRequest) -> None:
-        state = await agent.aget_state(config)
-        waiting = {found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict)}
-        if standing.request.id not in waiting and standing.request.parent not in waiting:
-            raise UnknownRequestError(
-                f"approval {standing.request.id}",
-                expected="a thread that waits for it",
-                got="one that does not",
-                action="look at the thread with get_state, and at the request with `guarded-agents approvals show`",
-            )
+    def _waiting_thread(self, signed: SignedVote) -> tuple[StandingRequest | None, RunnableConfig]:
+        standing = self._store.request(signed.vote.request)
+        return standing, {"configurable": {"thread_id": standing.request.thread if standing else ""}}
 
     # -- servers ---------------------------------------------------------------------------------
 
@@ -236,7 +239,7 @@ class Guard:
             drifts = catalog.observe(server, [of_observed(tool) for tool in offered])
         if drifts:
             await self._store.append(
-                [AuditNote(Kind.TOOL_QUARANTINED, {"tool": drift.key, "kind": drift.kind.value}) for drift in drifts],
+                [_catalogue_note(drift) for drift in drifts],
                 now=self._services.now(),
             )
 
@@ -253,6 +256,24 @@ class Guard:
         """Close the sessions and the store."""
         await self._transport.aclose()
         await self._store.aclose()
+
+
+def _catalogue_note(drift: Drift) -> AuditNote:
+    kind = Kind.TOOL_RESTORED if drift.kind is DriftKind.RESTORED else Kind.TOOL_QUARANTINED
+    return AuditNote(
+        kind, {"tool": drift.key, "kind": drift.kind.value, "reviewed": drift.reviewed, "observed": drift.observed}
+    )
+
+
+def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
+    waiting = {found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict)}
+    if standing.request.id not in waiting and standing.request.parent not in waiting:
+        raise UnknownRequestError(
+            f"approval {standing.request.id}",
+            expected="a thread that waits for it",
+            got="one that does not",
+            action="look at the thread with get_state, and at the request with `guarded-agents approvals show`",
+        )
 
 
 class GuardOpener(AbstractContextManager[Guard]):

@@ -110,7 +110,7 @@ def _measure(value: object, depth: int, items: int) -> tuple[bool, int]:
 
 def _leaf_or_measure(value: object, depth: int, items: int) -> tuple[bool, int]:
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str or kind is bool or value is None or isinstance(value, str):
         return True, items
     if kind is int:
         if not -_MAX_SAFE_INT <= value <= _MAX_SAFE_INT:  # type: ignore[operator]

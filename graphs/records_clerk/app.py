@@ -12,19 +12,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
 
 from graphs._models import chat_model
 from graphs._run import ROOT, Run
 from graphs.records_clerk.run import prepare, reopen
 from graphs.records_clerk.script import scripted_model
 from graphs.records_clerk.servers import servers
-from guarded_agents.assembly import AnyGraph, Guard
+from guarded_agents.assembly import Guard
+from guarded_agents.state import GuardContext, GuardedState
 
+Graph = CompiledStateGraph[GuardedState, GuardContext, GuardedState, GuardedState]
 FOLDER: Final = ROOT / ".runs" / "records_clerk"
 
 
 @asynccontextmanager
-async def graph(config: RunnableConfig) -> AsyncIterator[AnyGraph]:
+async def graph(config: RunnableConfig) -> AsyncIterator[Graph]:
     """Yield the guarded records clerk without a checkpointer; its servers run until the context ends."""
     del config
     run = await asyncio.to_thread(_open_run)  # files are not for the server's event loop

@@ -9,22 +9,27 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph.state import CompiledStateGraph
 
 from graphs._models import chat_model
 from graphs._run import ROOT, Run
 from graphs.refund_desk.run import prepare, reopen
 from graphs.refund_desk.script import scripted_model
 from graphs.refund_desk.servers import servers
-from guarded_agents.assembly import AnyGraph, Guard
+from guarded_agents.assembly import Guard
+from guarded_agents.state import GuardContext, GuardedState
 
+Graph = CompiledStateGraph[GuardedState, GuardContext, GuardedState, GuardedState]
 FOLDER: Final = ROOT / ".runs" / "refund_desk"
 
 
 @asynccontextmanager
-async def graph(config: RunnableConfig) -> AsyncIterator[AnyGraph]:
+async def graph(config: RunnableConfig) -> AsyncIterator[Graph]:
     """Yield the guarded refund desk without a checkpointer; its servers run until the context ends."""
     del config
     run = await asyncio.to_thread(_open_run)  # files are not for the server's event loop
@@ -33,8 +38,23 @@ async def graph(config: RunnableConfig) -> AsyncIterator[AnyGraph]:
         yield guard.agent(model)
 
 
+@asynccontextmanager
+async def saved(config: RunnableConfig) -> AsyncIterator[Graph]:
+    """Yield the desk of the run whose store is ``configurable["guard_store"]``, saving threads in the run's folder.
+
+    This is what ``guarded-agents approvals ... --graph`` takes: any process can go on with a thread that waits.
+    """
+    run = reopen(Path(config["configurable"]["guard_store"]).parent)
+    model = chat_model(os.environ.get("GUARDED_AGENTS_MODEL"), scripted=scripted_model())
+    async with (
+        AsyncSqliteSaver.from_conn_string(str(run.checkpoints)) as saver,
+        Guard.open(run.policy, lockfile=run.lockfile, store=run.store, servers=servers(run)) as guard,
+    ):
+        yield guard.agent(model, checkpointer=saver)
+
+
 def _open_run() -> Run:
     return reopen(FOLDER) if FOLDER.exists() else prepare(FOLDER, now=datetime.now(UTC))
 
 
-__all__ = ["graph"]
+__all__ = ["graph", "saved"]

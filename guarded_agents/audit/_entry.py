@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REFUSAL = "refusal"  # a claim row was closed and the model told so
     RESOLUTION = "resolution"  # a person resolved a doubt
     TOOL_QUARANTINED = "tool_quarantined"
+    TOOL_RESTORED = "tool_restored"  # it matches its reviewed definition again
     VOTE = "vote"
     WITHDRAWAL = "withdrawal"
 

@@ -10,7 +10,7 @@ from guarded_agents.catalog._definition import ToolDefinition, of_observed
 from guarded_agents.catalog._drift import Drift, DriftKind, diff
 from guarded_agents.catalog._lockfile import LockedTool, Lockfile, dump_lockfile, load_lockfile, make_lock
 from guarded_agents.catalog._risk import RESERVED_ARGUMENTS, reserved_arguments, risk_raised
-from guarded_agents.catalog._visible import visible
+from guarded_agents.catalog._visible import visible, visible_json
 
 __all__ = [
     "RESERVED_ARGUMENTS",
@@ -29,4 +29,5 @@ __all__ = [
     "reserved_arguments",
     "risk_raised",
     "visible",
+    "visible_json",
 ]

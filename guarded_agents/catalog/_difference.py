@@ -27,13 +27,14 @@ def definition_diff(before: ToolDefinition | None, after: ToolDefinition | None)
 
 
 def _field_diff(field: str, old: list[str], new: list[str]) -> list[str]:
-    """Return the diff of one field; of long ones only the part between what is equal at both ends is compared."""
-    if max(len(old), len(new)) > _MAX_LINES:
-        start = next((at for at, (one, two) in enumerate(zip(old, new, strict=False)) if one != two), 0)
-        left = f"… compared from line {start + 1} on, {_MAX_LINES} lines of {len(old)} and {len(new)}"
-        old, new = old[start : start + _MAX_LINES], new[start : start + _MAX_LINES]
-        return [*_unified(field, old, new), left]
-    return _unified(field, old, new)
+    """Return the diff of one field; of a long one, of so many lines from the first on that differs."""
+    if max(len(old), len(new)) <= _MAX_LINES:
+        return _unified(field, old, new)
+    both = zip(old, new, strict=False)
+    start = next((at for at, (one, two) in enumerate(both) if one != two), min(len(old), len(new)))
+    part = slice(start, start + _MAX_LINES)
+    note = f"… compared from line {start + 1} on, {_MAX_LINES} lines of {len(old)} and {len(new)}"
+    return [*_unified(field, old[part], new[part]), note]
 
 
 def _unified(field: str, old: list[str], new: list[str]) -> list[str]:

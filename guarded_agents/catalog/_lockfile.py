@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
-from pydantic import JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from guarded_agents.catalog._alias import aliases
 from guarded_agents.catalog._definition import ToolDefinition
@@ -59,7 +59,7 @@ class Lockfile(Record):
 class _File(Record):
     """The file itself."""
 
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=1)]  # Literal[1] takes true and 1.0 as well
     tools: list[JsonValue]
 
 

@@ -55,7 +55,8 @@ class Approval:
             held = await services.store.hold(request, note, now=now)
         except StoreError:
             return Command(goto="refuse")
-        return Command(goto="execute" if isinstance(held, Told) else "ask")
+        settled = isinstance(held, Told) and not held.waiting  # an edit may wait on in its place: `ask` follows it
+        return Command(goto="execute" if settled else "ask")
 
     async def ask(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Command[Next]:
         """Wait while the store says pending; see `_waiting`."""

@@ -51,9 +51,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def context_of(runtime: Runtime[GuardContext]) -> GuardContext | None:
+def context_of(runtime: Runtime[GuardContext] | None) -> GuardContext | None:
     """Return the context of this invocation, None where it is none of ours: nobody is then known to ask."""
-    context: object = runtime.context  # whatever the caller passed
+    context: object = None if runtime is None else runtime.context  # whatever the caller passed
     return context if isinstance(context, GuardContext) else None
 
 

@@ -70,8 +70,11 @@ def told_of(claim: Claim) -> Outcome:
     return refusal(claim.reason) if claim.status is ClaimStatus.CLOSED else in_doubt()
 
 
-def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | None = None) -> ToolMessage:
-    """Return the answer to one call. Its id follows from the key, so that a replay replaces it."""
+def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | None = None, of: str = "") -> ToolMessage:
+    """Return the answer to one call. Its id follows from the key, so that a replay replaces it.
+
+    Without a key it follows from the call id and *of*, the id of the message that made the call.
+    """
     structured = None if outcome.artifact is None else {"structured_content": outcome.artifact}
     return ToolMessage(
         content=outcome.content,
@@ -79,7 +82,7 @@ def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | No
         name=name,
         status="error" if outcome.is_error else "success",
         artifact=structured,
-        id=f"tool-{_short(key, call_id)}",
+        id=f"tool-{_short(key, of, call_id)}",
     )
 
 
@@ -92,16 +95,19 @@ def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, he
         "rule": decision.rule,
         "reason": outcome.reason.value if decision.permitted else decision.reason.value,
         "status": outcome.status.value,
-        "occurrence": call.key.occurrence,
     }
     return {
         "messages": [tool_message(call.call_id, name, outcome, key=call.key)],
-        "guard_calls": {"entry": call.key.entry, "turn": call.key.turn, "calls": {call.key.digest: entry}},
+        "guard_calls": {
+            "entry": call.key.entry,
+            "turn": call.key.turn,
+            "calls": {f"{call.key.digest}:{call.key.occurrence}": entry},
+        },
         "guard_audit": {"log": head.log, "size": head.size, "root": head.root},
     }
 
 
-def _short(key: CallKey | None, call_id: str) -> str:
+def _short(key: CallKey | None, of: str, call_id: str) -> str:
     if key is None:
-        return keyed_digest(b"", "unanswered", call_id)[:16]
+        return keyed_digest(b"", "unanswered", of, call_id)[:16]
     return f"{key.digest[:16]}-{key.turn}-{key.occurrence}"

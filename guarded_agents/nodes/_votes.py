@@ -6,8 +6,8 @@ from secrets import token_hex
 
 from guarded_agents.approval import check_vote, edit_request
 from guarded_agents.audit import Kind
-from guarded_agents.binding import parse
-from guarded_agents.errors import NotEligibleError, UnknownRequestError
+from guarded_agents.binding import canonical, parse
+from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, UnknownRequestError
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.records import (
     Answer,
@@ -70,7 +70,7 @@ class Votes:
         now = services.now()
         edited = None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
-            edited = self._edited(standing.request, parse(vote.arguments.encode()), now=now)
+            edited = self._edited(standing.request, _arguments(vote), now=now)
         members = services.members(standing.request.group)
         check_vote(
             standing,
@@ -129,6 +129,20 @@ class Votes:
             )
         decision = _with_approval(judgement.decision, parent)
         return edit_request(parent, call, decision, key=services.request_key, now=now)
+
+
+def _arguments(vote: Vote) -> object:
+    try:
+        arguments = parse((vote.arguments or "").encode())
+        canonical(arguments)
+    except (BindingError, ValueError):
+        raise ApprovalError(
+            f"vote on {vote.request}",
+            expected="arguments in JSON, as proposals have them",
+            got="another text",
+            action="sign the edit again",
+        ) from None
+    return arguments
 
 
 def _with_approval(decision: Decision, parent: ApprovalRequest) -> Decision:

@@ -12,7 +12,7 @@ _MAX_MACROS: Final = 4  # each one is a loop over at most 1,000 items
 _MAX_READS_IN_MACROS: Final = 4  # ``x in args.list`` makes it quadratic: 40 ms at 1,000 items
 _MAX_PATTERNS: Final = 4  # the library compiles a pattern anew each time, 10 µs to 100 ms
 _MAX_PATTERN: Final = 128
-_MAX_SUMS: Final = 8  # joined lists would make a loop longer than the arguments are
+_MAX_SUMS: Final = 4  # joined lists would make a loop longer than the arguments are
 
 _SPACE: Final = " \t\r\n"
 _STRING: Final = (

@@ -51,10 +51,12 @@ class SchemaValidator:
         """
         try:
             orjson.dumps(value, option=_STRICT)
-            error = next(iter(self._engine.iter_errors(value)), None)
+            self._engine.validate(value)  # stops at the first one; `iter_errors` collects all of them before it yields
+        except jsonschema_rs.ValidationError as first:
+            error = first
         except (TypeError, ValueError):
             return "(root): no JSON value"
-        if error is None:
+        else:
             return None
         known = property_names(self._plain)  # these may be told, for they are the schema's own
         place = "".join(f"/{step}" if isinstance(step, int) or step in known else "/*" for step in error.instance_path)

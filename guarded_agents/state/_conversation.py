@@ -1,7 +1,7 @@
 """A list of messages with an index by id: one more costs the same in a long thread as in a short one."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage, ToolMessage
@@ -29,39 +29,60 @@ class Conversation:
     Applying is a fold over single messages, so it does not matter how they were batched.
     """
 
-    __slots__ = ("_at", "_shares_index", "messages")
+    __slots__ = ("_at", "_is_indexed", "_lender", "_version", "messages")
 
     def __init__(self, messages: Iterable[BaseMessage]) -> None:
         """Start from *messages*. Such as have no id, or one that occurred before, are put in again one by one."""
         self.messages = list(messages)
-        self._at = {message.id: index for index, message in enumerate(self.messages)}
-        self._shares_index = False
+        self._at, self._is_indexed = _index(self.messages), True
+        self._version = 0
+        self._lender: tuple[Conversation, int] | None = None
         is_ready = len(self._at) == len(self.messages) and None not in self._at and "" not in self._at
         if not is_ready or RemoveMessage in set(map(type, self.messages)):
             given, self.messages, self._at = self.messages, [], {}
             self.apply(given)
 
     def copy(self) -> "Conversation":
-        """Return a twin that changes by itself. The index is copied by whoever changes first."""
+        """Return a twin that changes by itself.
+
+        A conditional edge reads the state through a twin that sees one more write and is then dropped (LangGraph's
+        ``local_read``), at every step: copying the index each time would make long threads slow. So the twin has none
+        until it needs one, and looks into that of its lender as long as the lender stays as it was.
+        """
         twin = Conversation(())
-        twin.messages, twin._at = self.messages.copy(), self._at
-        twin._shares_index = self._shares_index = True
+        twin.messages, twin._is_indexed, twin._lender = self.messages.copy(), False, (self, self._version)
         return twin
 
     def apply(self, messages: Iterable[BaseMessage]) -> None:
         """Put *messages* in, in order."""
-        if self._shares_index:
-            self._at, self._shares_index = self._at.copy(), False
-        size = 0
+        messages, lender, self._lender = list(messages), self._lender, None
+        if lender is not None and lender[0].would_append(messages, lender[1]):
+            self.messages += messages
+            return
+        self._version += 1
+        if not self._is_indexed:
+            self._at, self._is_indexed = _index(self.messages), True
+        has_gaps = False
         for message in messages:
             if isinstance(message, RemoveMessage):
                 self._remove(message)
-                size += 1
+                has_gaps = True
             else:
                 self._put(message)
-        if size:  # removed ones stood in as gaps, so that many removals cost one pass
+        if has_gaps:  # removed ones stood in as gaps, so that many removals cost one pass
             self.messages = [message for message in self.messages if not isinstance(message, RemoveMessage)]
-            self._at = {message.id: index for index, message in enumerate(self.messages)}
+            self._at = _index(self.messages)
+
+    def would_append(self, messages: Sequence[BaseMessage], version: int) -> bool:
+        """Return whether *messages* would just go to the end here, where nothing has changed since *version*."""
+        ids = {message.id for message in messages}
+        return (
+            version == self._version
+            and self._is_indexed
+            and len(ids) == len(messages)
+            and not ids & {None, "", *(message_id for message_id in ids if message_id in self._at)}
+            and not any(isinstance(message, RemoveMessage | ToolMessage) for message in messages)
+        )
 
     def _remove(self, message: RemoveMessage) -> None:
         if message.id == REMOVE_ALL_MESSAGES:
@@ -122,6 +143,10 @@ class Conversation:
         while (free := derived_id(place, message, repeat=repeat)) in self._at and holder is None:
             repeat += 1
         return free
+
+
+def _index(messages: Iterable[BaseMessage]) -> dict[str | None, int]:
+    return {message.id: index for index, message in enumerate(messages)}
 
 
 def _calls(message: BaseMessage) -> list[str | None]:

@@ -13,7 +13,7 @@ from guarded_agents.state._conversation import Conversation, derived_id
 
 __all__ = ["SNAPSHOT_EVERY", "MessagesChannel", "derived_id", "merge_messages"]
 
-SNAPSHOT_EVERY: Final = 200  # updates; the measurements are in docs/adr/005-messages-are-stored-as-deltas.md
+SNAPSHOT_EVERY: Final = 200  # updates; the measurements are in docs/adr/002-messages-are-stored-as-deltas.md
 
 Messages = list[BaseMessage]
 

@@ -23,6 +23,4 @@ def is_overwrite(value: object) -> bool:
 def refused(channel: str, value: object) -> None:
     """Log that *channel* refused *value*, by its kind only: it may be anybody's text."""
     kind = "an overwrite" if is_overwrite(value) else f"a value of type {type(value).__name__}"
-    _logger.warning(
-        "state key %s: refused %s; write messages, or JSON of the form that GuardedState documents", channel, kind
-    )
+    _logger.warning("state key %s: refused %s; write what GuardedState documents for this key", channel, kind)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.transport._config import HttpServer, ServerConfig, ServerStderr, StdioServer, load_servers
 from guarded_agents.transport._protocol import ObservedTool, ToolReply, ToolTransport
+from guarded_agents.transport._reviewed import ReviewedTransport
 
 if TYPE_CHECKING:
     from guarded_agents.transport._adapter import AdapterTransport
@@ -20,6 +21,7 @@ __all__ = [
     "AdapterTransport",
     "HttpServer",
     "ObservedTool",
+    "ReviewedTransport",
     "ServerConfig",
     "ServerStderr",
     "SessionTransport",

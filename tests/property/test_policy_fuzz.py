@@ -40,10 +40,10 @@ exceptions:
 """
 # Samples of what YAML readers and CEL are known to trip over.
 SAMPLES: Final = (
-    "no", "012", "1:30", "&x", "*x", "!!python/object/apply:os.system [ls]", "<<: {a: 1}", "\n---\n", "[" * 200, "{" * 200,
-    "foo(1) || true", "(" * 500, "args.a.map(x, x)", "1.0/0.0", "\u202e", "\x00", "\ufeff", "? ", "|\n", "'", '"', "\t", "~",
-    "-9223372036854775808", "null", "true", ": ", "%TAG ! x\n",
-)  # fmt: skip
+    *("no", "012", "1:30", "&x", "*x", "!!python/object/apply:os.system [ls]", "<<: {a: 1}", "\n---\n", "[" * 200),
+    *("foo(1) || true", "(" * 500, "args.a.map(x, x)", "1.0/0.0", "\u202e", "\x00", "\ufeff", "? ", "|\n", "'", '"'),
+    *("-9223372036854775808", "null", "true", ": ", "%TAG ! x\n", "{" * 200, "\t", "~"),
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**70) | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
@@ -61,14 +61,16 @@ def ask(
 
 
 def use(text: bytes, given_arguments: dict[str, JsonValue]) -> None:
+    policy = None
+    fault: PolicyError | None = None
     try:
         policy = load_policy(text, source="fuzz")
     except PolicyError as error:
-        assert str(error).startswith("fuzz:")
-        assert error.line is not None
-        assert error.line >= 1
-        assert error.column is not None
-        assert error.column >= 1
+        fault = error
+    if fault is not None or policy is None:
+        assert fault is not None
+        assert str(fault).startswith("fuzz:")
+        assert min(fault.line or 0, fault.column or 0) >= 1
         return
     decision = RulePolicy(policy).decide(ask(given_arguments), now=NOW)
     assert decision.effect in Effect
@@ -83,7 +85,7 @@ def test_arbitrary_bytes_are_a_policy_or_an_error_with_its_place(text: bytes) ->
 
 
 @pytest.mark.requirement("policy:yaml")
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=250, derandomize=True)
 @given(
     st.lists(
         st.tuples(
@@ -105,15 +107,15 @@ def test_a_mutated_policy_is_a_policy_or_an_error_with_its_place(
     use(text.encode(errors="surrogatepass"), given_arguments)
 
 
-words = st.sampled_from(
-    ["args", ".", "n", "m", "xs", "(", ")", "[", "]", ",", "&&", "||", "!", "==", "!=", "<", "<=", "in", "+", "-", "*", "/",
-     "%", "?", ":", "1", "0", "2.5", "'x'", "r'y'", "true", "null", "size", "has", "all", "exists", "map", "matches", "x",
-     "principal", "id", "labels", "integrity", "'trusted'", "foo", " ", "args.n", "args.m", "args.xs", "{", "9007199254740993"]
-)  # fmt: skip
+WORDS: Final = (
+    "args . n m xs ( ) [ ] , && || ! == != < <= in + - * / % ? : 1 0 2.5 'x' r'y' true null size has all exists map "
+    "matches x principal id labels integrity 'trusted' foo args.n args.m args.xs { 9007199254740993"
+)
+words = st.sampled_from(WORDS.split())
 
 
 @pytest.mark.requirement("policy:fence")
-@settings(max_examples=600, derandomize=True)
+@settings(max_examples=250, derandomize=True)
 @given(st.lists(words, max_size=14).map(" ".join) | st.text(max_size=60), arguments)
 def test_arbitrary_conditions_are_refused_or_say_true_false_or_nothing(
     text: str, given_arguments: dict[str, JsonValue]
@@ -215,7 +217,7 @@ def written(tools_by_name: dict[str, dict[str, object]], held: tuple[str, ...], 
 
 @pytest.mark.requirement("I6")
 @pytest.mark.requirement("policy:default-deny")
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(
     tools_by_name=st.dictionaries(st.sampled_from(["drop", "drop_table", "DROP", "bash"]), tools, max_size=4),
     held=st.sets(st.sampled_from(["a", "b", "ab"])).map(lambda scopes: tuple(sorted(scopes))),

@@ -19,7 +19,7 @@ from guarded_agents.records import (
     StandingRequest,
     Vote,
 )
-from guarded_agents.stores import Admission, AuditNote, ClosedCall, EntryOpened, SqliteStore, Told
+from guarded_agents.stores import Admission, AuditNote, EntryOpened, SqliteStore, Told
 
 TEN = datetime(2026, 1, 5, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -77,7 +77,12 @@ def request(of: CallKey | None = None, **changes: object) -> ApprovalRequest:
 
 
 def vote(
-    on: ApprovalRequest, approver: str = "ana", answer: Answer = Answer.APPROVE, *, digest: str | None = None, **more: str
+    on: ApprovalRequest,
+    approver: str = "ana",
+    answer: Answer = Answer.APPROVE,
+    *,
+    digest: str | None = None,
+    **more: str,
 ) -> SignedVote:
     cast = Vote(
         request=on.id, digest=digest or on.digest, approver=approver, answer=answer, at=TEN, nonce="0" * 32, **more
@@ -144,9 +149,7 @@ class Desk:
         self, outcome: Outcome = SENT, *, of: CallKey | None = None, attempt: int = 1, labels: Labels = UNEXPOSED
     ) -> Claim:
         note = AuditNote("outcome", {"said": outcome.status})
-        return await self.store.settle(
-            of or key(), attempt=attempt, outcome=outcome, labels=labels, note=note, now=TEN
-        )
+        return await self.store.settle(of or key(), attempt=attempt, outcome=outcome, labels=labels, note=note, now=TEN)
 
     async def refuse(
         self, of: CallKey | None = None, *, reason: Reason = Reason.REJECTED, now: datetime = TEN
@@ -176,6 +179,3 @@ class Desk:
         import json
 
         return [json.loads(stored)["kind"] for _, stored, _ in self.store.audit_rows()]
-
-
-__all__ = ["Admission", "ClosedCall", "Desk", "Told"]

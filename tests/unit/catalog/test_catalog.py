@@ -80,7 +80,7 @@ def test_two_tools_of_one_name_are_told_apart() -> None:
 
 
 def test_validators_are_built_once_from_the_reviewed_schemas() -> None:
-    get, put = Catalog(LOCKED)
+    get, put, _ = Catalog(LOCKED)
     assert get.arguments is get.arguments
     assert get.arguments.accepts({"order_id": 1})
     assert not get.arguments.accepts({})
@@ -229,19 +229,23 @@ def test_no_part_of_a_long_line_is_out_of_sight() -> None:
     assert "+" + "x" * 160 in drift.text.split("\n")
 
 
-def test_a_huge_difference_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(difference, "_MAX_LINES", 10)
+def test_a_long_text_is_compared_from_the_first_line_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difference, "_MAX_LINES", 30)
     same = [f"line {number}" for number in range(20)]
     before = tool("orders", "get", description="\n".join([*same, "old", *same]))
     after = tool("orders", "get", description="\n".join([*same, "new", *same]))
-    (drift,) = diff(make_lock([before]), {"orders": [after]})
-    assert "-old" in drift.text
-    assert "… compared from line 21 on, 10 lines of 41 and 41" not in drift.text  # cut from the diff itself
-    assert drift.text.endswith("… 7 more lines")
-    monkeypatch.setattr(difference, "_MAX_LINES", 30)
-    (drift,) = diff(make_lock([before]), {"orders": [after]})
-    assert drift.text.endswith("… compared from line 21 on, 30 lines of 41 and 41")
     longer = tool("orders", "get", description="\n".join([*same, "old", *same, "more"]))
-    (drift,) = diff(make_lock([before]), {"orders": [longer]})
-    assert drift.text.endswith("… compared from line 42 on, 30 lines of 41 and 42")
-    assert "+more" in drift.text
+    (changed,) = diff(make_lock([before]), {"orders": [after]})
+    (extended,) = diff(make_lock([before]), {"orders": [longer]})
+    assert {"-old", "+new"} <= set(changed.text.split("\n"))
+    assert changed.text.endswith("\n… compared from line 21 on, 30 lines of 41 and 41")
+    assert "+more" in extended.text.split("\n")
+    assert extended.text.endswith("\n… compared from line 42 on, 30 lines of 41 and 42")
+
+
+def test_a_long_difference_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difference, "_MAX_LINES", 6)
+    after = tool("orders", "get", title="T", description="D", annotations={"title": "A"})
+    (drift,) = diff(make_lock([tool("orders", "get")]), {"orders": [after]})
+    assert len(drift.text.split("\n")) == 7
+    assert drift.text.endswith("\n… 10 more lines")

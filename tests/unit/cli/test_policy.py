@@ -65,7 +65,7 @@ def test_a_broken_file_is_one_error_with_its_place_and_status_2(tmp_path: Path) 
     path.write_text("version: 1\ntools: {a/b: {scope: x, effect: maybe}}\n")
     code, out, err = run("check", str(path))
     assert (code, out) == (2, "")
-    assert err.startswith(f"error: {path}:2:37: expected 'read', 'write' or 'egress' at tools.a/b.effect")
+    assert err.startswith(f"error: {path}:2:33: expected 'read', 'write' or 'egress' at tools.a/b.effect")
 
 
 def test_a_missing_file_is_one_error_and_status_2(tmp_path: Path) -> None:

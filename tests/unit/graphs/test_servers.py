@@ -84,14 +84,10 @@ async def test_a_refund_goes_back_to_where_the_payment_came_from_and_no_further_
     assert refund_desk.effects(desk.folder) == {"refunds": [{**REFUND, "account": "visa-4242"}], "outbox": []}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [{"order_id": "9999"}, {"amount_cents": 0}, {"amount_cents": -5}, {"amount_cents": 12901}],
-    ids=["unknown order", "zero", "negative", "more than the total"],
-)
-async def test_a_refund_that_is_refused_pays_nothing(desk: Run, arguments: dict[str, object]) -> None:
-    async with session(desk, "payments") as client:
-        assert (await call(client, "refund", {**REFUND, **arguments})).isError
+async def test_a_refund_that_is_refused_pays_nothing(desk: Run) -> None:
+    async with session(desk, "payments") as client:  # one process for all cases: starting one takes a second
+        for wrong in ({"order_id": "9999"}, {"amount_cents": 0}, {"amount_cents": -5}, {"amount_cents": 12901}):
+            assert (await call(client, "refund", {**REFUND, **wrong})).isError, wrong
     assert refund_desk.effects(desk.folder)["refunds"] == []
 
 
@@ -110,10 +106,10 @@ async def test_an_effect_that_arrives_twice_under_one_key_happens_once(desk: Run
     assert len(records_clerk.effects(clerk.folder)["exports"]) == 1
 
 
-@pytest.mark.parametrize("to", ["a@x.example, b@y.example", "nobody", "a@x.example\nBcc: b@y.example"])
-async def test_a_mail_goes_to_one_plain_address(desk: Run, to: str) -> None:
+async def test_a_mail_goes_to_one_plain_address(desk: Run) -> None:
     async with session(desk, "mail") as client:
-        assert (await call(client, "send_mail", {**MAIL, "to": to})).isError
+        for to in ("a@x.example, b@y.example", "nobody", "a@x.example\nBcc: b@y.example"):
+            assert (await call(client, "send_mail", {**MAIL, "to": to})).isError, to
     assert refund_desk.effects(desk.folder)["outbox"] == []
 
 

@@ -4,8 +4,7 @@ import asyncio
 import json
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from guarded_agents.audit import GENESIS, leaf_hash
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import Confidentiality, Integrity, Labels, Principal
-from guarded_agents.stores import AuditNote, SqliteStore, _writer
+from guarded_agents.stores import Admission, AuditNote, SqliteStore, _writer
 from tests.support.stores import NOTE, TEN, Desk, key, proposal
 
 UNTRUSTED = Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.PUBLIC)
@@ -134,7 +133,7 @@ async def test_a_note_that_cannot_be_written_is_refused_to_who_takes_it(desk: De
 
 @pytest.mark.parametrize(
     "of",
-    [key("\ud800"), key(turn=2**63), key(turn=-1)],
+    [key(thread="\ud800"), key(turn=2**63), key(turn=-1)],
     ids=["lone surrogate", "huge turn", "turn below zero"],
 )
 async def test_a_proposal_that_cannot_be_written_is_refused_to_who_makes_it(desk: Desk, of: object) -> None:
@@ -171,7 +170,8 @@ async def test_a_transaction_that_fails_undoes_itself_and_no_other(desk: Desk) -
     assert appended.size == 1  # type: ignore[union-attr]
     assert isinstance(refused, StoreError)
     assert isinstance(taken, NotEligibleError)
-    assert admitted == desk.store.claim(key()) or desk.kinds() == ["decision", "intent"]
+    assert isinstance(admitted, Admission)
+    assert desk.kinds() == ["decision", "intent"]
 
 
 @pytest.fixture
@@ -205,6 +205,36 @@ async def test_a_group_that_cannot_be_written_is_kept_and_every_call_raises(desk
     desk.store.note([NOTE], now=TEN)
     assert (await desk.store.append([], now=TEN)).size == 2
     assert desk.store.thread("thread").labels == SECRET  # type: ignore[union-attr]
+
+
+async def test_a_note_that_only_code_can_bring_about_stops_the_group(path: Path) -> None:
+    store = SqliteStore.open(path)
+    store.note([AuditNote("decision", {"amount": 0.5})], now=TEN)
+    with pytest.raises(StoreError, match="audit entry 0: expected JSON without floats"):
+        await store.append([NOTE], now=TEN)
+    with pytest.raises(StoreError, match="audit entry 0"):
+        store.note([NOTE], now=TEN)
+    with pytest.raises(StoreError, match="audit entry 0"):
+        await store.aclose()
+
+
+@pytest.mark.usefixtures("_only_when_asked")
+async def test_what_is_being_written_is_still_visible(desk: Desk) -> None:
+    read = proposal(consequential=False)
+    other = proposal(key("b"), consequential=False)
+    await desk.propose(read, durable=False)
+    await desk.store.relabel("thread", UNTRUSTED)
+    gate = threading.Event()
+    writing = desk.store._writer.submit(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
+    until(lambda: bool(desk.store._writer._flushing))
+    await desk.propose(other, durable=False)
+    await desk.store.relabel("thread", SECRET)
+    await desk.store.relabel("elsewhere", SECRET)
+    assert (desk.store.proposal(key()), desk.store.proposal(key("b"))) == (read, other)
+    assert desk.store.thread("thread").labels == Labels()  # type: ignore[union-attr]
+    assert desk.store.thread("elsewhere") is None
+    gate.set()
+    await asyncio.wrap_future(writing)
 
 
 async def test_closing_says_what_could_not_be_written(path: Path) -> None:
@@ -267,9 +297,3 @@ async def test_a_caller_that_gave_up_before_its_turn_changed_nothing(desk: Desk)
         await asking
     gate.set()
     assert (await desk.store.append([], now=TEN)).size == 0
-
-
-@pytest.fixture
-def seconds() -> Iterator[Callable[[], float]]:
-    begun = time.perf_counter()
-    yield lambda: time.perf_counter() - begun

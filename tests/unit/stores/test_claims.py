@@ -36,7 +36,6 @@ from tests.support.stores import (
     vote,
 )
 
-
 # -- admit ------------------------------------------------------------------------------------
 
 
@@ -320,7 +319,9 @@ async def test_an_error_after_a_retry_proves_nothing(desk: Desk) -> None:
     await desk.propose()
     await desk.admit()
     await desk.retry(1, now=TEN + MINUTE)
-    assert (await desk.settle(ERROR, attempt=1)).status is ClaimStatus.SENDING  # of an attempt that is no longer the row's
+    assert (
+        await desk.settle(ERROR, attempt=1)
+    ).status is ClaimStatus.SENDING  # of an attempt that is no longer the row's
     settled = await desk.settle(ERROR, attempt=2)
     assert (settled.status, settled.outcome) == (ClaimStatus.IN_DOUBT, None)
     assert (await desk.settle(ERROR, attempt=2)).status is ClaimStatus.IN_DOUBT

@@ -5,25 +5,27 @@ import gc
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from guarded_agents.errors import StoreError
-from guarded_agents.stores import Admission, SqliteStore, _schema
+from guarded_agents.stores import Admission, SqliteStore, _schema, _sqlite
 from guarded_agents.stores import _failures as failures
+from guarded_agents.stores._tx import Tx
 from tests.support.stores import NOTE, TEN, Desk, key, proposal, request
 
 
-async def test_a_store_is_made_where_there_is_none(path: Path) -> None:
+def test_a_store_is_made_where_there_is_none(path: Path) -> None:
     store = SqliteStore.open(str(path), log_id="log")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert store.audit_head().log == "log"
-    await store.append([NOTE], now=TEN)
-    await store.aclose()
+    asyncio.run(store.append([NOTE], now=TEN))
+    asyncio.run(store.aclose())
     again = SqliteStore.open(path, log_id="log")
     assert again.audit_head().size == 1
-    await again.aclose()
+    asyncio.run(again.aclose())
 
 
 async def test_a_log_without_a_name_gets_one(path: Path) -> None:
@@ -98,7 +100,9 @@ BROKEN = {
 
 @pytest.mark.requirement("I6")
 @pytest.mark.parametrize(("spoil", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_file_that_cannot_be_used_is_named_and_left_as_it_is(path: Path, spoil, words: str) -> None:
+def test_a_file_that_cannot_be_used_is_named_and_left_as_it_is(
+    path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=words) as caught:
@@ -126,7 +130,7 @@ def test_rows_that_were_spoiled_are_a_store_error_that_quotes_none(path: Path) -
     desk = Desk(SqliteStore.open(path))
     asyncio.run(desk.propose())
     asyncio.run(desk.hold())
-    desk.store._writer.submit(lambda tx: tx.db.execute("UPDATE requests SET document = '{\"x\": \"secret\"}'")).result()
+    desk.store._writer.submit(lambda tx: tx.db.execute('UPDATE requests SET document = \'{"x": "secret"}\'')).result()
     with pytest.raises(StoreError, match="ValidationError") as caught:
         desk.store.request("r-a")
     assert caught.value.__cause__ is None
@@ -140,7 +144,7 @@ def test_rows_that_were_spoiled_are_a_store_error_that_quotes_none(path: Path) -
 async def test_a_full_disk_denies_and_loses_nothing(desk: Desk) -> None:
     await desk.propose()
 
-    def fill(tx) -> None:
+    def fill(tx: Tx) -> None:
         (pages,) = tx.db.execute("PRAGMA page_count").fetchone()
         tx.db.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -178,28 +182,22 @@ async def test_a_read_only_store_denies(desk: Desk) -> None:
 
 
 @pytest.mark.requirement("I6")
-async def test_a_store_that_becomes_corrupt_denies(path: Path) -> None:
+def test_a_store_that_becomes_corrupt_denies(path: Path) -> None:
     desk = Desk(SqliteStore.open(path))
-    await desk.enter()
-    await desk.propose()
-    await desk.store.aclose()
-    content = path.read_bytes()
-    path.write_bytes(content[:8_192] + b"\xff" * (len(content) - 8_192))
-    desk = Desk(SqliteStore.open(path)) if _opens(path) else desk
-    with pytest.raises(StoreError):
-        await desk.admit()
-    with pytest.raises(StoreError):
+    asyncio.run(desk.propose())
+    query = "SELECT rootpage FROM sqlite_schema WHERE name = 'claims'"
+    (root,) = desk.store._writer.submit(lambda tx: tx.db.execute(query).fetchone()).result()
+    asyncio.run(desk.store.aclose())
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * 8_192 : root * 8_192] = b"\xff" * 8_192
+    path.write_bytes(content)
+    desk = Desk(SqliteStore.open(path))
+    with pytest.raises(StoreError, match="a corrupt one"):
+        asyncio.run(desk.admit())
+    with pytest.raises(StoreError, match="a corrupt one"):
         desk.store.claim(key())
-    await desk.store.aclose()
-
-
-def _opens(path: Path) -> bool:
-    try:
-        asyncio.run_coroutine_threadsafe  # noqa: B018
-        SqliteStore.open(path)._shut()
-    except StoreError:
-        return False
-    return True
+    assert desk.store.proposal(key()) == proposal()
+    asyncio.run(desk.store.aclose())
 
 
 CODES = {
@@ -259,6 +257,35 @@ async def test_a_forked_child_is_told_to_open_its_own(desk: Desk, monkeypatch: p
         with pytest.raises(StoreError, match="open it after the fork"):
             await desk.propose()
     await desk.propose()
+
+
+def test_a_forked_child_that_ends_leaves_the_connections_to_its_parent(path: Path) -> None:
+    store = SqliteStore.open(path)
+    _sqlite._shut(store._writer, store._reader, store._lock, -1)
+    assert asyncio.run(store.append([NOTE], now=TEN)).size == 1
+    asyncio.run(store.aclose())
+
+
+def test_of_two_processes_that_make_the_file_one_does(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_wal = _schema._enter_wal
+
+    def while_another_makes_it(db: sqlite3.Connection) -> None:
+        monkeypatch.setattr(_schema, "_enter_wal", enter_wal)
+        asyncio.run(SqliteStore.open(path, log_id="theirs").aclose())
+
+    monkeypatch.setattr(_schema, "_enter_wal", while_another_makes_it)
+    store = SqliteStore.open(path)
+    assert store.audit_head().log == "theirs"
+    asyncio.run(store.aclose())
+
+
+def test_a_file_that_sqlite_cannot_open_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*values: object, **options: object) -> None:
+        raise sqlite3.OperationalError
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(StoreError, match=str(path)):
+        SqliteStore.open(path)
 
 
 def test_wal_is_entered_while_another_process_is_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from guarded_agents.records import Answer, ClaimStatus, Principal, Reason, Reque
 from guarded_agents.stores import Admission
 from tests.support.stores import BOTH, HOUR, MINUTE, TEN, Desk, Told, key, proposal, request, vote
 
-
 # -- hold -------------------------------------------------------------------------------------
 
 
@@ -194,9 +193,7 @@ async def test_an_edited_request_inherits_no_votes(desk: Desk) -> None:
     await desk.propose()
     await desk.hold(old)
     await desk.vote(vote(old, "zoe"), eligible=BOTH | {"zoe"})
-    edited = await desk.vote(
-        vote(old, "ana", Answer.EDIT, digest=new.digest), edited=new, eligible=BOTH | {"zoe"}
-    )
+    edited = await desk.vote(vote(old, "ana", Answer.EDIT, digest=new.digest), edited=new, eligible=BOTH | {"zoe"})
     assert edited.status is RequestStatus.PENDING
     again = await desk.vote(vote(new, "ana"), eligible=BOTH | {"zoe"})
     assert again.status is RequestStatus.PENDING  # the editor counts once

@@ -1,0 +1,118 @@
+"""An edited call is another call (DESIGN I8), and no person turns a hard rule round (I12)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.bank import ANA, EVE, POLICY, RAJ, calls
+from tests.support.ledger import at_desk
+
+from guarded_agents import Answer, ApprovalError, BindingError
+
+WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
+EDITED = {"account": "ACME", "amount_cents": 800}
+HARD = POLICY.replace(
+    "    effect: write\n    permit_when: 0 <",
+    "    effect: write\n    deny_when: [{id: no-eve, when: 'args.account == \"EVE\"', hard: true}]\n    permit_when: 0 <",
+)
+EXCEPTION = HARD + (
+    "exceptions:\n"
+    "  - {id: EX-1, allows: bank/wire, when: 'true', until: 2027-01-31, reason: why, granted_by: [ana@example.com]}\n"
+)
+EDITOR = POLICY.replace("approvers: finance, quorum: 1,", "approvers: finance, quorum: 1, editor_may_approve: true,")
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "a condition that is false": {"account": "ACME", "amount_cents": 100_001},
+    "a hard deny rule": {"account": "EVE", "amount_cents": 5},
+    "the tool's schema": {"account": "ACME"},
+    "another type": {"account": "ACME", "amount_cents": "5"},
+    "a reserved name": EDITED | {"config": {}},
+    "no change": WIRE[1],
+    "an integer beyond 2^53": {"account": "ACME", "amount_cents": 2**53},
+}
+
+
+@pytest.mark.requirement("I8")
+@pytest.mark.requirement("B4")
+@pytest.mark.parametrize("arguments", REFUSED.values(), ids=REFUSED)
+async def test_an_edit_is_decided_afresh(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=HARD) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        with pytest.raises((ApprovalError, BindingError)):
+            await desk.approve(request, Answer.EDIT, arguments=arguments)
+        assert desk.guard.store.request(request).status == "pending"
+        assert desk.server.sent == []
+
+
+@pytest.mark.requirement("I8")
+async def test_votes_for_the_first_arguments_do_not_count_for_the_edited_ones(tmp_path: Path) -> None:
+    two = POLICY.replace("quorum: 1", "quorum: 2").replace("raj@example.com]}", "raj@example.com, eve@example.com]}")
+    async with at_desk(tmp_path, calls(WIRE), policy=two) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        await desk.approve(request)
+        edited = await desk.approve(request, Answer.EDIT, arguments=EDITED, approver=RAJ)
+        for approver in (RAJ, ANA):  # who edited does not count here
+            assert (await desk.approve(edited.request.id, approver=approver)).status == "pending"
+            assert desk.server.sent == []
+        await desk.approve(edited.request.id, approver=EVE)
+        assert desk.server.effects == [("wire", 800)]
+
+
+@pytest.mark.requirement("I8")
+async def test_the_editors_signature_counts_where_the_rule_says_so(tmp_path: Path) -> None:
+    assert EDITOR != POLICY
+    async with at_desk(tmp_path, calls(WIRE), policy=EDITOR) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        await desk.approve(request, Answer.EDIT, arguments=EDITED)
+        assert desk.server.effects == [("wire", 800)]
+        told = (await desk.told())["call-0"]
+        assert "An approver changed the arguments of this call" in told
+        assert '"amount_cents":800' in told
+
+
+@pytest.mark.requirement("I8")
+async def test_the_first_call_never_runs_after_an_edit(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        approval = desk.signed(request, approver=RAJ)
+        edited = await desk.approve(request, Answer.EDIT, arguments=EDITED)
+        with pytest.raises(ApprovalError):
+            await desk.guard.vote(approval)
+        await desk.approve(edited.request.id, Answer.REJECT, approver=RAJ, text="no")
+        assert desk.server.sent == []
+        assert desk.guard.store.request(request).successor == edited.request.id
+
+
+@pytest.mark.requirement("I12")
+@pytest.mark.parametrize("policy", [HARD, EXCEPTION], ids=["alone", "with an exception"])
+async def test_no_approver_is_asked_about_what_a_hard_rule_denies(tmp_path: Path, policy: str) -> None:
+    script = calls(("wire", {"account": "EVE", "amount_cents": 5}), ("wire", {"account": "BOB", "amount_cents": 5}))
+    async with at_desk(tmp_path, script, policy=policy) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        await desk.approve(request)
+        assert [sent.arguments["account"] for sent in desk.server.sent] == ["BOB"]
+
+
+@pytest.mark.requirement("I12")
+async def test_an_exception_waives_a_soft_rule_and_not_a_hard_one(tmp_path: Path) -> None:
+    beyond = calls(("wire", {"account": "BOB", "amount_cents": 100_001}), ("wire", {"account": "EVE", "amount_cents": 100_001}))
+    async with at_desk(tmp_path, beyond, policy=EXCEPTION) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        assert desk.guard.store.request(request).request.rule == "EX-1"
+        assert '"BOB"' in desk.guard.store.request(request).request.arguments
+
+
+@pytest.mark.requirement("I12")
+async def test_an_edit_into_what_a_hard_rule_denies_is_refused_even_under_an_exception(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=EXCEPTION) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        with pytest.raises(ApprovalError):
+            await desk.approve(request, Answer.EDIT, arguments={"account": "EVE", "amount_cents": 5})
+        assert desk.server.sent == []

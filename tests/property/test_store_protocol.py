@@ -1,0 +1,348 @@
+"""Random sequences of transactions hold what the checked model holds (DESIGN section 8b; ``docs/model``).
+
+S1 a call is admitted once. S2 only over a quorum of people eligible at that instant, before execute-by. S3 never
+after its request was reported as closed. S4 never after the model was told that it is not carried out. S5 never
+after a person resolved that it did not happen. S6 an acknowledged effect is on record. S7 of two alternatives of
+one turn at most one may have happened.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from guarded_agents.audit import GENESIS, leaf_hash
+from guarded_agents.errors import ApprovalError
+from guarded_agents.records import (
+    Answer,
+    ApprovalRequest,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Limits,
+    Outcome,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
+from guarded_agents.stores import Admission, AuditNote, SqliteStore, Told
+from tests.support import stores
+from tests.support.stores import CLOSED, ERROR, INTENT, NOTE, REFUSAL, SENT, SILENCE, TEN, proposal, request, vote
+
+PER_THREAD = 4
+LIMITS = Limits(per_thread=PER_THREAD)
+APPROVERS = ("ana", "raj", "zoe")
+NOT_EXECUTED = {ClaimStatus.CLOSED, ClaimStatus.FAILED, ClaimStatus.NOT_HAPPENED}
+MAY_HAVE_HAPPENED = set(ClaimStatus) - NOT_EXECUTED
+NEGATIVE = set(RequestStatus) - {RequestStatus.PENDING, RequestStatus.APPROVED, RequestStatus.CONSUMED}
+
+# What leads on is drawn more often than what ends everything.
+numbers = st.integers(0, 11)
+people = st.sampled_from([frozenset(APPROVERS)] * 3 + [frozenset({"ana", "raj"}), frozenset({"raj"}), frozenset()])
+who_votes = st.sampled_from(APPROVERS * 2 + ("desk-agent", "bob"))
+answers = st.sampled_from([Answer.APPROVE] * 3 + [Answer.REJECT, Answer.EDIT])
+seldom = st.sampled_from([False, False, False, True])
+
+
+class Protocol(RuleBasedStateMachine):
+    """Any number of workers, approvers and clocks, as one sequence of transactions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.store = SqliteStore.open(":memory:")
+        self.now = TEN
+        self.entry = "one"
+        self.admitted: Counter[CallKey] = Counter()
+        self.told_not_executed: set[CallKey] = set()
+        self.acknowledged: set[CallKey] = set()
+        self.seen: set[CallKey] = set()
+        self.together: dict[CallKey, set[CallKey]] = defaultdict(set)  # proposed in one message
+        self.signed: dict[str, set[str]] = defaultdict(set)  # request digest to those who signed it
+        self.edits = 0
+
+    def teardown(self) -> None:
+        self.runner.run(self.store.aclose())
+        self.runner.close()
+
+    # -- what happened ---------------------------------------------------------------------------
+
+    def _row(self, claim: Claim | None) -> None:
+        """Note what everybody is told of a row."""
+        if claim is not None and claim.status in NOT_EXECUTED:
+            assert claim.key not in self.acknowledged, "S4: told as not executed, and it was executed"
+            self.told_not_executed.add(claim.key)
+
+    def _admission(self, key: CallKey) -> None:
+        assert key not in self.told_not_executed, "S4, S5: admitted after it was told as not executed"
+        mates = self.together[key] | {key}
+        for other in self.seen - mates:
+            if other[:3] == key[:3]:
+                claim = self.store.claim(other)
+                assert claim is None or claim.status not in MAY_HAVE_HAPPENED, "S7: two alternatives"
+
+    def _pick(self, number: int) -> CallKey:
+        """Return a call that was proposed, or one that was not."""
+        known = sorted(self.seen)
+        return known[number % len(known)] if known else stores.key("never", entry=self.entry)
+
+    def _standing(self, number: int, *statuses: RequestStatus) -> StandingRequest | None:
+        every = [one for one in self.store.requests(status=None) if not statuses or one.status in statuses]
+        return every[number % len(every)] if every else None
+
+    # -- the transactions ------------------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self._enter("one")
+
+    @rule(entry=st.sampled_from(["one", "two"]), really=seldom)
+    def enter(self, entry: str, really: bool) -> None:
+        if really:
+            self._enter(entry)
+
+    def _enter(self, entry: str) -> None:
+        self.entry = entry
+        opened = self.runner.run(
+            self.store.open_entry(
+                thread="thread",
+                entry=entry,
+                requester=stores.DESK,
+                tenant="acme",
+                labels=stores.UNEXPOSED,
+                now=self.now,
+            )
+        )
+        for call in opened.closed:
+            self._row(call.claim)
+
+    @rule(turn=st.integers(1, 2), digests=st.frozensets(st.sampled_from("abc"), min_size=1, max_size=2), late=seldom)
+    def propose(self, turn: int, digests: frozenset[str], late: bool) -> None:
+        entry = self.entry if not late else "one"
+        batch = {stores.key(f"{digest}/{entry}/{turn}", entry=entry, turn=turn) for digest in digests}
+        new = batch - self.seen
+        refused = self.runner.run(
+            self.store.propose([proposal(key) for key in sorted(batch)], durable=True, now=self.now)
+        )
+        self.seen |= batch
+        for key in batch:
+            self.together[key] |= batch
+        self.told_not_executed |= refused
+        if entry != self.entry:
+            assert new <= refused, "8b.2: what comes after new input is withdrawn"
+
+    @rule(number=numbers, quorum=st.integers(1, 2), editor_may_approve=st.booleans())
+    def hold(self, number: int, quorum: int, editor_may_approve: bool) -> None:
+        of = self._pick(number)
+        asked = request(
+            of, quorum=quorum, editor_may_approve=editor_may_approve, decide_by=self.now + timedelta(minutes=60)
+        )
+        before = self.store.request_of(of)
+        held = self.runner.run(self.store.hold(asked, NOTE, now=self.now))
+        if isinstance(held, Told):
+            if not held.waiting:
+                self._row(held.claim)
+        elif before is not None:
+            assert held == before, "8b.6: a request is written once and never opened again"
+
+    @rule(number=numbers, who=who_votes, answer=answers, eligible=people, closed=seldom)
+    def vote(self, number: int, who: str, answer: Answer, eligible: frozenset[str], closed: bool) -> None:
+        standing = self._standing(number) if closed else self._standing(number, RequestStatus.PENDING)
+        if standing is None:
+            return
+        on, edited = standing.request, None
+        if answer is Answer.EDIT:
+            self.edits += 1
+            of = on.key._replace(digest=f"{on.call_digest}+{self.edits}")
+            edited = ApprovalRequest.model_validate(
+                dict(on)
+                | {"id": f"{on.id}+{self.edits}", "call_digest": of.digest, "digest": of.digest, "parent": on.id}
+            )
+        cast = vote(on, who, answer, digest=None if edited is None else edited.digest)
+        try:
+            after = self.runner.run(
+                self.store.vote(cast, eligible=eligible, edited=edited, note=AuditNote("vote", {}), now=self.now)
+            )
+        except ApprovalError:
+            return
+        if answer is Answer.APPROVE or (edited is not None and on.editor_may_approve):
+            self.signed[cast.vote.digest].add(who)
+        if after.status is RequestStatus.APPROVED and standing.status is RequestStatus.PENDING:
+            self._quorum(after.request, eligible)
+        if edited is not None and after.request.id == edited.id:
+            self.seen.add(edited.key)
+            # The edited call goes with what the older one went with, and instead of it.
+            mates = self.together[on.key] - {on.key}
+            self.together[edited.key] |= mates
+            for mate in mates:
+                self.together[mate].add(edited.key)
+
+    def _quorum(self, on: ApprovalRequest, eligible: frozenset[str]) -> None:
+        counted = self.signed[on.digest] & eligible - {"desk-agent", "bob"}
+        assert len(counted) >= on.quorum, "S2: a quorum of people eligible at that instant"
+
+    @rule(number=numbers, approved=st.booleans(), named=st.booleans(), other=seldom, eligible=people)
+    def admit(self, number: int, approved: bool, named: bool, other: bool, eligible: frozenset[str]) -> None:
+        chosen = self._standing(number, RequestStatus.APPROVED) if approved else None
+        key = self._pick(number) if chosen is None else chosen.request.key
+        before = self.store.request_of(key)
+        claim = self.store.claim(key)
+        asked = self._standing(number) if other else before
+        told = self.runner.run(
+            self.store.admit(
+                key,
+                owner="worker",
+                lease_until=self.now + timedelta(minutes=2),
+                request=asked.request.id if named and asked is not None else None,
+                eligible=eligible,
+                limits=LIMITS,
+                notes=[INTENT],
+                refusal=REFUSAL,
+                now=self.now,
+            )
+        )
+        if isinstance(told, Told):
+            if told.waiting:
+                assert told.claim is None or told.reason is Reason.SUPERSEDED
+                assert before is None or before.status in {RequestStatus.PENDING, RequestStatus.SUPERSEDED} or other
+            else:
+                self._row(told.claim)
+            return
+        assert claim is None, "S1: the first writer of the row wins"
+        assert key in self.seen, "8b.1: only what was proposed"
+        self._admission(key)
+        self.admitted[key] += 1
+        if before is not None:
+            assert before.status is RequestStatus.APPROVED, "S2, S3: an approval that stands"
+            assert before.execute_by is not None
+            assert self.now < before.execute_by, "S2: in time"
+            if named:
+                self._quorum(before.request, eligible)
+
+    def _sent(self, number: int) -> Claim:
+        claim = self.store.claim(sorted(self.admitted)[number % len(self.admitted)])
+        assert claim is not None
+        return claim
+
+    @precondition(lambda self: self.admitted)
+    @rule(number=numbers, outcome=st.sampled_from([SENT, ERROR, ERROR, SILENCE, SILENCE]), older=seldom)
+    def settle(self, number: int, outcome: Outcome, older: bool) -> None:
+        before = self._sent(number)
+        settled = self.runner.run(
+            self.store.settle(
+                before.key,
+                attempt=1 if older else before.attempt,
+                outcome=outcome,
+                labels=stores.UNEXPOSED,
+                note=AuditNote("outcome", {}),
+                now=self.now,
+            )
+        )
+        assert settled == self.store.claim(before.key)
+        if outcome is SENT:
+            self.acknowledged.add(before.key)
+        elif before.status not in {ClaimStatus.SENDING, ClaimStatus.IN_DOUBT} or (older and before.attempt > 1):
+            assert settled == before
+        if settled.status is ClaimStatus.FAILED:
+            assert settled.attempt == 1, "8b.4: an error after a retry proves nothing"
+        self._row(settled)
+
+    @precondition(lambda self: self.admitted)
+    @rule(number=numbers, older=seldom)
+    def retry(self, number: int, older: bool) -> None:
+        before = self._sent(number)
+        attempt = before.attempt - older
+        lease_until = self.now + timedelta(minutes=2)
+        again = self.runner.run(
+            self.store.retry(before.key, owner="other", attempt=attempt, lease_until=lease_until, now=self.now)
+        )
+        if isinstance(again, Admission):
+            assert before.attempt == attempt == again.claim.attempt - 1
+            assert before.status is ClaimStatus.IN_DOUBT or before.lease_until <= self.now
+            assert before.key not in self.told_not_executed
+        else:
+            self._row(again.claim)
+
+    @rule(number=numbers, reason=st.sampled_from([Reason.REJECTED, Reason.EXPIRED]), really=seldom)
+    def refuse(self, number: int, reason: Reason, really: bool) -> None:
+        if not really:
+            return
+        of = self._pick(number)
+        claim = self.runner.run(self.store.refuse(of, reason=reason, outcome=CLOSED, note=REFUSAL, now=self.now))
+        if claim.reason is not Reason.NOT_PROPOSED:
+            assert claim == self.store.claim(of)
+            self._row(claim)
+
+    @rule(number=numbers)
+    def expire(self, number: int) -> None:
+        standing = self._standing(number, RequestStatus.PENDING, RequestStatus.APPROVED)
+        if standing is not None:
+            after = self.runner.run(self.store.expire(standing.request.id, now=self.now))
+            assert after == self.store.request(standing.request.id)
+
+    @rule(minutes=st.sampled_from([1, 2, 2, 15]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(number=numbers, status=st.sampled_from(["happened", "not_happened", "not_observed"]))
+    def resolve(self, number: int, status: str) -> None:
+        """Stand in for a person: from IN_DOUBT only, and truly (the model's DRAIN)."""
+        doubts = [claim for claim in self.store.doubts(now=TEN) if claim.status is ClaimStatus.IN_DOUBT]
+        if not doubts:
+            return
+        key = doubts[number % len(doubts)].key
+        statement = "UPDATE claims SET status = ? WHERE digest = ?"
+        self.store._writer.submit(lambda tx: tx.db.execute(statement, (status, key.digest))).result()
+        if status == "not_happened":
+            self.told_not_executed.add(key)
+
+    # -- what always holds -----------------------------------------------------------------------
+
+    @invariant()
+    def a_call_is_admitted_once(self) -> None:
+        assert set(self.admitted.values()) <= {1}, "S1"
+
+    @invariant()
+    def limits_hold(self) -> None:
+        assert len(self.admitted) <= PER_THREAD
+
+    @invariant()
+    def requests_and_rows_agree(self) -> None:
+        for standing in self.store.requests(status=None):
+            claim = self.store.claim(standing.request.key)
+            if standing.status in NEGATIVE:
+                assert standing.request.key not in self.admitted, "S3"
+            if standing.status is RequestStatus.CONSUMED:
+                assert claim is not None
+                assert standing.request.key in self.admitted
+            elif claim is not None:
+                assert not standing.status.is_open, "8b.2: row and request are closed together"
+
+    @invariant()
+    def an_acknowledged_effect_is_on_record(self) -> None:
+        for key in self.acknowledged:
+            claim = self.store.claim(key)
+            assert claim is not None
+            assert claim.status in {ClaimStatus.EXECUTED, ClaimStatus.HAPPENED, ClaimStatus.CONFLICT}, "S6"
+
+    @invariant()
+    def the_log_is_a_chain(self) -> None:
+        previous = GENESIS
+        for number, (sequence, stored, digest) in enumerate(self.store.audit_rows()):
+            assert (sequence, digest) == (number, leaf_hash(stored))
+            assert previous.encode() in stored
+            previous = digest
+        assert self.store.audit_head().root == previous
+
+
+Protocol.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.requirement("I4")
+@pytest.mark.requirement("I7")
+class TestProtocol(Protocol.TestCase):
+    pass
