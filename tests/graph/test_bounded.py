@@ -33,7 +33,7 @@ async def test_what_the_state_holds_of_the_guard_does_not_grow_with_the_turns(tm
         async for values in desk.agent.astream(
             asked(), {**desk.config, "recursion_limit": 1_000}, context=CONTEXT, stream_mode="values"
         ):
-                if values.get("guard_calls"):
+            if values.get("guard_calls"):
                 sizes.append(size_of_guard(values))
                 assert len(values["guard_calls"]["calls"]) == 1
         assert len(desk.server.sent) == TURNS

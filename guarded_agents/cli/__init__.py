@@ -1,0 +1,79 @@
+"""The ``guarded-agents`` command.
+
+Exit status: 0 success, 1 a check failed or an answer does not count, 2 wrong use or a file that cannot be used.
+An error is one line on stderr. What a command needs is imported when it runs.
+"""
+
+import io
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Final
+
+import typer
+
+from guarded_agents.cli import _approvals, _audit, _demo, _policy, _tools
+from guarded_agents.cli._text import printable
+from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
+
+_FAILED_EXIT: Final = 1
+_USAGE_EXIT: Final = 2
+
+app: Final = typer.Typer(
+    name="guarded-agents",
+    help="Guard an agent's tool calls: decide, ask a person, run once, record.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show local variables, and so arguments and keys
+    add_completion=False,
+)
+app.command(name="demo")(_demo.demo)
+app.add_typer(_approvals.app)
+app.add_typer(_audit.app)
+app.add_typer(_policy.app)
+app.add_typer(_tools.app)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  the form of a callback of typer
+    if wanted:
+        try:
+            found = version("guarded-agents")
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found = "(not installed)"
+        typer.echo(f"guarded-agents {found}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    del show_version  # the callback has done it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on *arguments*, by default those of the process; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal that cannot show a character still shows what it is
+    try:
+        app(arguments, prog_name="guarded-agents")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else _USAGE_EXIT * bool(end.code)
+    except GuardError as error:
+        typer.echo(f"error: {printable(str(error))}", err=True)
+        return exit_status(error)
+    return 0
+
+
+def exit_status(error: GuardError) -> int:
+    """Return 2 for a file, store or use that is wrong, 1 for a check that failed or an answer that does not count."""
+    is_usage = isinstance(error, ConfigurationError | StoreError) and not isinstance(error, AuditError)
+    return _USAGE_EXIT if is_usage else _FAILED_EXIT
+
+
+__all__ = ["app", "exit_status", "main"]

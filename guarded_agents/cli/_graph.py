@@ -1,0 +1,96 @@
+"""Names of the application's own: the graph that a thread goes on in, and what tells of its effects."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from inspect import isawaitable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guarded_agents.errors import AssemblyError, ConfigurationError
+
+if TYPE_CHECKING:
+    from guarded_agents._lint import AnyGraph
+
+
+def load_name(name: str, *, option: str) -> object:
+    """Return what ``module:attribute`` names; modules of the working directory are found too.
+
+    Raises ConfigurationError that names *option*.
+    """
+    module_name, _, attribute = name.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as with `python -m`: the installed command has no such entry
+    try:
+        module = import_module(module_name) if module_name and attribute else None
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{option} {name}",
+            expected="a module that can be imported",
+            got=f"no module {error.name}" if isinstance(error, ModuleNotFoundError) else "an error while importing it",
+            action="run the command in the folder of the application, or install it",
+        ) from error
+    if module is None or not hasattr(module, attribute):
+        raise ConfigurationError(
+            f"{option} {name}", expected="module:attribute", got="no such thing", action="name a function of a module"
+        )
+    found: object = getattr(module, attribute)
+    return found
+
+
+@asynccontextmanager
+async def application(name: str, *, thread: str, store: Path) -> AsyncIterator["AnyGraph"]:
+    """Open the graph that ``module:factory`` names.
+
+    The factory has the shape of those in ``langgraph.json``: called with a config whose ``configurable`` holds
+    ``thread_id`` and ``guard_store`` (the store's path), it returns a compiled graph, or a context manager or
+    awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError.
+    """
+    factory = load_name(name, option="--graph")
+    if not callable(factory):
+        raise _unusable(name, type(factory).__name__)
+    made: object = factory({"configurable": {"thread_id": thread, "guard_store": str(store)}})
+    if isinstance(made, AbstractAsyncContextManager):
+        async with made as graph:
+            yield _checked(graph, name)
+    else:
+        yield _checked(await made if isawaitable(made) else made, name)
+
+
+def effects_of(name: str, folder: Path) -> object:
+    """Return what ``module:function``, called with the folder of the store, tells of the effects (JSON)."""
+    function = load_name(name, option="--effects")
+    if not callable(function):
+        raise ConfigurationError(
+            f"--effects {name}", expected="a function", got=type(function).__name__, action="name a function"
+        )
+    tell: Callable[[Path], object] = function
+    return tell(folder)
+
+
+def _checked(graph: object, name: str) -> "AnyGraph":
+    from langgraph.graph.state import CompiledStateGraph
+
+    if not isinstance(graph, CompiledStateGraph):
+        raise _unusable(name, type(graph).__name__)
+    if not graph.checkpointer:
+        raise AssemblyError(
+            f"--graph {name}",
+            expected="a graph with the checkpointer that the thread is in",
+            got="one without",
+            action="name a factory that compiles it with one",
+        )
+    return graph
+
+
+def _unusable(name: str, got: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"--graph {name}",
+        expected="a factory of a compiled graph, as in langgraph.json",
+        got=got,
+        action="name a function that takes a config",
+    )
+
+
+__all__ = ["application", "effects_of", "load_name"]

@@ -1,0 +1,142 @@
+"""What a thread did: its calls, the effects they had, and whether the log of them verifies."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from guarded_agents.audit import Kind, Verification, verify
+from guarded_agents.catalog import visible
+from guarded_agents.cli._store import opened
+from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestStatus, StandingRequest
+
+if TYPE_CHECKING:
+    from guarded_agents.stores import Store
+
+_FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
+_AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
+_ENDED: Final = {Reason.WITHDRAWN: "withdrawn", Reason.SUPERSEDED: "superseded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a thread. *approval* is the status of its request, None where none was needed."""
+
+    tool: str
+    decision: str  # permit or deny
+    rule: str
+    approval: str | None
+    outcome: str  # waiting, executed, failed, refused, withdrawn, superseded, in_doubt, ...
+    arguments: str  # canonical JSON; empty where it was erased
+    approval_rule: str | None
+    approver: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The calls of one thread in the order they were decided, its effects, and the whole log's verification."""
+
+    calls: tuple[Call, ...]
+    effects: object
+    audit: Verification
+    waiting: tuple[str, ...]  # the ids of the requests that still wait, by decide-by
+    doubts: tuple[str, ...]  # of the whole store
+
+    def as_json(self) -> dict[str, object]:
+        """Return what ``--json`` prints."""
+        shown = ("tool", "decision", "rule", "approval", "outcome")
+        return {
+            "calls": [{name: value for name, value in asdict(call).items() if name in shown} for call in self.calls],
+            "effects": self.effects,
+            "audit": {"entries": self.audit.entries, "verified": self.audit.verified},
+        }
+
+
+def report(store: Path, thread: str, *, effects: object, now: datetime) -> Report:
+    """Read the report of *thread* at *now* (UTC) from the file *store*. Raises ConfigurationError and StoreError."""
+    with opened(store) as found:
+        audit = verify(found.audit_rows(_FROM_THE_FIRST), log=found.audit_head().log)
+        return Report(tuple(_calls(found, thread)), effects, audit, waiting(found, thread), doubts(found, now=now))
+
+
+def waiting(store: "Store", thread: str) -> tuple[str, ...]:
+    """Return the ids of the requests of *thread* that are pending, by decide-by."""
+    found, after = [], None
+    while page := store.requests(status=RequestStatus.PENDING, after=after):
+        found += [standing.request.id for standing in page if standing.request.thread == thread]
+        after = page[-1].request.id
+    return tuple(found)
+
+
+def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:
+    """Return a line for each call of which nobody knows at *now* (UTC) whether it happened."""
+    return tuple(_doubt(store, claim) for claim in store.doubts(now=now))
+
+
+def _doubt(store: "Store", claim: Claim) -> str:
+    key, proposal = claim.key, store.proposal(claim.key)
+    tool = "a call" if proposal is None else visible(proposal.tool)
+    place = f"thread {visible(key.thread)}, turn {key.turn}"
+    return f"{tool} ({place}): nobody knows whether it happened; look at its server"
+
+
+def _calls(store: "Store", thread: str) -> Iterator[Call]:
+    decided: dict[CallKey, Mapping[str, object]] = {}
+    ended: dict[CallKey, str] = {}
+    spelt = orjson.dumps(thread)
+    for _, stored, _ in store.audit_rows():
+        if spelt not in stored:  # parsing every entry of a long log would take seconds
+            continue
+        entry = orjson.loads(stored)
+        fields = entry["fields"]
+        if fields.get("thread") != thread or "call" not in fields:
+            continue
+        key = CallKey(thread, fields["entry"], fields["turn"], fields["call"], fields["occurrence"])
+        if entry["kind"] in (Kind.DECISION, Kind.APPROVAL):
+            decided[key] = decided.get(key, {}) | fields
+        elif entry["kind"] == Kind.OUTCOME:
+            ended[key] = fields["status"]
+    for key, fields in decided.items():
+        yield _call(store, key, fields, ended.get(key))
+
+
+def _call(store: "Store", key: CallKey, fields: Mapping[str, object], ended: str | None) -> Call:
+    proposal, standing, claim = store.proposal(key), store.request_of(key), store.claim(key)
+    outcome, reason = _outcome(fields, standing, claim, ended)
+    return Call(
+        tool=str(fields["tool"]),
+        decision=str(fields["effect"]),
+        rule=str(fields["rule"]),
+        approval=None if standing is None else _approval(standing),
+        outcome=outcome,
+        arguments="" if proposal is None else proposal.canonical.decode(),
+        approval_rule=None if standing is None else standing.request.approval_rule,
+        approver=None if standing is None else standing.settled_by,
+        reason=reason,
+    )
+
+
+def _approval(standing: StandingRequest) -> str:
+    return "approved" if standing.status in _AGREED else standing.status.value
+
+
+def _outcome(
+    fields: Mapping[str, object], standing: StandingRequest | None, claim: Claim | None, ended: str | None
+) -> tuple[str, str]:
+    """Return how a call ended, and the reason where it was not carried out."""
+    if claim is not None and claim.status is not ClaimStatus.CLOSED:
+        return claim.status.value, ""
+    if claim is not None:
+        return _ENDED.get(claim.reason, "refused"), claim.reason.value
+    if standing is not None and standing.status.is_open:
+        return "waiting", ""
+    if fields["effect"] == "deny":
+        return "refused", str(fields["reason"])
+    return ended or "unknown", ""
+
+
+__all__ = ["Call", "Report", "doubts", "report", "waiting"]
