@@ -51,12 +51,8 @@ def parse(text: bytes) -> dict[str, JsonValue]:
 
 def keyed_digest(key: bytes, *parts: str | bytes) -> str:
     """Return the hex HMAC-SHA-256 of *parts*, each preceded by its length so that none can run into the next."""
-    mac = hmac.new(key, digestmod="sha256")
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        mac.update(b"%d:" % len(data))
-        mac.update(data)
-    return mac.hexdigest()
+    encoded = [part.encode() if isinstance(part, str) else part for part in parts]
+    return hmac.digest(key, b"".join([b"%d:%b" % (len(part), part) for part in encoded]), "sha256").hex()
 
 
 def bind(

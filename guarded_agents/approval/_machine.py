@@ -49,23 +49,23 @@ def votes_counted(
     """Return the distinct people whose votes count towards the quorum of *request*.
 
     They are in *eligible* and not barred, and signed the digest of this request with APPROVE, or
-    with the EDIT that led to it where ``editor_may_approve``.
+    with the EDIT that led to it. Who made that edit counts only where ``editor_may_approve``.
     """
+    votes = tuple(votes)
+    editors = {signed.vote.approver for signed in votes if _led_to(request, signed)}
     return frozenset(
         signed.vote.approver
         for signed in votes
         if signed.vote.digest == request.digest
         and signed.vote.approver in eligible
         and not is_barred(signed.vote.approver, request.requester)
-        and _agrees(request, signed)
+        and (request.editor_may_approve or signed.vote.approver not in editors)
+        and (_led_to(request, signed) or (signed.vote.answer is Answer.APPROVE and signed.vote.request == request.id))
     )
 
 
-def _agrees(request: ApprovalRequest, signed: SignedVote) -> bool:
-    vote = signed.vote
-    if vote.answer is Answer.APPROVE:
-        return vote.request == request.id
-    return vote.answer is Answer.EDIT and request.editor_may_approve and vote.request == request.parent
+def _led_to(request: ApprovalRequest, signed: SignedVote) -> bool:
+    return signed.vote.answer is Answer.EDIT and signed.vote.request == request.parent
 
 
 def quorum_met(request: ApprovalRequest, votes: Iterable[SignedVote], *, eligible: frozenset[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import orjson
 import typer
 
+from guarded_agents.approval import allowed_signers_line, load_private_key
 from guarded_agents.binding import canonical, parse
 from guarded_agents.catalog import visible
 from guarded_agents.cli import _shown
@@ -18,6 +19,7 @@ from guarded_agents.cli._store import DEFAULT, AsJson, StoreOption, opened, stan
 from guarded_agents.cli._text import indented, printable
 from guarded_agents.cli._vote import Ballot, Deployment, Settled, vote, wake
 from guarded_agents.errors import BindingError
+from guarded_agents.keys import new_approver_key
 from guarded_agents.records import Answer, RequestStatus
 
 app: Final = typer.Typer(
@@ -264,3 +266,20 @@ def _arguments(text: str) -> dict[str, object]:
 
 
 __all__ = ["app", "close", "print_closing"]
+
+
+@app.command()
+def keygen(
+    name: Annotated[str, typer.Argument(help="The approver's name, as the policy's groups spell it.")],
+    *,
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The private key to write (OpenSSH, mode 0600).")],
+    signers: Annotated[
+        Path, typer.Option(metavar="FILE", help="The allowed_signers file that the public key is added to.")
+    ] = Path("allowed_signers"),
+) -> None:
+    """Make an Ed25519 key without a password and allow it. `ssh-keygen -t ed25519` makes one with a password."""
+    known = signers.read_text(encoding="utf-8") if signers.exists() else ""
+    new_approver_key(key)
+    line = allowed_signers_line(name, load_private_key(key.read_bytes()).public_key()) + "\n"
+    signers.write_text(known + ("" if not known or known.endswith("\n") else "\n") + line, encoding="utf-8")
+    typer.echo(f"{key}: private key of {name}; {signers}: its public key was added")

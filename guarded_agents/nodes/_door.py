@@ -78,11 +78,11 @@ class Door:
 
     async def _label(self, permit: Permit, outcome: Outcome) -> None:
         """Make what the thread is now exposed to durable, where that is more than before."""
-        if outcome.status is not ClaimStatus.EXECUTED:
-            return
+        added = permit.decision.result_labels
+        if outcome.status is not ClaimStatus.EXECUTED or permit.labels.join(added) == permit.labels:
+            return  # the thread's labels are at least those of the proposal: they only grow
         known = self._services.store.thread(permit.call.key.thread)
-        joined = permit.decision.result_labels if known is None else known.labels.join(permit.decision.result_labels)
-        if known is not None and joined != known.labels:
+        if known is not None and (joined := known.labels.join(added)) != known.labels:
             await self._services.store.relabel(known.thread, joined)
             await self._services.store.append([_raised(known, joined)], now=self._services.now())
 

@@ -55,26 +55,30 @@ class Endings:
 
     def derive(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Standing | Reason:
         """Re-derive everything about *task* from the store and the policy, or say why that is not possible."""
-        services = self._services
         try:
-            facts = services.facts(config, context)
-            call = services.bind(facts, task)
-            proposal = services.store.proposal(call.key) if facts.thread else None
-            request = services.store.request_of(call.key) if facts.thread and proposal is not None else None
+            return self._derived(task, config, context)
         except BindingError:
             return Reason.UNDIGESTIBLE
         except StoreError:
             return Reason.STORE_UNAVAILABLE
+
+    def _derived(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Standing:
+        services = self._services
+        facts = services.facts(config, context)
+        call = services.bind(facts, task)
+        proposal = services.store.proposal(call.key) if facts.thread else None
         if proposal is not None:
             facts = replace(facts, labels=proposal.labels)  # as they stood when the call was proposed (I2)
         judgement = services.judge(facts, call, task["call"]["name"])
+        decision = judgement.decision
+        plain = decision.permitted and not decision.claimed  # a plain read never waited for anybody
+        request = None if proposal is None or plain else services.store.request_of(call.key)
         permit = services.permit(facts, call, judgement, None if request is None else request.request)
-        if judgement.decision.permitted and not services.still_covers(permit):
-            judgement = replace(judgement, decision=_turned(judgement.decision, Reason.VOIDED))
-        if judgement.decision.permitted and (
-            reason := _misplaced(call, judgement.decision, proposal is not None, config)
-        ):
-            judgement = replace(judgement, decision=_turned(judgement.decision, reason))
+        reason = _misplaced(call, decision, proposal is not None, config)
+        if decision.permitted and not services.still_covers(permit):
+            reason = Reason.VOIDED
+        if decision.permitted and reason is not None:
+            judgement = replace(judgement, decision=_turned(decision, reason))
         return Standing(call, facts, judgement, request)
 
     async def execute(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:

@@ -94,7 +94,8 @@ def _limit_reached(tx: Tx, asked: Asked, tool: str) -> Reason | None:
     limits = asked.limits
     if limits.per_thread is not None:
         (count,) = tx.db.execute(
-            "SELECT count(*) FROM claims WHERE thread = ? AND tool = ? AND admitted_at IS NOT NULL",
+            "SELECT count(*) FROM claims INDEXED BY claims_of_thread"
+            " WHERE thread = ? AND tool = ? AND admitted_at IS NOT NULL",
             (asked.key.thread, tool),
         ).fetchone()
         if count >= limits.per_thread:

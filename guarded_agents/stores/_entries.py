@@ -72,20 +72,19 @@ def _recorded(tx: Tx, opened: ThreadFacts) -> bool:
 def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[ClosedCall, ...]:
     """Close what *entry* left open, over row and request; what was sent stays as it is (8b.2)."""
     calls = tx.db.execute(
-        f"SELECT p.turn, p.digest, p.occurrence, p.call_id, p.tool, p.consequential, {CLAIM_COLUMNS} FROM proposals p"
+        f"SELECT p.turn, p.digest, p.occurrence, p.call_id, p.tool, {CLAIM_COLUMNS} FROM proposals p"
         f" LEFT JOIN {_CLAIM_OF_PROPOSAL} LEFT JOIN payloads o ON o.id = c.outcome_payload"
-        " WHERE p.thread = ? AND p.entry = ? ORDER BY p.turn, p.payload",
+        " WHERE p.thread = ? AND p.entry = ? AND (p.consequential OR c.status IS NOT NULL) ORDER BY p.turn, p.payload",
         (thread, entry),
     ).fetchall()
     closed, notes = [], []
-    for turn, digest, occurrence, call_id, tool, consequential, *row in calls:
+    for turn, digest, occurrence, call_id, tool, *row in calls:
         if row[0] is not None:
             claim = claim_from(tuple(row))
         else:
             key = CallKey(thread, entry, turn, digest, occurrence)
             claim = close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
-            if consequential:
-                notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
+            notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
         closed.append(ClosedCall(call_id, tool, claim))
     tx.db.execute(
         "UPDATE requests SET status = 'withdrawn', settled_at = ?"

@@ -27,7 +27,7 @@ from guarded_agents.records import (
 
 
 class AuditNote(NamedTuple):
-    """What a transaction adds to the audit log, in the same transaction: a kind and closed JSON fields without floats."""
+    """What a transaction adds to the audit log, in itself: a kind and closed JSON fields without floats."""
 
     kind: str
     fields: Mapping[str, JsonValue]
@@ -127,7 +127,7 @@ class Store(Protocol):
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently.
 
-        A new entry withdraws what the previous one left open (section 8b.2): each recorded
+        A new entry withdraws what the previous one left open (section 8b.2): each consequential
         proposal without a claim row gets a CLOSED one with reason WITHDRAWN, each open request
         becomes WITHDRAWN, also the successor of an edit. A row that is SENDING stays as it is.
         Re-opening an older entry (time travel) makes it current and withdraws likewise. An entry
@@ -191,8 +191,9 @@ class Store(Protocol):
         is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, a quorum
         not met over *eligible* makes it VOIDED, any other status is told, each closing the row; then *limits* are
         counted over the admitted claims of the tool (per thread; per hour for requester and tenant), and a
-        limit reached closes the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING, attempt 1,
-        and *notes* are appended; where it is refused, *refusal* is appended with the reason as field ``reason``.
+        limit reached closes the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING,
+        attempt 1, and *notes* are appended; where it is refused, *refusal* is appended with the reason as field
+        ``reason``.
         """
 
     async def retry(
@@ -209,15 +210,15 @@ class Store(Protocol):
         """Store the outcome of a sent call and join *labels* into the thread's, in one transaction.
 
         ``outcome.status`` is EXECUTED, FAILED or IN_DOUBT. EXECUTED over NOT_HAPPENED or NOT_OBSERVED, FAILED or CLOSED
-        becomes CONFLICT; FAILED after a first attempt becomes IN_DOUBT; FAILED or IN_DOUBT by an attempt that is no longer
-        the row's changes nothing. Returns the row as it then stands.
+        becomes CONFLICT; FAILED after a first attempt becomes IN_DOUBT; FAILED or IN_DOUBT by an attempt that is no
+        longer the row's changes nothing. Returns the row as it then stands.
         """
 
     async def refuse(self, key: CallKey, *, reason: Reason, outcome: Outcome, note: AuditNote, now: datetime) -> Claim:
         """Close the row before the model is told (8b.2); an open request becomes VOIDED (EXPIRED for reason EXPIRED).
 
         The first writer wins: an existing row is returned unchanged (a lapsed SENDING becomes IN_DOUBT).
-        A call that is no recorded proposal gets no row; the returned claim is then CLOSED with NOT_PROPOSED, not stored.
+        A call that is no recorded proposal gets no row; the returned claim is then CLOSED with NOT_PROPOSED, unstored.
         """
 
     async def expire(self, request_id: str, *, now: datetime) -> StandingRequest:

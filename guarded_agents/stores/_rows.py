@@ -219,10 +219,9 @@ def standing_from(
 ) -> StandingRequest:
     """Return the request of a row of ``REQUEST_COLUMNS``; its arguments are empty where they were erased."""
     document, arguments, status, execute_by, settled_at, settled_by, text, successor = row
-    fields = orjson.loads(document)
-    fields["arguments"] = (arguments or b"").decode()
+    literal = '""' if arguments is None else arguments.decode()  # spliced in, for an inbox lists thousands
     return StandingRequest(
-        ApprovalRequest.model_validate_json(orjson.dumps(fields)),
+        ApprovalRequest.model_validate_json(f'{document[:-1]},"arguments":{literal}}}'),
         RequestStatus(status),
         _moment_or_none(execute_by),
         _moment_or_none(settled_at),
@@ -256,7 +255,7 @@ def put_request(db: sqlite3.Connection, request: ApprovalRequest) -> None:
             RequestStatus.PENDING.value,
             micros(request.decide_by),
             document,
-            put(db, request.arguments.encode()),
+            put(db, orjson.dumps(request.arguments)),
         ),
     )
 

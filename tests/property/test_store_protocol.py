@@ -38,6 +38,12 @@ LIMITS = Limits(per_thread=PER_THREAD)
 APPROVERS = ("ana", "raj", "zoe")
 NOT_EXECUTED = {ClaimStatus.CLOSED, ClaimStatus.FAILED, ClaimStatus.NOT_HAPPENED}
 MAY_HAVE_HAPPENED = set(ClaimStatus) - NOT_EXECUTED
+CLOSES_THE_ROW = {
+    RequestStatus.CONSUMED,
+    RequestStatus.SUPERSEDED,
+    RequestStatus.WITHDRAWN,
+    RequestStatus.VOIDED,
+}
 NEGATIVE = set(RequestStatus) - {RequestStatus.PENDING, RequestStatus.APPROVED, RequestStatus.CONSUMED}
 
 # What leads on is drawn more often than what ends everything.
@@ -45,7 +51,7 @@ numbers = st.integers(0, 11)
 people = st.sampled_from([frozenset(APPROVERS)] * 3 + [frozenset({"ana", "raj"}), frozenset({"raj"}), frozenset()])
 who_votes = st.sampled_from(APPROVERS * 2 + ("desk-agent", "bob"))
 answers = st.sampled_from([Answer.APPROVE] * 3 + [Answer.REJECT, Answer.EDIT])
-seldom = st.sampled_from([False, False, False, True])
+seldom = st.sampled_from([False] * 5 + [True])
 
 
 class Protocol(RuleBasedStateMachine):
@@ -135,9 +141,19 @@ class Protocol(RuleBasedStateMachine):
         if entry != self.entry:
             assert new <= refused, "8b.2: what comes after new input is withdrawn"
 
+    @rule(turn=st.integers(3, 8), quorum=st.sampled_from([1, 1, 2]), editor_may_approve=st.booleans())
+    def propose_and_hold(self, turn: int, quorum: int, editor_may_approve: bool) -> None:
+        """Bring about a request of a turn of its own, or come by once more."""
+        of = stores.key(f"a/{self.entry}/{turn}", entry=self.entry, turn=turn)
+        self.told_not_executed |= self.runner.run(self.store.propose([proposal(of)], durable=True, now=self.now))
+        self.seen.add(of)
+        self._hold(of, quorum, editor_may_approve=editor_may_approve)
+
     @rule(number=numbers, quorum=st.integers(1, 2), editor_may_approve=st.booleans())
     def hold(self, number: int, quorum: int, editor_may_approve: bool) -> None:
-        of = self._pick(number)
+        self._hold(self._pick(number), quorum, editor_may_approve=editor_may_approve)
+
+    def _hold(self, of: CallKey, quorum: int, *, editor_may_approve: bool) -> None:
         asked = request(
             of, quorum=quorum, editor_may_approve=editor_may_approve, decide_by=self.now + timedelta(minutes=60)
         )
@@ -152,8 +168,16 @@ class Protocol(RuleBasedStateMachine):
     @rule(number=numbers, who=who_votes, answer=answers, eligible=people, closed=seldom)
     def vote(self, number: int, who: str, answer: Answer, eligible: frozenset[str], closed: bool) -> None:
         standing = self._standing(number) if closed else self._standing(number, RequestStatus.PENDING)
-        if standing is None:
-            return
+        if standing is not None:
+            self._vote(standing, who, answer, eligible)
+
+    @rule(number=numbers, who=st.sampled_from(APPROVERS))
+    def approve(self, number: int, who: str) -> None:
+        standing = self._standing(number, RequestStatus.PENDING)
+        if standing is not None:
+            self._vote(standing, who, Answer.APPROVE, frozenset(APPROVERS))
+
+    def _vote(self, standing: StandingRequest, who: str, answer: Answer, eligible: frozenset[str]) -> None:
         on, edited = standing.request, None
         if answer is Answer.EDIT:
             self.edits += 1
@@ -169,6 +193,9 @@ class Protocol(RuleBasedStateMachine):
             )
         except ApprovalError:
             return
+        if standing.status is RequestStatus.PENDING and who not in self.signed[f"voters of {on.id}"]:
+            assert who in eligible - {"desk-agent", "bob"}, "I7"
+            self.signed[f"voters of {on.id}"].add(who)
         if answer is Answer.APPROVE or (edited is not None and on.editor_may_approve):
             self.signed[cast.vote.digest].add(who)
         if after.status is RequestStatus.APPROVED and standing.status is RequestStatus.PENDING:
@@ -211,6 +238,7 @@ class Protocol(RuleBasedStateMachine):
                 assert before is None or before.status in {RequestStatus.PENDING, RequestStatus.SUPERSEDED} or other
             else:
                 self._row(told.claim)
+                assert claim is not None or before is None or before.status is not RequestStatus.PENDING, "8b.3"
             return
         assert claim is None, "S1: the first writer of the row wins"
         assert key in self.seen, "8b.1: only what was proposed"
@@ -316,8 +344,9 @@ class Protocol(RuleBasedStateMachine):
             claim = self.store.claim(standing.request.key)
             if standing.status in NEGATIVE:
                 assert standing.request.key not in self.admitted, "S3"
+            if standing.status in CLOSES_THE_ROW:
+                assert claim is not None, "8b.2: row and request are closed together"
             if standing.status is RequestStatus.CONSUMED:
-                assert claim is not None
                 assert standing.request.key in self.admitted
             elif claim is not None:
                 assert not standing.status.is_open, "8b.2: row and request are closed together"
@@ -339,7 +368,7 @@ class Protocol(RuleBasedStateMachine):
         assert self.store.audit_head().root == previous
 
 
-Protocol.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Protocol.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 @pytest.mark.requirement("I4")
