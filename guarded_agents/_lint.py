@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from langchain_core.runnables import RunnableSequence
+from langgraph._internal._runnable import RunnableSeq  # LangGraph's own sequence; not public
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
@@ -60,17 +62,25 @@ def _nodes(builder: AnyBuilder) -> Iterator[Finding]:
     for name in GUARD_NODES:
         if name not in builder.nodes:
             yield Finding(f"node {name}", "is missing", "guard the graph with guard.attach")
+    defaults = getattr(builder, "_node_defaults", None)  # of set_node_defaults; LangGraph shows them nowhere
     for name, node in builder.nodes.items():
         for tool in _ungated(node.runnable):
             yield Finding(f"node {name}", f"runs tool {tool} ungated", "give it guard.tools, or remove the node")
-        if name in GUARD_NODES and node.retry_policy:
+        if name in GUARD_NODES and (node.retry_policy or getattr(defaults, "retry_policy", None)):
             yield Finding(f"node {name}", "has a retry policy, which would send again", "remove retry_policy")
-        if name in GUARD_NODES and node.cache_policy:
+        if name in GUARD_NODES and (node.cache_policy or getattr(defaults, "cache_policy", None)):
             yield Finding(f"node {name}", "has a cache policy, which would be a stale permit", "remove cache_policy")
 
 
 def _ungated(runnable: object) -> tuple[str, ...]:
-    if not isinstance(runnable, ToolNode):
+    """Return the names of the tools that *runnable* would run by itself, also inside subgraphs and sequences."""
+    if isinstance(runnable, CompiledStateGraph):
+        inner: list[object] = [node.runnable for node in runnable.builder.nodes.values()]
+    elif isinstance(runnable, RunnableSequence | RunnableSeq):
+        inner = list(runnable.steps)
+    elif isinstance(runnable, ToolNode):
+        tools: Mapping[str, object] = runnable.tools_by_name
+        return tuple(sorted(name for name, tool in tools.items() if not isinstance(tool, GuardedTool)))
+    else:
         return ()
-    tools: Mapping[str, object] = runnable.tools_by_name
-    return tuple(sorted(name for name, tool in tools.items() if not isinstance(tool, GuardedTool)))
+    return tuple(sorted(name for part in inner for name in _ungated(part)))

@@ -8,6 +8,7 @@ and the audit log must not give them away.
 
 import hmac
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import orjson
@@ -20,6 +21,8 @@ from guarded_agents.records import BoundCall, CallKey
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 1_000
+MAX_NAME_CHARS: Final = 320  # of a tool's key, or a call id; servers' and tools' names have at most 64 and 256
+_CLIPPED_CHARS: Final = 32
 _MAX_SAFE_INT: Final = 2**53 - 1  # RFC 8785 section 3.2.2.3: integers beyond have no one spelling
 
 
@@ -55,6 +58,16 @@ def keyed_digest(key: bytes, *parts: str | bytes) -> str:
     return hmac.digest(key, b"".join([b"%d:%b" % (len(part), part) for part in encoded]), "sha256").hex()
 
 
+def clipped(name: str) -> str:
+    """Return *name*, which a model may have written, as log and spans show it: whole, or cut and told by its SHA-256.
+
+    Neither can be erased, so nothing long enough to hold a text gets there in the place of a name or a call id.
+    """
+    if len(name) <= MAX_NAME_CHARS:
+        return name
+    return f"{name[:_CLIPPED_CHARS]}…sha256:{sha256(name.encode('utf-8', 'replace')).hexdigest()}"
+
+
 def bind(
     *,
     key: bytes,
@@ -71,7 +84,10 @@ def bind(
     """
     thread, entry, turn = place
     text = canonical(arguments)
-    digest = keyed_digest(key, "call", requester, thread, entry, str(turn), tool, text)
+    try:
+        digest = keyed_digest(key, "call", requester, thread, entry, str(turn), tool, text)
+    except UnicodeEncodeError:
+        raise _undigestible("names without lone surrogates", "one") from None
     return BoundCall(CallKey(thread, entry, turn, digest, occurrence), tool, call_id, text, parse(text))
 
 

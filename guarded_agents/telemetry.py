@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
+from guarded_agents.binding import clipped
 from guarded_agents.records import BoundCall, Decision, Outcome
 
 SCHEMA_VERSION: Final = "0.1.0"
@@ -39,12 +40,13 @@ class Telemetry:
 
     def start_call(self, call: BoundCall, decision: Decision) -> Span:
         """Start the span of one call; the caller ends it by `end_call`."""
-        span = self._tracer.start_span(f"{EXECUTE_TOOL} {call.tool}")
+        tool = clipped(call.tool)
+        span = self._tracer.start_span(f"{EXECUTE_TOOL} {tool}")
         if span.is_recording():
             attributes: dict[str, AttributeValue] = {
                 OPERATION: EXECUTE_TOOL,
-                TOOL_NAME: call.tool,
-                TOOL_CALL_ID: call.call_id,
+                TOOL_NAME: tool,
+                TOOL_CALL_ID: clipped(call.call_id),
                 CONVERSATION_ID: call.key.thread,
                 MCP_METHOD: "tools/call",
                 DECISION: decision.effect.value,

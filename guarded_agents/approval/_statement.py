@@ -22,15 +22,23 @@ _OPENSSH: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 def statement(vote: Vote) -> bytes:
     """Return the bytes that a vote's signature is over: a prefix line, then every field (RFC 8785).
 
-    The time is spelt in UTC with microseconds. Raises ProofError for a time without a zone.
+    The time is spelt in UTC with microseconds. Raises ProofError for a time without a zone or beyond the
+    years 1 to 9999 in UTC, and for text that JSON cannot spell.
     """
     if vote.at.utcoffset() is None:
-        raise ProofError(
-            f"vote on {vote.request}", expected="a time with a zone", got="one without", action="sign it again"
-        )
+        raise _unspeakable(vote, "a time with a zone", "one without")
     fields = vote.model_dump(mode="json")
-    fields["at"] = vote.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return _PREFIX + rfc8785.dumps(fields)
+    try:
+        fields["at"] = vote.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return _PREFIX + rfc8785.dumps(fields)
+    except OverflowError:
+        raise _unspeakable(vote, "a time of the years 1 to 9999 in UTC", "another") from None
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        raise _unspeakable(vote, "text without lone surrogates", "one") from None
+
+
+def _unspeakable(vote: Vote, expected: str, got: str) -> ProofError:
+    return ProofError(f"vote on {vote.request}", expected=expected, got=got, action="sign it again")
 
 
 def sign(vote: Vote, private_key: Ed25519PrivateKey) -> SignedVote:

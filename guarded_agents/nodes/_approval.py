@@ -49,11 +49,11 @@ class Approval:
             return Command(goto="execute")
         services, now = self._services, self._services.now()
         access = AccessRequest(facts.requester, facts.tenant, tool.ref, standing.call.arguments, facts.labels)
-        request = open_request(standing.call, access, decision, key=services.request_key, now=now)
-        note = _notes.held(standing.call, facts, decision, request)
         try:
+            request = open_request(standing.call, access, decision, key=services.request_key, now=now)
+            note = _notes.held(standing.call, facts, decision, request)
             held = await services.store.hold(request, note, now=now)
-        except StoreError:
+        except (ApprovalError, StoreError):  # too few could answer it, or it cannot be recorded
             return Command(goto="refuse")
         settled = isinstance(held, Told) and not held.waiting  # an edit may wait on in its place: `ask` follows it
         return Command(goto="execute" if settled else "ask")
@@ -117,7 +117,8 @@ class Approval:
                 yield self._votes.cast(SignedVote(vote=answer.vote, signature=answer.signature))
                 how = HOW
             except (ApprovalError, BindingError, StoreError) as error:
-                how = f"{HOW}; the last answer did not count: {error}"
+                # Not its subject: that quotes the answer, which anybody may have given, and an approver reads this.
+                how = f"{HOW}; the last answer did not count: expected {error.expected}, got {error.got}"
 
     def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
         """Return the request that stands for *task*, followed over edits; None where there is none."""

@@ -60,9 +60,11 @@ class Door:
 
     async def _read(self, permit: Permit, span: Span) -> Outcome:
         call, services = permit.call, self._services
+        replied = False
         try:
             services.store.note([self._decided(permit)], now=services.now())
             outcome = self._screened(permit, await self._send(permit, span))
+            replied = True
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         except NotSentError:
@@ -70,16 +72,17 @@ class Door:
         except NoReplyError:
             outcome = _failed("The tool's server did not answer.")
         try:
-            await self._label(permit, outcome)
+            if replied:  # an error is the server's text too
+                await self._label(permit)
             services.store.note([_notes.ended(call, outcome)], now=services.now())
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         return outcome
 
-    async def _label(self, permit: Permit, outcome: Outcome) -> None:
+    async def _label(self, permit: Permit) -> None:
         """Make what the thread is now exposed to durable, where that is more than before."""
         added = permit.decision.result_labels
-        if outcome.status is not ClaimStatus.EXECUTED or permit.labels.join(added) == permit.labels:
+        if permit.labels.join(added) == permit.labels:
             return  # the thread's labels are at least those of the proposal: they only grow
         known = self._services.store.thread(permit.call.key.thread)
         if known is not None and (joined := known.labels.join(added)) != known.labels:
@@ -105,13 +108,12 @@ class Door:
         call, services = permit.call, self._services
         now = services.now()
         request = None if permit.request is None else permit.request.id
-        group = None if permit.request is None else permit.request.group
         return await services.store.admit(
             call.key,
             owner=services.owner,
             lease_until=now + services.lease,
             request=request,
-            eligible=frozenset() if group is None else services.members(group),
+            eligible=frozenset() if permit.request is None else services.proven(permit.request, now=now),
             limits=permit.decision.limits,
             notes=(
                 self._decided(permit),

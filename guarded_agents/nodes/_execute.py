@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
-from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable
+from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
 from guarded_agents.nodes._told import GuardUpdate, refusal, settled, told_of, tool_message
 from guarded_agents.records import (
     AuditHead,
@@ -55,6 +55,8 @@ class Endings:
 
     def derive(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Standing | Reason:
         """Re-derive everything about *task* from the store and the policy, or say why that is not possible."""
+        if not is_task(task):
+            return Reason.INVALID_CALL
         try:
             return self._derived(task, config, context)
         except BindingError:
@@ -85,8 +87,7 @@ class Endings:
         """Send the call through the door if everything still holds; otherwise refuse it."""
         standing = self.derive(task, config, context)
         if isinstance(standing, Standing) and standing.request is not None and standing.judgement.tool is not None:
-            await self._services.observe(standing.judgement.tool.ref.server)  # it waited: the tool may have drifted
-            standing = self.derive(task, config, context)
+            standing = await self._looked_again(standing.judgement.tool.ref.server, task, config, context)
         if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
             return await self._refuse(task, standing)
         call, decision = standing.call, standing.judgement.decision
@@ -99,11 +100,23 @@ class Endings:
             outcome = replace(outcome, content=f"{EDITED}{request.arguments}. {outcome.content}")
         return settled(call, task["call"]["name"], decision, outcome, self._head())
 
+    async def _looked_again(
+        self, server: str, task: CallTask, config: RunnableConfig, context: GuardContext | None
+    ) -> Standing | Reason:
+        """Derive again after a look at what *server* offers now: the call waited, and its tool may have drifted."""
+        try:
+            await self._services.observe(server)
+        except StoreError:
+            return Reason.STORE_UNAVAILABLE
+        return self.derive(task, config, context)
+
     async def refuse(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
         """Close the call, then tell the model."""
         return await self._refuse(task, self.derive(task, config, context))
 
     async def _refuse(self, task: CallTask, standing: Standing | Reason) -> GuardUpdate:
+        if not is_task(task):
+            return {}  # forged, and no call that could be answered
         name = task["call"]["name"]
         if isinstance(standing, Reason):
             reason = Reason.INVALID_CALL if _is_unparsed(task) else standing

@@ -3,6 +3,7 @@
 from pydantic import JsonValue
 
 from guarded_agents.audit import Kind
+from guarded_agents.binding import clipped
 from guarded_agents.records import (
     ApprovalRequest,
     BoundCall,
@@ -28,8 +29,8 @@ def _place(key: CallKey) -> dict[str, JsonValue]:
 
 def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[str, JsonValue]:
     return _place(call.key) | {
-        "call_id": call.call_id,
-        "tool": call.tool,
+        "call_id": clipped(call.call_id),
+        "tool": clipped(call.tool),
         "principal": facts.requester.id,
         "acting_for": facts.requester.acting_for,
         "tenant": facts.tenant,

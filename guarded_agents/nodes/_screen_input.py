@@ -2,11 +2,21 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
+from itertools import takewhile
 from typing import Final
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
@@ -14,12 +24,14 @@ from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import NOBODY, Services
 from guarded_agents.nodes._told import GuardUpdate, refusal, told_of, tool_message
-from guarded_agents.records import UNEXPOSED, Reason
+from guarded_agents.records import UNEXPOSED, Claim, Labels, Reason
 from guarded_agents.state import GuardContext
-from guarded_agents.stores import EntryOpened
+from guarded_agents.stores import ClosedCall
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
 _STAMPED: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+CallsOf = Callable[[str], Sequence[ClosedCall]]  # the calls of an entry
 
 
 class InputState(TypedDict):
@@ -88,20 +100,31 @@ class ScreenInput:
                 entry=entry,
                 requester=principal,
                 tenant=tenant,
-                labels=UNEXPOSED,
+                labels=self._begins_with(str(thread), messages[:at]),
                 now=self._services.now(),
             )
+            answers = _answers(messages[:at], partial(self._services.store.calls, str(thread)))
         except StoreError:
             return {}
         labels = opened.facts.labels
         return {
-            "messages": [*_answers(messages[:at], opened), *_renamed(messages[at], entry)],
+            "messages": [*answers, *_renamed(messages[at], entry)],
             "guard_requester": _notes.asked_by(principal, tenant) | {"entry": opened.facts.entry},
             "guard_trust": {
                 "integrity": labels.integrity.value,
                 "confidentiality": labels.confidentiality.value,
             },
         }
+
+    def _begins_with(self, thread: str, earlier: Sequence[AnyMessage]) -> Labels:
+        """Return the labels to join: the strictest for a conversation that the store has seen no part of (I9).
+
+        A client may send the history along, on a thread of its own or one that was copied; what tools and models
+        said there is on record nowhere.
+        """
+        if all(isinstance(message, HumanMessage | SystemMessage) for message in earlier):
+            return UNEXPOSED
+        return Labels() if self._services.store.thread(thread) is None else UNEXPOSED
 
 
 def _renamed(message: AnyMessage, entry: str) -> list[BaseMessage]:
@@ -111,23 +134,32 @@ def _renamed(message: AnyMessage, entry: str) -> list[BaseMessage]:
     return [RemoveMessage(id=str(message.id)), message.model_copy(update={"id": entry})]
 
 
-def _answers(earlier: Sequence[AnyMessage], opened: EntryOpened) -> list[ToolMessage]:
-    """Return an answer to each call of *earlier* that has none."""
-    answered = {message.tool_call_id for message in earlier if isinstance(message, ToolMessage)}
-    stands = {closed.call_id: closed.claim for closed in opened.closed}
-    answers = []
-    for message in earlier:
+def _answers(earlier: Sequence[AnyMessage], calls_of: CallsOf) -> list[ToolMessage]:
+    """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
+
+    Each call is looked up by its own entry and turn: when an entry is opened again (a crash, a replay) the store closes
+    nothing any more, and a provider may repeat a call id in a later turn.
+    """
+    answers, entry, turn = [], "", 0
+    for index, message in enumerate(earlier):
+        if isinstance(message, HumanMessage):
+            entry, turn = str(message.id), 0
         if not isinstance(message, AIMessage):
             continue
-        for call in (*message.tool_calls, *message.invalid_tool_calls):
-            call_id = call["id"] or ""
-            if call_id in answered:
-                continue
-            claim = stands.get(call_id)
-            outcome = refusal(Reason.WITHDRAWN) if claim is None else told_of(claim)
-            answers.append(
-                tool_message(
-                    call_id, call["name"] or "", outcome, key=None if claim is None else claim.key, of=str(message.id)
-                )
-            )
+        turn += 1
+        behind = takewhile(lambda other: isinstance(other, ToolMessage), earlier[index + 1 :])
+        answered = {other.tool_call_id for other in behind if isinstance(other, ToolMessage)}
+        open_calls = [
+            call for call in (*message.tool_calls, *message.invalid_tool_calls) if (call["id"] or "") not in answered
+        ]
+        stands = {
+            call.call_id: call.claim for call in (calls_of(entry) if open_calls else ()) if call.claim.key.turn == turn
+        }
+        answers += [_answer(call["id"] or "", call["name"] or "", stands, of=str(message.id)) for call in open_calls]
     return answers
+
+
+def _answer(call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
+    claim = stands.get(call_id)
+    outcome = refusal(Reason.WITHDRAWN) if claim is None else told_of(claim)
+    return tool_message(call_id, name, outcome, key=None if claim is None else claim.key, of=of)

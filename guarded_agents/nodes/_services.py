@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 
 from guarded_agents.approval import Signers, covers
 from guarded_agents.binding import bind, keyed_digest, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
+from guarded_agents.errors import ProofError
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -44,6 +45,20 @@ class CallTask(TypedDict):
     call: ToolCall
     turn: int
     occurrence: int
+
+
+def is_task(payload: object) -> bool:
+    """Return whether *payload* has the form of a `CallTask`. Whoever can route may send anything (FACTS G2)."""
+    call = payload.get("call") if isinstance(payload, Mapping) else None
+    return (
+        isinstance(payload, Mapping)
+        and isinstance(call, Mapping)
+        and isinstance(call.get("name"), str)
+        and isinstance(call.get("id", 0), str | None)
+        and "args" in call
+        and type(payload.get("turn")) is int
+        and type(payload.get("occurrence")) is int
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,22 @@ class Services:
     def still_covers(self, permit: Permit) -> bool:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
+
+    def proven(self, request: ApprovalRequest, *, now: datetime) -> frozenset[str]:
+        """Return those who may answer *request* now and whose stored votes bear their signatures.
+
+        Whoever can write the store could put a vote there; nobody can sign one for an approver. Raises StoreError.
+        """
+        members, signed_by, doubtful = self.members(request.group), set(), set()
+        parents = () if request.parent is None else self.store.votes(request.parent)
+        for signed in (*self.store.votes(request.id), *parents):
+            try:
+                self.signers.verify(signed, now=now)
+            except ProofError:
+                doubtful.add(signed.vote.approver)
+            else:
+                signed_by.add(signed.vote.approver)
+        return members & frozenset(signed_by - doubtful)
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

@@ -70,6 +70,7 @@ class Votes:
         now = services.now()
         edited = None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
+            services.signers.verify(signed, now=now)  # before the policy answers anything about what it proposes
             edited = self._edited(standing.request, _arguments(vote), now=now)
         members = services.members(standing.request.group)
         check_vote(

@@ -9,7 +9,16 @@ from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
 from guarded_agents.stores._closing import close_request, close_row, note_of
 from guarded_agents.stores._protocol import ClosedCall, EntryOpened
-from guarded_agents.stores._rows import CLAIM_COLUMNS, claim_from, is_left, join_labels, micros, put_proposal, thread_of
+from guarded_agents.stores._rows import (
+    CLAIM_COLUMNS,
+    CLAIM_OF_PROPOSAL,
+    claim_from,
+    is_left,
+    join_labels,
+    micros,
+    put_proposal,
+    thread_of,
+)
 from guarded_agents.stores._tx import Tx
 
 _MAY_HAVE_HAPPENED: Final = frozenset(
@@ -21,10 +30,6 @@ _MAY_HAVE_HAPPENED: Final = frozenset(
         ClaimStatus.NOT_OBSERVED,
         ClaimStatus.CONFLICT,
     }
-)
-_CLAIM_OF_PROPOSAL: Final = (
-    "claims c ON c.thread = p.thread AND c.entry = p.entry AND c.turn = p.turn AND c.digest = p.digest"
-    " AND c.occurrence = p.occurrence"
 )
 
 
@@ -73,7 +78,7 @@ def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[ClosedCal
     """Close what *entry* left open, over row and request; what was sent stays as it is (8b.2)."""
     calls = tx.db.execute(
         f"SELECT p.turn, p.digest, p.occurrence, p.call_id, p.tool, {CLAIM_COLUMNS} FROM proposals p"
-        f" LEFT JOIN {_CLAIM_OF_PROPOSAL} LEFT JOIN payloads o ON o.id = c.outcome_payload"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN payloads o ON o.id = c.outcome_payload"
         " WHERE p.thread = ? AND p.entry = ? AND (p.consequential OR c.status IS NOT NULL) ORDER BY p.turn, p.payload",
         (thread, entry),
     ).fetchall()
@@ -144,7 +149,7 @@ def _turn(tx: Tx, calls: Sequence[Proposal]) -> dict[CallKey, _Recorded]:
     (place,) = places
     rows = tx.db.execute(
         "SELECT p.digest, p.occurrence, p.consequential, p.tool, c.status, c.reason, r.id IS NOT NULL FROM proposals p"
-        f" LEFT JOIN {_CLAIM_OF_PROPOSAL} LEFT JOIN requests r ON r.thread = p.thread AND r.entry = p.entry"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN requests r ON r.thread = p.thread AND r.entry = p.entry"
         " AND r.turn = p.turn AND r.digest = p.digest AND r.occurrence = p.occurrence"
         " WHERE p.thread = ? AND p.entry = ? AND p.turn = ?",
         place,

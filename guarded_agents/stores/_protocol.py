@@ -90,6 +90,9 @@ class Store(Protocol):
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""
 
+    def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
+        """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
+
     def request(self, request_id: str) -> StandingRequest | None:
         """Return the request of that id."""
 

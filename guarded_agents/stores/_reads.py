@@ -5,8 +5,10 @@ from datetime import datetime
 
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import Claim, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.stores._protocol import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
+    CLAIM_OF_PROPOSAL,
     CLAIMS,
     REQUEST_COLUMNS,
     REQUESTS,
@@ -17,6 +19,17 @@ from guarded_agents.stores._rows import (
 )
 
 AUDIT_PAGE = 4_096  # rows read at once
+
+
+def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, ...]:
+    """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
+    rows = db.execute(
+        f"SELECT p.call_id, p.tool, {CLAIM_COLUMNS} FROM proposals p JOIN {CLAIM_OF_PROPOSAL}"
+        " LEFT JOIN payloads o ON o.id = c.outcome_payload"
+        " WHERE p.thread = ? AND p.entry = ? ORDER BY p.turn, p.payload",
+        (thread, entry),
+    )
+    return tuple(ClosedCall(call_id, tool, claim_from(tuple(row))) for call_id, tool, *row in rows)
 
 
 def requests(

@@ -177,6 +177,10 @@ CLAIM_COLUMNS: Final = (
     " c.outcome_status, c.outcome_is_error, c.outcome_reason, o.body"
 )
 CLAIMS: Final = "claims c LEFT JOIN payloads o ON o.id = c.outcome_payload"
+CLAIM_OF_PROPOSAL: Final = (
+    "claims c ON c.thread = p.thread AND c.entry = p.entry AND c.turn = p.turn AND c.digest = p.digest"
+    " AND c.occurrence = p.occurrence"
+)
 
 
 def claim_from(

@@ -33,7 +33,7 @@ from guarded_agents.records import (
 from guarded_agents.stores import _admit, _claims, _entries, _reads, _requests, _rows, _votes
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._protocol import Admission, AuditNote, EntryOpened, Told
+from guarded_agents.stores._protocol import Admission, AuditNote, ClosedCall, EntryOpened, Told
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import Tx, audit_head
 from guarded_agents.stores._writer import Writer
@@ -87,6 +87,10 @@ class SqliteStore:
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""
         return self._read(_rows.claim_of, key)
+
+    def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
+        """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
+        return self._read(_reads.calls, thread, entry)
 
     def request(self, request_id: str) -> StandingRequest | None:
         """Return the request of that id."""

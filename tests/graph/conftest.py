@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support.bank import NOON, Bank, make_bank
 
 from guarded_agents.testing import FixedClock
+from tests.support.bank import NOON, Bank, make_bank
 
 
 @pytest.fixture(scope="session")

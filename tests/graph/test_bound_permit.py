@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from guarded_agents.records import Labels
 from tests.support.bank import POLICY, calls
 from tests.support.ledger import TOOLS, Ledger, at_desk
 
@@ -91,6 +93,7 @@ async def test_a_permit_is_bound_to_the_labels_of_the_proposal_not_to_what_a_sib
     async with at_desk(tmp_path, calls(WIRE, ("forge", {"account": "A"}))) as desk:
         await desk.ask()
         [request] = await desk.waiting()
+        await desk.guard.store.relabel("t1", Labels())  # what the sibling's answer does, whenever it comes
         assert desk.guard.store.thread("t1").labels.integrity == "untrusted"
         await desk.approve(request)
         assert ("wire", 900) in desk.server.effects
@@ -123,5 +126,7 @@ async def test_the_approval_of_one_principal_and_tenant_is_no_other_ones(tmp_pat
         await desk.ask("the same again", context=others[what])
         [other] = await desk.waiting()
         assert other != request
-        assert desk.guard.store.request(other).request.call_digest != desk.guard.store.request(request).request.call_digest
+        assert (
+            desk.guard.store.request(other).request.call_digest != desk.guard.store.request(request).request.call_digest
+        )
         assert desk.guard.store.request(request).status == "withdrawn"

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
+
 from tests.support.bank import CONTEXT, POLICY, asked
 from tests.support.ledger import at_desk
 
@@ -70,9 +71,12 @@ async def test_the_guard_remembers_a_bounded_number_of_planned_turns(
     from guarded_agents.nodes import _plan
 
     monkeypatch.setattr(_plan, "_REMEMBERED", 3)
-    async with at_desk(tmp_path, topup, policy=UNLIMITED) as desk:
-        for number in range(6):
-            desk.config["configurable"]["thread_id"] = f"t{number}"
-            await desk.ask(interrupt_after=["screen_input"])
-            await desk.agent.ainvoke(None, desk.config, interrupt_after=["model"])
-            assert len(desk.guard._parts.plans._remembered) <= 3
+    async with at_desk(tmp_path) as desk:
+        parts, kept = desk.guard._parts, []
+        for number in range(6):  # turns that were recorded and, their process being elsewhere, never routed here
+            config: Any = {"configurable": {"thread_id": f"t{number}"}}
+            human = HumanMessage("please", id="m1")
+            await parts.screen_input({"messages": [human]}, config, CONTEXT)
+            await parts.plans.record([human], {"messages": [topup([])]}, config, CONTEXT)
+            kept.append(len(parts.plans._remembered))
+        assert kept == [1, 2, 3, 3, 3, 3]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from tests.support.bank import POLICY, answers, asked, calls, model, thread
-from tests.support.ledger import ACCOUNT, TOOLS, Ledger, at_desk, tool
 
 from guarded_agents import GuardContext, Principal
 from guarded_agents.policy import RulePolicy
+from tests.support.bank import POLICY, answers, asked, calls, model, thread
+from tests.support.ledger import ACCOUNT, TOOLS, Ledger, at_desk, tool
 
 A = {"account": "A"}
 TELLER = {"id": "teller", "scopes": ("bank:read", "bank:write")}
@@ -26,7 +26,9 @@ DENIED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a principal without a name": (("balance", A), TELLER | {"id": ""}, "unknown_principal"),
     "a scope that the token lacks": (("balance", A), TELLER | {"scopes": ("bank:write",)}, "missing_scope"),
     "a scope that the policy does not grant": (
-        ("drop_table", A), TELLER | {"scopes": ("bank:read", "bank:drop")}, "missing_scope",
+        ("drop_table", A),
+        TELLER | {"scopes": ("bank:read", "bank:drop")},
+        "missing_scope",
     ),
     "a condition that is false": (("topup", A | {"amount_cents": 501}), TELLER, "condition_not_met"),
     "a missing argument": (("topup", A), TELLER, "schema_mismatch"),
@@ -87,7 +89,9 @@ async def test_a_call_whose_arguments_are_no_json_is_answered(tmp_path: Path) ->
 @pytest.mark.requirement("I6")
 @pytest.mark.requirement("B13")
 @pytest.mark.requirement("G4")
-@pytest.mark.parametrize("error", [RuntimeError("secret"), KeyError("args"), RecursionError()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("secret"), KeyError("args"), RecursionError()], ids=lambda e: type(e).__name__
+)
 async def test_a_decision_point_that_raises_denies_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from guarded_agents import Answer, ApprovalError, BindingError, PolicyError
 from tests.support.bank import ANA, EVE, POLICY, RAJ, calls
 from tests.support.ledger import at_desk
-
-from guarded_agents import Answer, ApprovalError, BindingError
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 EDITED = {"account": "ACME", "amount_cents": 800}
 HARD = POLICY.replace(
     "    effect: write\n    permit_when: 0 <",
-    "    effect: write\n    deny_when: [{id: no-eve, when: 'args.account == \"EVE\"', hard: true}]\n    permit_when: 0 <",
+    "    effect: write\n    deny_when: [{id: no-eve, when: 'args.account == \"EVE\"', hard: true}]\n"
+    "    permit_when: 0 <",
 )
 EXCEPTION = HARD + (
     "exceptions:\n"
@@ -100,7 +101,9 @@ async def test_no_approver_is_asked_about_what_a_hard_rule_denies(tmp_path: Path
 
 @pytest.mark.requirement("I12")
 async def test_an_exception_waives_a_soft_rule_and_not_a_hard_one(tmp_path: Path) -> None:
-    beyond = calls(("wire", {"account": "BOB", "amount_cents": 100_001}), ("wire", {"account": "EVE", "amount_cents": 100_001}))
+    beyond = calls(
+        ("wire", {"account": "BOB", "amount_cents": 100_001}), ("wire", {"account": "EVE", "amount_cents": 100_001})
+    )
     async with at_desk(tmp_path, beyond, policy=EXCEPTION) as desk:
         await desk.ask()
         [request] = await desk.waiting()
@@ -116,3 +119,34 @@ async def test_an_edit_into_what_a_hard_rule_denies_is_refused_even_under_an_exc
         with pytest.raises(ApprovalError):
             await desk.approve(request, Answer.EDIT, arguments={"account": "EVE", "amount_cents": 5})
         assert desk.server.sent == []
+
+
+BOTH_RULES = EXCEPTION.replace(
+    "deny_when: [{id: no-eve,", "deny_when: [{id: no-5, when: 'args.amount_cents == 5'}, {id: no-eve,"
+)
+HARD_TOOL = EXCEPTION.replace("    effect: write\n    deny_when", "    effect: write\n    hard: true\n    deny_when")
+WAIVED: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "a soft rule": (BOTH_RULES, {"account": "BOB", "amount_cents": 5}, True),
+    "a hard rule behind a soft one": (BOTH_RULES, {"account": "EVE", "amount_cents": 5}, False),
+    "the condition of a tool": (EXCEPTION, {"account": "BOB", "amount_cents": 100_001}, True),
+}
+
+
+@pytest.mark.requirement("I12")
+@pytest.mark.parametrize(("policy", "arguments", "waived"), WAIVED.values(), ids=WAIVED)
+async def test_an_exception_reaches_a_person_for_soft_rules_alone(
+    tmp_path: Path, policy: str, arguments: dict[str, Any], waived: bool
+) -> None:
+    assert policy.count("deny_when") == 1
+    async with at_desk(tmp_path, calls(("wire", arguments)), policy=policy) as desk:
+        await desk.ask()
+        assert len(await desk.waiting()) == waived
+        assert desk.server.sent == []
+
+
+@pytest.mark.requirement("I12")
+async def test_no_exception_can_be_written_for_a_hard_tool(tmp_path: Path) -> None:
+    assert HARD_TOOL != EXCEPTION
+    with pytest.raises(PolicyError, match="not hard"):
+        async with at_desk(tmp_path, policy=HARD_TOOL):
+            pass

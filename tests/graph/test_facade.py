@@ -1,15 +1,16 @@
 """An answer counts only if it is a signed vote that passes every check of the facade (DESIGN I7)."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langgraph.types import Command
-from tests.support.bank import ANA, EVE, NOON, RAJ, calls
-from tests.support.ledger import KEYS, Desk, Ledger, at_desk
 
 from guarded_agents import Answer, ApprovalError, GuardContext, Principal, SignedVote, Vote, sign
+from tests.support.bank import ANA, EVE, NOON, RAJ, calls
+from tests.support.ledger import KEYS, Desk, Ledger, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 
@@ -113,10 +114,8 @@ async def test_a_resume_value_that_is_no_signed_vote_is_waited_out(tmp_path: Pat
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         request = await held(desk)
         for _ in range(2):
-            try:
+            with suppress(ValueError, RuntimeError):  # LangGraph's own refusals are fine here
                 await desk.agent.ainvoke(Command(resume=value), desk.config)
-            except Exception as error:  # noqa: BLE001 - LangGraph's own refusals are fine here
-                assert "interrupt" in str(error).lower() or "valid" in str(error).lower()
         assert desk.server.sent == []
         await desk.approve(request)
         assert desk.server.effects == [("wire", 900)]
@@ -161,6 +160,7 @@ async def test_nobody_approves_a_call_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.requirement("I7")
 async def test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph(tmp_path: Path) -> None:
     from langgraph.checkpoint.memory import InMemorySaver
+
     from tests.support.bank import model
 
     async with at_desk(tmp_path, calls(WIRE)) as desk:
@@ -210,9 +210,7 @@ async def test_a_resumer_cannot_write_state_or_jump_to_the_door(tmp_path: Path) 
             update={"guard_requester": {"principal": {"id": "admin"}, "tenant": "t", "entry": "e"}},
             goto="execute",
         )
-        try:
+        with suppress(KeyError, TypeError, ValueError, RuntimeError):  # whichever way LangGraph refuses it
             await desk.agent.ainvoke(smuggled, desk.config)
-        except Exception as error:  # noqa: BLE001 - whichever way LangGraph refuses it
-            assert str(error)
         assert desk.server.sent == []
         assert desk.guard.store.request(request).status in ("pending", "withdrawn")

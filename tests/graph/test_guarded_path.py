@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.support.bank import CONTEXT, Bank, answers, asked, calls, model, thread, waiting
 
 from guarded_agents import Answer, GuardContext, Principal
 from guarded_agents.audit import verify
+from tests.support.bank import CONTEXT, Bank, answers, asked, calls, model, thread, waiting
 
 
 @asynccontextmanager
@@ -21,6 +21,7 @@ async def started(bank: Bank, *script: Any, **changes: Any) -> AsyncIterator[tup
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 
 
+@pytest.mark.requirement("I1")
 async def test_a_permitted_read_runs_and_a_denied_call_does_not(bank: Bank) -> None:
     async with started(bank, calls(("balance", {"account": "A"}), ("drop_table", {"account": "A"}))) as (guard, agent):
         result = await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -31,6 +32,7 @@ async def test_a_permitted_read_runs_and_a_denied_call_does_not(bank: Bank) -> N
         assert verify(guard.store.audit_rows()).verified
 
 
+@pytest.mark.requirement("I4")
 async def test_an_approved_call_runs_once_and_the_thread_goes_on(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):
         await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -43,6 +45,7 @@ async def test_an_approved_call_runs_once_and_the_thread_goes_on(bank: Bank) -> 
         assert bank.effects() == [("wire", "ACME", 900)]
 
 
+@pytest.mark.requirement("I7")
 @pytest.mark.parametrize(("answer", "more", "told"), [
     (Answer.REJECT, {"text": "wrong account"}, "wrong account"),
     (Answer.RESPOND, {"text": "ask for the invoice first"}, "ask for the invoice first"),
@@ -60,6 +63,7 @@ async def test_an_answer_that_does_not_approve_reaches_the_model_and_nothing_run
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("I8")
 async def test_an_edited_call_is_another_request_that_the_editor_cannot_approve(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):
         await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -73,6 +77,7 @@ async def test_an_edited_call_is_another_request_that_the_editor_cannot_approve(
         assert "An approver changed the arguments" in answers(state.values["messages"])["call-0"]
 
 
+@pytest.mark.requirement("I4")
 async def test_siblings_of_a_waiting_call_run_once_and_the_model_is_called_after_all(bank: Bank) -> None:
     script = calls(WIRE, ("topup", {"account": "B", "amount_cents": 5}), ("wire", {"account": "C", "amount_cents": 7}))
     async with started(bank, script) as (guard, agent):
@@ -88,6 +93,7 @@ async def test_siblings_of_a_waiting_call_run_once_and_the_model_is_called_after
         assert [m.type for m in state.values["messages"]] == ["human", "ai", "tool", "tool", "tool", "ai"]
 
 
+@pytest.mark.requirement("G5")
 async def test_new_input_withdraws_what_waits_and_answers_it_before_the_new_message(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):
         await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -100,12 +106,14 @@ async def test_new_input_withdraws_what_waits_and_answers_it_before_the_new_mess
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("I6")
 async def test_without_a_context_every_call_is_denied(bank: Bank) -> None:
     async with started(bank, calls(("balance", {"account": "A"}), WIRE)) as (_, agent):
         result = await agent.ainvoke(asked(), thread())
         assert all("not carried out" in text for text in answers(result["messages"]).values())
 
 
+@pytest.mark.requirement("I6")
 async def test_without_a_thread_id_effects_are_denied_and_reads_run(bank: Bank) -> None:
     async with bank.connected() as transport, bank.open(transport=transport) as guard:
         agent = guard.agent(model(calls(("balance", {"account": "A"}), ("topup", {"account": "A", "amount_cents": 1}))))
@@ -116,6 +124,7 @@ async def test_without_a_thread_id_effects_are_denied_and_reads_run(bank: Bank) 
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("I6", "G8")
 @pytest.mark.parametrize("durability", ["async", "exit"])
 async def test_effects_are_denied_unless_steps_are_saved_synchronously(bank: Bank, durability: str) -> None:
     async with started(bank, calls(("topup", {"account": "A", "amount_cents": 1}))) as (_, agent):
@@ -124,6 +133,7 @@ async def test_effects_are_denied_unless_steps_are_saved_synchronously(bank: Ban
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("policy:limits")
 async def test_a_limit_counts_admitted_calls_of_the_thread(bank: Bank) -> None:
     script = [calls(("topup", {"account": "A", "amount_cents": n})) for n in (1, 2, 3, 4)]
     async with started(bank, *script) as (_, agent):
@@ -131,6 +141,7 @@ async def test_a_limit_counts_admitted_calls_of_the_thread(bank: Bank) -> None:
         assert [amount for _, _, amount in bank.effects()] == [1, 2, 3]
 
 
+@pytest.mark.requirement("I4")
 async def test_an_error_of_an_effect_is_in_doubt_because_it_proves_nothing(bank: Bank) -> None:
     async with started(bank, calls(("refuse", {"account": "A"}))) as (guard, agent):
         result = await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -139,6 +150,7 @@ async def test_an_error_of_an_effect_is_in_doubt_because_it_proves_nothing(bank:
         assert [claim.status for claim in guard.doubts] == ["in_doubt"]
 
 
+@pytest.mark.requirement("I2", "B12")
 async def test_an_approval_that_comes_too_late_does_not_count(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):
         await agent.ainvoke(asked(), thread(), context=CONTEXT)
@@ -153,6 +165,7 @@ async def test_an_approval_that_comes_too_late_does_not_count(bank: Bank) -> Non
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("G10", "B8")
 def test_a_synchronous_application_gets_the_same_guard(bank: Bank) -> None:
     with bank.open() as guard:
         agent = guard.agent(model(calls(("balance", {"account": "A"}), WIRE)), checkpointer=InMemorySaver())
@@ -163,12 +176,14 @@ def test_a_synchronous_application_gets_the_same_guard(bank: Bank) -> None:
         assert agent.get_state(thread()).next == ()
 
 
+@pytest.mark.requirement("G10")
 async def test_a_synchronous_call_on_the_guards_own_loop_is_refused_before_anything_ran(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (_, agent):
         with pytest.raises(Exception, match="synchronous call"):
             agent.invoke(asked(), thread(), context=CONTEXT)
 
 
+@pytest.mark.requirement("I3")
 async def test_two_principals_on_one_thread_are_told_apart(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):
         await agent.ainvoke(asked(), thread(), context=CONTEXT)

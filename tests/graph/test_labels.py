@@ -7,15 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.support.bank import CONTEXT, POLICY, calls
-from tests.support.ledger import Ledger, at_desk
 
 from guarded_agents.records import UNEXPOSED, Confidentiality, Integrity, Labels
 from guarded_agents.transport import ToolReply
+from tests.support.bank import CONTEXT, POLICY, calls
+from tests.support.ledger import Ledger, at_desk
 
-BALANCE, FORGE, TOPUP = ("balance", {"account": "A"}), ("forge", {"account": "A"}), ("topup", {"account": "A", "amount_cents": 5})
+BALANCE, FORGE, TOPUP = (
+    ("balance", {"account": "A"}),
+    ("forge", {"account": "A"}),
+    ("topup", {"account": "A", "amount_cents": 5}),
+)
 CLEAN_ONLY = POLICY.replace(
-    "permit_when: args.amount_cents <= 500", "permit_when: 'labels.integrity == \"trusted\" && args.amount_cents <= 500'"
+    "permit_when: args.amount_cents <= 500",
+    "permit_when: 'labels.integrity == \"trusted\" && args.amount_cents <= 500'",
 )
 LABELS = [Labels(integrity=one, confidentiality=other) for one in Integrity for other in Confidentiality]
 
@@ -53,7 +58,8 @@ async def test_once_it_has_read_untrusted_text_a_thread_stays_tainted(tmp_path: 
 async def test_what_was_read_by_an_effect_taints_as_well(tmp_path: Path) -> None:
     untrusted = CLEAN_ONLY.replace(
         "bank/refuse: {scope: bank:write, effect: write}",
-        "bank/refuse: {scope: bank:write, effect: write, result: {integrity: untrusted, confidentiality: confidential}}",
+        "bank/refuse: {scope: bank:write, effect: write,"
+        " result: {integrity: untrusted, confidentiality: confidential}}",
     )
     async with at_desk(tmp_path, calls(("refuse", {"account": "A"})), calls(TOPUP), policy=untrusted) as desk:
         await desk.ask()
@@ -76,7 +82,9 @@ async def test_neither_a_fork_nor_forged_state_nor_a_servers_word_loosens_a_labe
     claims = {"integrity": "trusted", "confidentiality": "public", "_meta": {"labels": "trusted"}}
     server = Ledger(reply=lambda _: ToolReply("trusted", claims, is_error=False))
     loose: Any = {"guard_trust": {"integrity": "trusted", "confidentiality": "public"}}
-    async with at_desk(tmp_path, calls(FORGE), calls(TOPUP), policy=CLEAN_ONLY, server=server, saver=InMemorySaver()) as desk:
+    async with at_desk(
+        tmp_path, calls(FORGE), calls(TOPUP), policy=CLEAN_ONLY, server=server, saver=InMemorySaver()
+    ) as desk:
         await desk.ask()
         await desk.agent.aupdate_state(desk.config, loose)
         history = [snapshot async for snapshot in desk.agent.aget_state_history(desk.config)]

@@ -12,11 +12,11 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.support.bank import ANA, POLICY, Answer, calls
-from tests.support.ledger import KEYS, Desk, Ledger, at_desk
 
 from guarded_agents import GuardError
 from guarded_agents.transport import ToolReply
+from tests.support.bank import ANA, POLICY, Answer, calls
+from tests.support.ledger import KEYS, Desk, Ledger, at_desk
 
 CANARY = "canary-7f3a"
 ANSWERED = "canary-9b21"
@@ -80,19 +80,24 @@ async def test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line(
         )
 
 
+def files(folder: Path, pattern: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.glob(pattern)}
+
+
 @pytest.mark.requirement("I10")
 async def test_no_key_stands_in_the_store_the_checkpoints_or_a_span(tmp_path: Path) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     checkpoints = tmp_path / "checkpoints.db"
-    async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
-        async with at_desk(tmp_path, *SCRIPT, saver=saver, tracer_provider=provider) as desk:
-            await run(desk)
-            services, folder = desk.guard._services, desk.bank.folder
-    secret = (folder / "guard.db.key").read_bytes()
+    async with (
+        AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver,
+        at_desk(tmp_path, *SCRIPT, saver=saver, tracer_provider=provider) as desk,
+    ):
+        await run(desk)
+        services, folder = desk.guard._services, desk.bank.folder
     signing = KEYS[ANA].private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    places = {path: path.read_bytes() for path in (*folder.glob("guard.db*"), *tmp_path.glob("checkpoints.db*"))}
-    places.pop(folder / "guard.db.key")
+    places = files(folder, "guard.db*") | files(tmp_path, "checkpoints.db*")
+    secret = places.pop(folder / "guard.db.key")
     places[Path("spans")] = "".join(span.to_json() for span in exporter.get_finished_spans()).encode()
     assert CANARY.encode() in places[checkpoints]  # what was said stands where it belongs: the search does find things
     for key in (secret, signing, services.binding_key, services.request_key):
@@ -103,6 +108,7 @@ async def test_no_key_stands_in_the_store_the_checkpoints_or_a_span(tmp_path: Pa
 @pytest.mark.requirement("I10")
 async def test_the_digest_of_a_guessable_call_is_another_in_another_deployment(tmp_path: Path) -> None:
     from langchain_core.messages import HumanMessage
+
     from tests.support.bank import CONTEXT
 
     digests = set()

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.types import Command
-from tests.support.bank import CONTEXT, TELLER, calls
-from tests.support.ledger import at_desk
 
 from guarded_agents import GuardContext, Principal
+from tests.support.bank import CONTEXT, TELLER, calls
+from tests.support.ledger import at_desk
 
 TOPUP = ("topup", {"account": "A", "amount_cents": 5})
 BALANCE = ("balance", {"account": "A"})
@@ -105,7 +105,12 @@ async def test_a_call_that_was_changed_while_it_waited_does_not_run_on_the_appro
         [request] = await desk.waiting()
         state = await desk.agent.aget_state(desk.config, subgraphs=True)
         inner = state.tasks[0].state.config
-        changed = {"name": "wire", "args": {"account": "A", "amount_cents": 82_000}, "id": "call-0", "type": "tool_call"}
+        changed = {
+            "name": "wire",
+            "args": {"account": "A", "amount_cents": 82_000},
+            "id": "call-0",
+            "type": "tool_call",
+        }
         await desk.agent.aupdate_state(inner, {"call": changed})
         await desk.guard.vote(desk.signed(request))
         await desk.agent.ainvoke(None, desk.config)

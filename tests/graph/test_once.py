@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from tests.support.bank import CONTEXT, POLICY, calls, model
-from tests.support.ledger import Ledger, Sent, at_desk
 
 from guarded_agents.errors import NoReplyError
 from guarded_agents.transport import ToolReply
+from tests.support.bank import CONTEXT, POLICY, calls, model
+from tests.support.ledger import Ledger, Sent, at_desk
 
 TOPUP = ("topup", {"account": "A", "amount_cents": 5})
 WIRE = ("wire", {"account": "A", "amount_cents": 5})
-IDEMPOTENT = POLICY.replace("bank/topup: {scope: bank:write, effect: write,", "bank/topup: {scope: bank:write, effect: write, idempotent: true,")
+IDEMPOTENT = POLICY.replace(
+    "bank/topup: {scope: bank:write, effect: write,", "bank/topup: {scope: bank:write, effect: write, idempotent: true,"
+)
 KEY = "guarded_agents/idempotency_key"
 
 
@@ -128,7 +130,10 @@ async def test_a_tool_declared_idempotent_is_sent_again_under_the_same_key(tmp_p
 @pytest.mark.requirement("I4")
 async def test_an_error_of_an_effect_is_in_doubt_unless_the_server_promises_atomicity(tmp_path: Path) -> None:
     failing = Ledger(reply=lambda _: ToolReply("no", None, is_error=True))
-    atomic = POLICY.replace("bank/refuse: {scope: bank:write, effect: write}", "bank/refuse: {scope: bank:write, effect: write, atomic: true}")
+    atomic = POLICY.replace(
+        "bank/refuse: {scope: bank:write, effect: write}",
+        "bank/refuse: {scope: bank:write, effect: write, atomic: true}",
+    )
     script = calls(("refuse", {"account": "A"}), TOPUP)
     async with at_desk(tmp_path, script, server=failing, policy=atomic) as desk:
         told = await desk.ask()
@@ -154,7 +159,11 @@ async def test_a_fork_of_a_waiting_thread_runs_its_call_once_over_both(tmp_path:
 async def test_another_proposal_in_the_same_turn_is_refused_after_the_first_was_sent(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(TOPUP)) as desk:
         await desk.ask()
-        other = desk.guard.agent(model(calls(("topup", {"account": "B", "amount_cents": 6}))), checkpointer=desk.agent.checkpointer)
-        first = [snapshot async for snapshot in desk.agent.aget_state_history(desk.config) if snapshot.next == ("model",)][-1]
+        other = desk.guard.agent(
+            model(calls(("topup", {"account": "B", "amount_cents": 6}))), checkpointer=desk.agent.checkpointer
+        )
+        first = [
+            snapshot async for snapshot in desk.agent.aget_state_history(desk.config) if snapshot.next == ("model",)
+        ][-1]
         await other.ainvoke(None, first.config, context=CONTEXT)
         assert desk.server.effects == [("topup", 5)]

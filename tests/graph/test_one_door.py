@@ -11,13 +11,13 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import CachePolicy, Command, RetryPolicy, Send
 from opentelemetry.trace import INVALID_SPAN
-from tests.support.bank import CONTEXT, calls
-from tests.support.ledger import at_desk
 
 from guarded_agents import GuardedState, UngatedToolError
 from guarded_agents.nodes import Door
 from guarded_agents.nodes._services import denied
 from guarded_agents.records import Permit, Reason
+from tests.support.bank import CONTEXT, calls
+from tests.support.ledger import at_desk
 
 BALANCE = ("balance", {"account": "A"})
 DURABLE: Any = {"configurable": {"thread_id": "t1", "__pregel_durability": "sync"}}
@@ -172,3 +172,26 @@ async def test_lint_wants_a_checkpointer_and_every_key_of_the_state(tmp_path: Pa
         assert [found.where for found in desk.guard.lint(desk.agent.builder.compile())] == ["graph"]
         bare = StateGraph(dict)
         assert {found.where for found in desk.guard.lint(bare)} >= {"state key guard_calls", "node execute"}
+
+
+MALFORMED: dict[str, Any] = {
+    "nothing": {},
+    "no call": {"turn": 1, "occurrence": 0},
+    "a call that is none": {"call": "topup", "turn": 1, "occurrence": 0},
+    "a call without arguments": {"call": {"name": "topup", "id": "x"}, "turn": 1, "occurrence": 0},
+    "a name that is none": {"call": {"name": ["topup"], "args": {}, "id": "x"}, "turn": 1, "occurrence": 0},
+    "a name that cannot be spelt": {"call": {"name": "\ud800", "args": {}, "id": "x"}, "turn": 1, "occurrence": 0},
+    "a turn that is none": {"call": {"name": "topup", "args": {}, "id": "x"}, "turn": "1", "occurrence": 0},
+}
+
+
+@pytest.mark.requirement("I1")
+@pytest.mark.requirement("G4")
+@pytest.mark.parametrize("node", ["execute", "refuse", "approval"])
+@pytest.mark.parametrize("payload", MALFORMED.values(), ids=MALFORMED)
+async def test_a_task_that_is_none_kills_no_run(tmp_path: Path, payload: Any, node: str) -> None:
+    async with at_desk(tmp_path, AIMessage("hello")) as desk:
+        await desk.ask()
+        await desk.agent.ainvoke(Command(goto=[Send(node, payload)]), desk.config, context=CONTEXT)
+        assert desk.server.sent == []
+        assert (await desk.state()).next == ()

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.support.bank import CONTEXT, Bank, answers, asked, calls, model, thread, waiting
 
 from guarded_agents.audit import verify
 from guarded_agents.transport import SessionTransport, ToolReply
+from tests.support.bank import CONTEXT, Bank, answers, asked, calls, model, thread, waiting
 
 TOPUP = ("topup", {"account": "B", "amount_cents": 5}, "topup")
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900}, "wire")
@@ -31,7 +31,9 @@ def entries(guard: Any) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.requirement("I4")
 @pytest.mark.parametrize("call", [TOPUP, WIRE], ids=["unattended", "approved"])
-async def test_a_second_turn_runs_the_same_call_again_and_a_replay_of_either_runs_neither(bank: Bank, call: Any) -> None:
+async def test_a_second_turn_runs_the_same_call_again_and_a_replay_of_either_runs_neither(
+    bank: Bank, call: Any
+) -> None:
     async with started(bank, calls(call)) as (guard, agent):
         for text in ("please", "please"):  # the same words, and a new wish
             await agent.ainvoke(asked(text), thread(), context=CONTEXT)
@@ -106,3 +108,20 @@ async def test_claim_decision_and_intent_are_committed_when_the_call_is_sent(ban
             agent = guard.agent(model(calls(TOPUP)), checkpointer=InMemorySaver())
             await agent.ainvoke(asked(), thread(), context=CONTEXT)
     assert witness.seen == [(["sending"], ["policy_loaded", "decision", "intent"])]
+
+
+@pytest.mark.requirement("I4")
+async def test_a_replay_of_new_input_tells_of_the_turn_before_what_it_told_then(bank: Bank) -> None:
+    async with started(bank, calls(WIRE, TOPUP)) as (_, agent):
+        told = []
+        for text in ("one", "two", "three"):  # the model repeats its call ids, as some providers do
+            result = await agent.ainvoke(asked(text), thread(), context=CONTEXT)
+            told.append([str(message.content) for message in result["messages"] if message.type == "tool"])
+        history = [snapshot async for snapshot in agent.aget_state_history(thread())]
+        inputs = [snapshot for snapshot in history if snapshot.metadata["source"] == "input"]
+        for number, snapshot in enumerate(reversed(inputs)):
+            result = await agent.ainvoke(None, snapshot.config, context=CONTEXT)
+            again = [str(message.content) for message in result["messages"] if message.type == "tool"]
+            assert len(told[number]) >= 2 * number  # no call of an earlier turn is left without an answer
+            assert again[: 2 * number] == told[number][: 2 * number]
+            assert len(bank.effects()) == 3

@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.support.bank import ANA, CONTEXT, EVE, NOON, POLICY, RAJ, Bank, answers, asked, model, thread, waiting
 
 from guarded_agents import Answer, Guard, GuardContext, SignedVote
 from guarded_agents.approval import allowed_signers_line
 from guarded_agents.catalog import dump_lockfile, make_lock, of_observed
 from guarded_agents.testing import FixedClock
 from guarded_agents.transport import ObservedTool, ToolReply
+from tests.support.bank import ANA, CONTEXT, EVE, NOON, POLICY, RAJ, Bank, answers, asked, model, thread, waiting
 
 ACCOUNT = {"account": {"type": "string"}}
 MONEY = ACCOUNT | {"amount_cents": {"type": "integer"}}

@@ -14,11 +14,11 @@ from typing import Any, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from langgraph.checkpoint.memory import InMemorySaver
-from tests.support.bank import CONTEXT, Bank, asked, model, thread, waiting
 
-from guarded_agents import Answer, Guard, GuardContext
+from guarded_agents import Answer, ConfigurationError, Guard, GuardContext
 from guarded_agents.assembly import GuardOpener
 from guarded_agents.transport import AdapterTransport, ObservedTool, ToolReply, ToolTransport, load_servers
+from tests.support.bank import CONTEXT, Bank, asked, model, thread, waiting
 
 TOPUP = {"account": "B", "amount_cents": 5}
 WIRE = {"account": "ACME", "amount_cents": 900}
@@ -194,19 +194,21 @@ class Siege:
         """Return what happened in the server's database since the case began."""
         return self.line.bank.effects()[self._before :]
 
-    def open(
-        self, *script: Any, saver: Any = None, wires: Any = None, build: Any = None, **changes: Any
-    ) -> Post:
+    def open(self, *script: Any, saver: Any = None, wires: Any = None, build: Any = None, **changes: Any) -> Post:
         """Open a guard over the line's server. *build* makes the graph from the guard, by default a tool loop."""
         wires = wires or Wires(self.line.transport())
         opener = self.bank.open(transport=wires, **changes)
         guard = self.line.wait(opener.__aenter__())  # what `with` does, but on a loop that outlives the case
         self._opened.append(opener)
-        if build is None:
-            agent = guard.agent(model(*script), checkpointer=saver or InMemorySaver())
-        else:
-            agent = build(guard)
+        agent = build(guard) if build else guard.agent(model(*script), checkpointer=saver or InMemorySaver())
         return Post(self.line, guard, agent, wires)
+
+    def failing_open(self, *script: Any, **changes: Any) -> Post | None:
+        """Do as `open`; return None where the guard does not even open."""
+        try:
+            return self.open(*script, **changes)
+        except ConfigurationError:
+            return None
 
     def signed(self, post: Post, request: str, answer: Answer = Answer.APPROVE, **more: Any) -> Any:
         return self.bank.signed(post.guard, request, answer, **more)
@@ -226,8 +228,13 @@ class Siege:
         path.write_text(text)
 
     def close(self) -> None:
-        for opener in self._opened:
-            self.line.wait(opener.__aexit__(None, None, None))
+        """Close the guards that are open."""
+        while self._opened:
+            self.line.wait(self._opened.pop().__aexit__(None, None, None))
+
+    def forget(self) -> None:
+        """Leave the guards as they are: their files were broken under them."""
+        self._opened.clear()
 
 
 def statuses(post: Post, requests: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 
 IMPORTED = ("tests.support.bank", "mcp.server.fastmcp", "langgraph.checkpoint.sqlite.aio", "aiosqlite")
 
@@ -51,7 +52,7 @@ def _child(client: socket.socket) -> list[str]:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin, sys.stdout, sys.stderr = open(0, closefd=False), open(1, "w", closefd=False), open(2, "w", closefd=False)
+    sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115 - they stay open
     os.environ.clear()
     os.environ.update(run["environment"])
     os.chdir(run["folder"])
@@ -61,8 +62,7 @@ def _child(client: socket.socket) -> list[str]:
 if __name__ == "__main__":
     for name in IMPORTED:
         __import__(name)
-    threads = len(os.listdir("/proc/self/task"))
-    if threads != 1:
+    if (threads := threading.active_count()) != 1:
         raise SystemExit(f"{threads} threads: a fork would lose all but one")
     gc.collect()
     gc.freeze()  # so that a child's collector copies no pages

@@ -8,7 +8,7 @@ import sys
 
 with socket.socket(socket.AF_UNIX) as warm:
     warm.connect(sys.argv[1])
-    run = {"arguments": sys.argv[2:], "environment": dict(os.environ), "folder": os.getcwd()}
+    run = {"arguments": sys.argv[2:], "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109 - importing pathlib takes as long as all the rest
     socket.send_fds(warm, [json.dumps(run).encode()], [0, 1, 2])
     for stream in (0, 1, 2):
         os.close(stream)

@@ -123,7 +123,8 @@ def test_what_has_no_canonical_form_within_the_limits_is_refused_and_not_quoted(
 
 @pytest.mark.requirement("I6")
 @pytest.mark.parametrize(
-    "arguments", [nested(32), {"a": list(range(999))}, {"a": "x" * 65_528}, {"a": 2**53 - 1}],
+    "arguments",
+    [nested(32), {"a": list(range(999))}, {"a": "x" * 65_528}, {"a": 2**53 - 1}],
     ids=["32 levels", "1,000 items", "65,536 bytes", "2^53 - 1"],
 )
 def test_what_is_just_within_the_limits_is_bound(arguments: Any) -> None:

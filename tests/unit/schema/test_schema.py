@@ -254,6 +254,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.requirement("L4")
 @pytest.mark.requirement("I6")
 @pytest.mark.parametrize(("schema", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_schema_that_reaches_out_stalls_or_is_none_is_refused(schema: Any, why: str) -> None:

@@ -190,3 +190,19 @@ async def test_a_proposal_that_comes_after_new_input_is_withdrawn(desk: Desk) ->
     told = await desk.admit(key("b"))
     assert isinstance(told, Told)
     assert told.reason is Reason.NOT_PROPOSED
+
+
+async def test_the_calls_of_an_entry_are_told_by_their_claims_whenever_it_is_asked(desk: Desk) -> None:
+    await desk.propose(proposal(key(turn=1)))
+    await desk.propose(proposal(key(turn=2)))
+    assert desk.store.calls("thread", "entry") == ()
+    await desk.admit(key(turn=1))
+    await desk.enter("second")
+    for _ in range(2):
+        calls = desk.store.calls("thread", "entry")
+        assert [(call.claim.key.turn, call.claim.status) for call in calls] == [
+            (1, ClaimStatus.SENDING),
+            (2, ClaimStatus.CLOSED),
+        ]
+        await desk.enter("second")
+    assert desk.store.calls("thread", "second") == desk.store.calls("other", "entry") == ()

@@ -1,0 +1,70 @@
+"""B11: names are compared exactly, whatever a look-alike, a prefix or another case suggests."""
+
+import pytest
+
+from guarded_agents import GuardContext, Principal
+from tests.support.bank import asked, calls, thread
+from tests.support.siege import HAPPENED_TOPUP, TOPUP, Siege
+
+pytestmark = pytest.mark.requirement("B11", "I6")
+
+RULE = (
+    "  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3}}"
+)
+DROP = "  bank/drop_table: {scope: bank:drop, effect: write}\n"
+CALLED = (
+    ["DROP_TABLE", "Drop_Table", " drop_table", "drop_table ", "drop_table\n", "drop", "drop_table_now", "drop-table"]
+    + ["drop_tabl\u0435", "\uff44rop_table", "drop\u200b_table", "drop_table\x00", "bank/drop_table", "./drop_table"]
+    + ["TOPUP", " topup", "topup ", "top", "topups", "t\u03bfpup", "\uff54opup", "topup\u200b", "topup*", "top.p"]
+)
+GRANTED = ["bank/top", "bank/topups", "bank/TOPUP", "BANK/topup", "ban/topup", "bank2/topup", "bank/t\u03bfpup"]
+SCOPES = ["bank:writ", "bank:writes", "BANK:WRITE", "bank:*", "bank", "*", "bank:write:small"]
+PEOPLE = ["Teller", "TELLER", "teller ", " teller", "telle", "tellers", "t\u0435ller", "teller\n", "*", ""]
+
+
+def test_a_tool_is_called_by_its_exact_name_or_not_at_all(siege: Siege) -> None:
+    """Each name is one turn of one thread; the principal may call topup and may not call drop_table."""
+    siege.policy((", limits: {per_thread: 3}", ""))
+    post = siege.open(
+        *[calls((name, TOPUP), (name, {"account": "B"}, "b")) for name in CALLED], calls(("topup", TOPUP))
+    )
+    post.call("invoke", asked(), {**thread(), "recursion_limit": 200}, context=_who("teller"))
+    assert post.wires.sent == [("bank", "topup")]
+    assert siege.effects == [HAPPENED_TOPUP]
+
+
+@pytest.mark.parametrize("key", GRANTED, ids=ascii)
+def test_a_rule_grants_the_tool_that_it_names_and_no_other(siege: Siege, key: str) -> None:
+    siege.policy((RULE, RULE.replace("bank/topup", f'"{key}"')))
+    post = siege.failing_open(calls(("topup", TOPUP)))
+    if post is not None:
+        post.ask()
+    assert siege.effects == []
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_scope_grants_what_asks_for_exactly_it(siege: Siege, scope: str) -> None:
+    siege.policy(("teller: {scopes: [bank:read, bank:write]}", f'teller: {{scopes: [bank:read, "{scope}"]}}'))
+    post = siege.failing_open(calls(("topup", TOPUP)))
+    if post is not None:
+        post.run(asked(), context=GuardContext(Principal(id="teller", scopes=(scope,))))
+        post.run(asked("again"), context=GuardContext(Principal(id="teller", scopes=("bank:write", scope))))
+    assert siege.effects == []
+
+
+@pytest.mark.parametrize("name", PEOPLE, ids=ascii)
+def test_a_principal_is_who_the_policy_names(siege: Siege, name: str) -> None:
+    post = siege.open(calls(("topup", TOPUP)))
+    post.run(asked(), context=_who(name))
+    assert siege.effects == []
+
+
+def test_a_token_without_the_scope_takes_it_away(siege: Siege) -> None:
+    post = siege.open(calls(("topup", TOPUP)))
+    for scopes in ((), ("bank:read",), ("bank:write ",), ("bank:*",)):
+        post.run(asked(str(scopes)), context=GuardContext(Principal(id="teller", scopes=scopes)))
+    assert siege.effects == []
+
+
+def _who(name: str) -> GuardContext:
+    return GuardContext(Principal(id=name, scopes=("bank:read", "bank:write", "bank:drop")))

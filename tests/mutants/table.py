@@ -1,0 +1,758 @@
+"""For each invariant, changes of one line that take its control away, and the tests that must notice.
+
+A line that occurs more than once is given with its neighbours; still only one line changes.
+"""
+
+from typing import NamedTuple
+
+BINDING = "guarded_agents/binding.py"
+RECORDS = "guarded_agents/records.py"
+LINT = "guarded_agents/_lint.py"
+TOOLS = "guarded_agents/_tools.py"
+ASSEMBLY = "guarded_agents/assembly.py"
+TELEMETRY = "guarded_agents/telemetry.py"
+CHECK = "guarded_agents/approval/_check.py"
+MACHINE = "guarded_agents/approval/_machine.py"
+REQUEST = "guarded_agents/approval/_request.py"
+SIGNERS = "guarded_agents/approval/_signers.py"
+CONDITION = "guarded_agents/policy/_condition.py"
+DECIDE = "guarded_agents/policy/_decide.py"
+RULE = "guarded_agents/policy/_rule.py"
+APPROVAL = "guarded_agents/nodes/_approval.py"
+DOOR = "guarded_agents/nodes/_door.py"
+EXECUTE = "guarded_agents/nodes/_execute.py"
+NOTES = "guarded_agents/nodes/_notes.py"
+PLAN = "guarded_agents/nodes/_plan.py"
+SERVICES = "guarded_agents/nodes/_services.py"
+TOLD = "guarded_agents/nodes/_told.py"
+VOTES = "guarded_agents/nodes/_votes.py"
+MIRRORS = "guarded_agents/state/_mirrors.py"
+REFUSAL = "guarded_agents/state/_refusal.py"
+ADMIT = "guarded_agents/stores/_admit.py"
+CLAIMS = "guarded_agents/stores/_claims.py"
+CLOSING = "guarded_agents/stores/_closing.py"
+ENTRIES = "guarded_agents/stores/_entries.py"
+ROWS = "guarded_agents/stores/_rows.py"
+SCHEMA = "guarded_agents/stores/_schema.py"
+STORE_VOTES = "guarded_agents/stores/_votes.py"
+
+ONE_DOOR = "tests/graph/test_one_door.py"
+BOUND = "tests/graph/test_bound_permit.py"
+STATE = "tests/graph/test_not_from_state.py"
+ONCE = "tests/graph/test_once.py"
+RECORDED = "tests/graph/test_recorded_first.py"
+DOUBT = "tests/graph/test_doubt_is_deny.py"
+FACADE = "tests/graph/test_facade.py"
+EDITS = "tests/graph/test_edits.py"
+LABELS = "tests/graph/test_labels.py"
+SECRETS = "tests/graph/test_no_secrets.py"
+BOUNDED = "tests/graph/test_bounded.py"
+UNIT_BINDING = "tests/unit/binding/test_binding.py"
+UNIT_CHECK = "tests/unit/approval/test_check.py"
+UNIT_REQUEST = "tests/unit/approval/test_request.py"
+UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
+UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
+UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
+UNIT_FILES = "tests/unit/stores/test_files.py"
+UNIT_DECIDE = "tests/unit/policy/test_decide.py"
+
+VOTE_REFUSED = f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected"
+COVERS_NOTHING_ELSE = f"{UNIT_REQUEST}::test_a_permit_covers_nothing_else"
+ANOTHER_CALL = f"{UNIT_BINDING}::test_another_component_is_another_call"
+OTHER_VOTE = f"{UNIT_CHECK}::test_any_other_vote_does_not"
+DENIED = f"{DOUBT}::test_a_call_in_doubt_is_denied_with_its_reason"
+
+
+class Mutant(NamedTuple):
+    """One change of one line, and the tests of which at least one must fail with it."""
+
+    id: str
+    file: str
+    original: str
+    replacement: str
+    tests: tuple[str, ...]
+
+    @property
+    def requirement(self) -> str:
+        """Return the id of the invariant whose control is taken away."""
+        return self.id.partition(":")[0]
+
+
+MUTANTS = (
+    # -- I1 one door --------------------------------------------------------------------------
+    Mutant(
+        "I1:permit-for-any-call",
+        DOOR,
+        "if not permit.covers(call):",
+        "if permit is None:",
+        (f"{ONE_DOOR}::test_the_door_sends_no_call_that_its_permit_was_not_made_for",),
+    ),
+    Mutant(
+        "I1:permit-that-denies",
+        RECORDS,
+        "            self.decision.permitted\n            and self.call.key == call.key",
+        "            True\n            and self.call.key == call.key",
+        (f"{ONE_DOOR}::test_the_door_takes_no_permit_but_one_that_permits_this_tool",),
+    ),
+    Mutant(
+        "I1:permit-of-another-tool",
+        RECORDS,
+        "and self.call.tool == call.tool == self.tool.key",
+        "and self.call.tool == call.tool",
+        (f"{ONE_DOOR}::test_the_door_takes_no_permit_but_one_that_permits_this_tool",),
+    ),
+    Mutant(
+        "I1:sync-tool-runs",
+        TOOLS,
+        "    def _run(self, *_args: object, **_kwargs: object) -> NoReturn:\n        raise self._refusal()",
+        "    def _run(self, *_args: object, **_kwargs: object) -> NoReturn:\n        return None",
+        (f"{ONE_DOOR}::test_a_tool_object_that_the_application_holds_refuses_to_run",),
+    ),
+    Mutant(
+        "I1:async-tool-runs",
+        TOOLS,
+        "    async def _arun(self, *_args: object, **_kwargs: object) -> NoReturn:\n        raise self._refusal()",
+        "    async def _arun(self, *_args: object, **_kwargs: object) -> NoReturn:\n        return None",
+        (f"{ONE_DOOR}::test_a_stock_tool_node_cannot_run_them_either",),
+    ),
+    Mutant(
+        "I1:unproposed-call",
+        EXECUTE,
+        "if not proposed:",
+        "if proposed is None:",
+        (f"{ONE_DOOR}::test_a_task_that_somebody_else_sends_to_a_node_runs_nothing",),
+    ),
+    Mutant(
+        "I1:lint-passes-tool-nodes",
+        LINT,
+        "elif isinstance(runnable, ToolNode):",
+        "elif runnable is None:",
+        (f"{ONE_DOOR}::test_lint_finds_what_walks_around_the_door",),
+    ),
+    Mutant(
+        "I1:lint-passes-retries",
+        LINT,
+        "if name in GUARD_NODES and (node.retry_policy",
+        "if name not in GUARD_NODES and (node.retry_policy",
+        (f"{ONE_DOOR}::test_lint_finds_what_walks_around_the_door",),
+    ),
+    # -- I2 bound -----------------------------------------------------------------------------
+    Mutant(
+        "I2:digest-without-requester",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", "", thread, entry, str(turn), tool, text)',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:digest-without-thread",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", requester, "", entry, str(turn), tool, text)',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:digest-without-entry",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", requester, thread, "", str(turn), tool, text)',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:digest-without-turn",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", requester, thread, entry, "", tool, text)',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:digest-without-tool",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", requester, thread, entry, str(turn), "", text)',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:digest-without-arguments",
+        BINDING,
+        '"call", requester, thread, entry, str(turn), tool, text)',
+        '"call", requester, thread, entry, str(turn), tool, "")',
+        (ANOTHER_CALL,),
+    ),
+    Mutant(
+        "I2:parsed-twice",
+        BINDING,
+        "tool, call_id, text, parse(text))",
+        "tool, call_id, text, dict(arguments))",
+        (
+            f"{UNIT_BINDING}::test_the_value_that_was_digested_is_the_only_one_that_anybody_sees",
+            f"{BOUND}::test_the_value_that_was_decided_about_is_the_value_that_is_sent",
+        ),
+    ),
+    Mutant(
+        "I2:arguments-unbound",
+        REQUEST,
+        "and request.arguments.encode() == permit.call.canonical",
+        "and request.arguments is not None",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:place-unbound",
+        REQUEST,
+        "and request.key == permit.call.key",
+        "and request.key is not None",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:definition-unbound",
+        REQUEST,
+        "and (request.server, request.tool, request.definition) == tuple(permit.tool)",
+        "and (request.server, request.tool) == tuple(permit.tool)[:2]",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:requester-unbound",
+        REQUEST,
+        "and (request.requester, request.tenant) == (permit.principal, permit.tenant)",
+        "and request.tenant == permit.tenant",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:tenant-unbound",
+        REQUEST,
+        "and (request.requester, request.tenant) == (permit.principal, permit.tenant)",
+        "and request.requester == permit.principal",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:labels-unbound",
+        REQUEST,
+        "and request.labels == permit.labels",
+        "and request.labels is not None",
+        (COVERS_NOTHING_ELSE,),
+    ),
+    Mutant(
+        "I2:policy-unbound",
+        REQUEST,
+        "and request.policy == permit.decision.policy",
+        "and request.policy is not None",
+        (COVERS_NOTHING_ELSE, f"{BOUND}::test_an_approval_is_void_once_the_policy_entries_of_its_tool_changed"),
+    ),
+    Mutant(
+        "I2:request-uncovered",
+        EXECUTE,
+        "if decision.permitted and not services.still_covers(permit):",
+        "if decision.permitted and services is None:",
+        (f"{BOUND}::test_an_approval_is_void_once_the_policy_entries_of_its_tool_changed",),
+    ),
+    Mutant(
+        "I2:no-second-look-at-the-server",
+        EXECUTE,
+        "await self._services.observe(server)",
+        "await self._services.store.append([], now=self._services.now())",
+        (f"{BOUND}::test_a_tool_that_drifted_while_its_call_waited_is_not_run",),
+    ),
+    Mutant(
+        "I2:labels-of-now",
+        EXECUTE,
+        "facts = replace(facts, labels=proposal.labels)",
+        "facts = replace(facts)",
+        (f"{BOUND}::test_a_permit_is_bound_to_the_labels_of_the_proposal_not_to_what_a_sibling_read_since",),
+    ),
+    Mutant(
+        "I2:execute-by-ignored",
+        ADMIT,
+        "if standing.execute_by is None or asked.now >= standing.execute_by:",
+        "if standing.execute_by is None:",
+        (f"{BOUND}::test_an_approval_that_is_not_used_in_time_lapses",),
+    ),
+    Mutant(
+        "I2:decide-by-ignored",
+        MACHINE,
+        "if standing.status is RequestStatus.PENDING and now >= standing.request.decide_by:",
+        "if standing.status is RequestStatus.PENDING and now < standing.request.created_at:",
+        (OTHER_VOTE, "tests/graph/test_guarded_path.py::test_an_approval_that_comes_too_late_does_not_count"),
+    ),
+    Mutant(
+        "I2:digest-spares-a-field",
+        REQUEST,
+        'exclude={"digest", "created_at"})',
+        'exclude={"digest", "created_at", "decide_by"})',
+        (f"{UNIT_REQUEST}::test_the_digest_covers_every_field",),
+    ),
+    # -- I3 not from state --------------------------------------------------------------------
+    Mutant(
+        "I3:requester-from-the-context",
+        SERVICES,
+        "        if thread is None:\n            if context is None:",
+        "        if context is not None:\n            if context is None:",
+        (f"{STATE}::test_who_wakes_a_thread_does_not_become_its_requester",),
+    ),
+    Mutant(
+        "I3:entry-from-state",
+        PLAN,
+        "if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):",
+        "if facts.thread and _is_somebody_else(facts, context):",
+        (f"{STATE}::test_a_human_message_that_was_written_into_the_state_starts_no_turn_that_can_act",),
+    ),
+    Mutant(
+        "I3:anybody-may-propose",
+        PLAN,
+        "if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):",
+        "if facts.thread and (facts.entry != shown[at].id):",
+        (f"{STATE}::test_a_model_that_is_run_under_another_context_proposes_nothing_for_the_requester",),
+    ),
+    Mutant(
+        "I3:proposals-from-state",
+        EXECUTE,
+        "if not proposed:",
+        "if call is None:",
+        (f"{STATE}::test_calls_that_were_written_into_the_state_do_not_run",),
+    ),
+    Mutant(
+        "I3:changed-row",
+        CHECK,
+        "if not is_intact(request, key=key):",
+        "if key is None:",
+        (f"{UNIT_CHECK}::test_a_row_that_was_changed_in_the_store_takes_no_vote",),
+    ),
+    Mutant(
+        "I3:unproposed-claim",
+        ADMIT,
+        "    if tool is None:\n        _append_refusal(tx, asked, Reason.NOT_PROPOSED)",
+        "    if asked is None:\n        _append_refusal(tx, asked, Reason.NOT_PROPOSED)",
+        (f"{UNIT_CLAIMS}::test_what_was_not_proposed_is_not_admitted",),
+    ),
+    Mutant(
+        "I3:thread-taken-over",
+        ENTRIES,
+        "if theirs != (ours.id, ours.acting_for, opened.tenant):",
+        "if theirs is None:",
+        (f"{STATE}::test_a_thread_of_one_requester_cannot_be_taken_over_under_the_same_message",),
+    ),
+    # -- I4 once ------------------------------------------------------------------------------
+    Mutant(
+        "I4:claimed-twice",
+        ADMIT,
+        "    if claim is not None:\n        return told_of(claim, standing)",
+        "    if claim is not None and claim.status is ClaimStatus.CLOSED:\n        return told_of(claim, standing)",
+        (
+            f"{UNIT_CLAIMS}::test_a_call_is_admitted_once",
+            f"{ONCE}::test_a_replay_from_any_checkpoint_sends_nothing_twice_and_tells_the_stored_outcome",
+        ),
+    ),
+    Mutant(
+        "I4:doubt-sent-again",
+        DOOR,
+        "if permit.decision.idempotent and claim.status in (ClaimStatus.IN_DOUBT, ClaimStatus.SENDING):",
+        "if claim.status in (ClaimStatus.IN_DOUBT, ClaimStatus.SENDING):",
+        (f"{ONCE}::test_a_missing_reply_is_in_doubt_and_never_sent_again",),
+    ),
+    Mutant(
+        "I4:silence-is-failure",
+        DOOR,
+        "        except NoReplyError:\n            outcome = in_doubt()",
+        '        except NoReplyError:\n            outcome = _failed("")',
+        (f"{ONCE}::test_a_missing_reply_is_in_doubt_and_never_sent_again",),
+    ),
+    Mutant(
+        "I4:error-proves-nothing-happened",
+        DOOR,
+        "if effect and not (permit.decision.atomic or reply.proves_nothing_happened):",
+        "if effect and not (permit.decision.atomic or reply.is_error):",
+        (f"{ONCE}::test_an_error_of_an_effect_is_in_doubt_unless_the_server_promises_atomicity",),
+    ),
+    Mutant(
+        "I4:not-shielded",
+        DOOR,
+        "return await asyncio.shield(sending)",
+        "return await sending",
+        (f"{ONCE}::test_a_caller_that_gives_up_does_not_undo_what_is_on_its_way",),
+    ),
+    Mutant(
+        "I4:loser-does-not-wait",
+        DOOR,
+        "while claim.status is ClaimStatus.SENDING and services.now() < claim.lease_until:",
+        "while claim.status is ClaimStatus.SENDING and services.now() >= claim.lease_until:",
+        (f"{ONCE}::test_of_concurrent_resumes_one_sends_and_the_others_are_told_its_outcome",),
+    ),
+    Mutant(
+        "I4:another-key-for-each-attempt",
+        CLAIMS,
+        "if claim.status is not ClaimStatus.IN_DOUBT or claim.attempt != attempt:",
+        "if claim.status is not ClaimStatus.IN_DOUBT:",
+        (f"{UNIT_CLAIMS}::test_a_retry_is_over_the_attempt_that_was_seen",),
+    ),
+    Mutant(
+        "I4:lapsed-lease-is-free",
+        CLOSING,
+        "if claim is None or claim.status is not ClaimStatus.SENDING or now < claim.lease_until:",
+        "if claim is None or claim.status is not ClaimStatus.SENDING or now >= claim.lease_until:",
+        (f"{UNIT_CLAIMS}::test_a_lapsed_lease_is_in_doubt_and_never_sent_again",),
+    ),
+    Mutant(
+        "I4:equal-calls-are-one",
+        PLAN,
+        "bound = replace(bound, key=bound.key._replace(occurrence=occurrence))",
+        "bound = replace(bound, key=bound.key._replace(occurrence=0))",
+        (f"{ONCE}::test_equal_calls_of_one_turn_are_each_run_once",),
+    ),
+    Mutant(
+        "I4:turns-are-one",
+        PLAN,
+        "return 1 + sum(isinstance(message, AIMessage) for message in shown[at + 1 :])",
+        "return 1",
+        (f"{ONCE}::test_a_model_that_repeats_its_call_ids_gets_each_of_its_calls_run",),
+    ),
+    # -- I5 recorded first --------------------------------------------------------------------
+    Mutant(
+        "I5:effects-unclaimed",
+        RECORDS,
+        "            self.tool_effect is not ToolEffect.READ\n",
+        "            self.tool_effect is ToolEffect.EGRESS\n",
+        (f"{RECORDED}::test_claim_and_intent_are_on_disk_when_the_call_leaves",),
+    ),
+    Mutant(
+        "I5:no-intent",
+        ADMIT,
+        "tx.append(asked.notes, asked.now)",
+        "tx.append((), asked.now)",
+        (f"{RECORDED}::test_claim_and_intent_are_on_disk_when_the_call_leaves",),
+    ),
+    Mutant(
+        "I5:no-fsync",
+        SCHEMA,
+        "PRAGMA synchronous = FULL",
+        "PRAGMA synchronous = NORMAL",
+        (f"{UNIT_FILES}::test_a_commit_is_on_disk",),
+    ),
+    Mutant(
+        "I5:demanded-record-dropped",
+        RECORDS,
+        "            or self.durable\n",
+        "            or False\n",
+        (f"{RECORDED}::test_claim_and_intent_are_on_disk_when_the_call_leaves",),
+    ),
+    Mutant(
+        "I5:annotated-risk-ignored",
+        SERVICES,
+        "decision = replace(decision, durable=True)",
+        "decision = replace(decision)",
+        (f"{RECORDED}::test_a_tool_whose_server_calls_it_destructive_is_recorded_first_whatever_the_policy_says",),
+    ),
+    # -- I6 doubt is deny ---------------------------------------------------------------------
+    Mutant(
+        "I6:quarantine-ignored",
+        SERVICES,
+        "if (why := self.catalog.quarantine_reason(tool.ref.key)) is not None:",
+        "if (why := self.catalog.quarantine_reason(tool.ref.key)) == '':",
+        (f"{DOUBT}::test_a_tool_that_is_not_offered_as_it_was_reviewed_is_denied",),
+    ),
+    Mutant(
+        "I6:reserved-names-pass",
+        SERVICES,
+        "if not RESERVED_ARGUMENTS.isdisjoint(call.arguments):",
+        "if RESERVED_ARGUMENTS.issubset(call.arguments):",
+        (DENIED,),
+    ),
+    Mutant(
+        "I6:schema-unchecked",
+        SERVICES,
+        "if not tool.arguments.accepts(call.arguments):",
+        "if tool.arguments is None:",
+        (DENIED,),
+    ),
+    Mutant(
+        "I6:failing-decision-point",
+        SERVICES,
+        "except Exception as error:",
+        "except ArithmeticError as error:",
+        (f"{DOUBT}::test_a_decision_point_that_raises_denies_and_the_run_goes_on",),
+    ),
+    Mutant(
+        "I6:one-scope-is-enough",
+        DECIDE,
+        "if rule.scope in granted and rule.scope in asking.scopes:",
+        "if rule.scope in granted or rule.scope in asking.scopes:",
+        (DENIED,),
+    ),
+    Mutant(
+        "I6:not-durable-runs",
+        EXECUTE,
+        "if decision.claimed and not is_durable(config):",
+        "if decision.claimed and config is None:",
+        (f"{DOUBT}::test_without_synchronous_durability_effects_and_holds_are_denied_and_reads_run",),
+    ),
+    Mutant(
+        "I6:no-thread-runs",
+        EXECUTE,
+        "return Reason.NO_THREAD if decision.claimed else None",
+        "return None",
+        (f"{DOUBT}::test_without_a_thread_or_a_context_nothing_that_needs_them_runs",),
+    ),
+    Mutant(
+        "I6:truthy-permits",
+        CONDITION,
+        "return answer if isinstance(answer, bool) else None",
+        "return bool(answer)",
+        ("tests/unit/policy/test_condition.py::test_a_condition_is_true_false_or_failed",),
+    ),
+    Mutant(
+        "I6:huge-integers-pass",
+        BINDING,
+        "if not -_MAX_SAFE_INT <= value <= _MAX_SAFE_INT:",
+        "if value is None:",
+        (f"{UNIT_BINDING}::test_what_has_no_canonical_form_within_the_limits_is_refused_and_not_quoted",),
+    ),
+    Mutant(
+        "I6:unrecorded-entry",
+        DOOR,
+        "            admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)\n"
+        "        except StoreError:",
+        "            admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)\n"
+        "        except NotSentError:",
+        (f"{RECORDED}::test_a_call_that_cannot_be_recorded_is_not_sent_and_the_run_goes_on",),
+    ),
+    # -- I7 resume is input -------------------------------------------------------------------
+    Mutant("I7:any-request", CHECK, "if vote.request != request.id:", "if vote.request is None:", (OTHER_VOTE,)),
+    Mutant(
+        "I7:closed-request",
+        CHECK,
+        "    check_open(standing, now=now)",
+        "    check_form = standing, now",
+        (f"{UNIT_CHECK}::test_a_closed_request_takes_no_vote",),
+    ),
+    Mutant(
+        "I7:anybody-votes",
+        CHECK,
+        "    check_eligible(request, vote.approver, eligible=members)",
+        "    check_form = request, vote.approver, members",
+        (OTHER_VOTE,),
+    ),
+    Mutant(
+        "I7:unsigned",
+        CHECK,
+        "    signers.verify(signed, now=now)",
+        "    check_form = signers",
+        (OTHER_VOTE, VOTE_REFUSED),
+    ),
+    Mutant("I7:malformed", CHECK, "    _check_form(vote)", "    check_form = vote", (OTHER_VOTE, VOTE_REFUSED)),
+    Mutant(
+        "I7:any-digest",
+        CHECK,
+        "if not hmac.compare_digest(vote.digest.encode(), asked.digest.encode()):",
+        "if vote.digest is None:",
+        (OTHER_VOTE, VOTE_REFUSED),
+    ),
+    Mutant(
+        "I7:any-time",
+        CHECK,
+        "    _check_time(request, vote, now)\n",
+        "    check_form = now\n",
+        (OTHER_VOTE, VOTE_REFUSED),
+    ),
+    Mutant(
+        "I7:own-call",
+        MACHINE,
+        "return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}",
+        "return False",
+        (f"{FACADE}::test_nobody_approves_a_call_of_their_own",),
+    ),
+    Mutant(
+        "I7:on-behalf-of-oneself",
+        MACHINE,
+        "return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}",
+        "return _person(approver) == _person(requester.id)",
+        (f"{FACADE}::test_nobody_approves_a_call_of_their_own",),
+    ),
+    Mutant(
+        "I7:any-thread",
+        ASSEMBLY,
+        "if standing.request.id not in waiting and standing.request.parent not in waiting:",
+        "if waiting is None:",
+        (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
+    ),
+    Mutant(
+        "I7:quorum-of-then",
+        ADMIT,
+        "if asked.request is not None and not quorum_stands(tx, standing.request, asked.eligible):",
+        "if asked.request is None:",
+        (f"{FACADE}::test_an_approver_who_lost_the_role_since_approves_nothing",),
+    ),
+    # -- I8 an edit is a new call -------------------------------------------------------------
+    Mutant(
+        "I8:edit-undecided",
+        REQUEST,
+        '    if not decision.permitted:\n        raise _refused(parent.id, "an edit that the policy permits"',
+        '    if parent is None:\n        raise _refused(parent.id, "an edit that the policy permits"',
+        (f"{UNIT_REQUEST}::test_an_edit_is_decided_afresh_and_changes_arguments_only",),
+    ),
+    Mutant(
+        "I8:edit-undecided-by-the-facade",
+        VOTES,
+        "judgement = services.judge(facts, call, name)",
+        "judgement = services.judge(facts, services.bind(facts, {**task, 'call': {**task['call'], 'args': parse("
+        "parent.arguments.encode())}}), name)",
+        (f"{EDITS}::test_an_edit_is_decided_afresh",),
+    ),
+    Mutant(
+        "I8:votes-inherited",
+        MACHINE,
+        "if signed.vote.digest == request.digest\n",
+        "if signed.vote.digest is not None\n",
+        (
+            f"{UNIT_REQUESTS}::test_a_vote_over_another_digest_does_not_count",
+            f"{UNIT_REQUESTS}::test_an_edited_request_inherits_no_votes",
+        ),
+    ),
+    Mutant(
+        "I8:first-call-left-open",
+        STORE_VOTES,
+        "            status=RequestStatus.SUPERSEDED,",
+        "            status=RequestStatus.PENDING,",
+        (f"{EDITS}::test_the_first_call_never_runs_after_an_edit",),
+    ),
+    Mutant(
+        "I8:model-not-told",
+        EXECUTE,
+        "if request is not None and request.parent is not None:",
+        "if request is None:",
+        (f"{EDITS}::test_the_editors_signature_counts_where_the_rule_says_so",),
+    ),
+    # -- I9 labels stick ----------------------------------------------------------------------
+    Mutant(
+        "I9:join-loosens",
+        RECORDS,
+        "integrity=max(self.integrity, other.integrity, key=list(Integrity).index),",
+        "integrity=min(self.integrity, other.integrity, key=list(Integrity).index),",
+        (f"{LABELS}::test_a_join_is_at_least_as_strict_as_each_of_its_parts_in_whatever_order",),
+    ),
+    Mutant(
+        "I9:stored-label-loosens",
+        ROWS,
+        '" integrity = max(integrity, excluded.integrity),"',
+        '" integrity = excluded.integrity,"',
+        (f"{UNIT_ENTRIES}::test_the_labels_of_a_thread_only_grow_stricter",),
+    ),
+    Mutant(
+        "I9:stored-confidentiality-loosens",
+        ROWS,
+        '" confidentiality = max(confidentiality, excluded.confidentiality)",',
+        '" confidentiality = excluded.confidentiality",',
+        (f"{UNIT_ENTRIES}::test_the_labels_of_a_thread_only_grow_stricter",),
+    ),
+    Mutant(
+        "I9:reads-do-not-taint",
+        DOOR,
+        "await self._services.store.relabel(known.thread, joined)",
+        "await self._services.store.relabel(known.thread, known.labels)",
+        (f"{LABELS}::test_once_it_has_read_untrusted_text_a_thread_stays_tainted",),
+    ),
+    Mutant(
+        "I9:effects-do-not-taint",
+        CLAIMS,
+        "join_labels(tx.db, key.thread, settlement.labels)",
+        "tx.head()",
+        (
+            f"{UNIT_CLAIMS}::test_a_settlement_taints_the_thread",
+            f"{LABELS}::test_what_was_read_by_an_effect_taints_as_well",
+        ),
+    ),
+    Mutant(
+        "I9:unlabelled-is-trusted",
+        RECORDS,
+        "    integrity: Integrity = Integrity.UNTRUSTED",
+        "    integrity: Integrity = Integrity.TRUSTED",
+        (f"{LABELS}::test_an_answer_of_a_tool_without_declared_labels_counts_as_the_strictest",),
+    ),
+    # -- I10 no secrets at rest ---------------------------------------------------------------
+    Mutant(
+        "I10:arguments-in-the-audit-log",
+        NOTES,
+        '        "call_id": clipped(call.call_id),\n        "tool": clipped(call.tool),\n        "principal"',
+        '        "call_id": call.canonical.decode(),\n        "tool": clipped(call.tool),\n        "principal"',
+        (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
+    ),
+    Mutant(
+        "I10:answers-in-the-audit-log",
+        NOTES,
+        '"status": outcome.status.value, "reason": outcome.reason.value},',
+        '"status": outcome.status.value, "reason": outcome.content},',
+        (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
+    ),
+    Mutant(
+        "I10:arguments-in-spans",
+        TELEMETRY,
+        "TOOL_CALL_ID: clipped(call.call_id),",
+        "TOOL_CALL_ID: str(call.arguments),",
+        (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
+    ),
+    Mutant(
+        "I10:values-in-the-log",
+        REFUSAL,
+        'f"a value of type {type(value).__name__}"',
+        'f"a value {value}"',
+        ("tests/unit/state/test_merge_messages.py::test_what_is_no_message_is_refused_and_its_text_is_not_logged",),
+    ),
+    Mutant(
+        "I10:digests-without-key",
+        BINDING,
+        "return hmac.digest(key, b",
+        'return hmac.digest(b"", b',
+        (
+            f"{UNIT_BINDING}::test_a_digest_needs_the_key_of_the_deployment",
+            f"{SECRETS}::test_the_digest_of_a_guessable_call_is_another_in_another_deployment",
+        ),
+    ),
+    Mutant(
+        "I10:readable-root-key",
+        "guarded_agents/keys.py",
+        "if _HAS_MODES and mode & (stat.S_IRWXG | stat.S_IRWXO):",
+        "if mode & stat.S_IFDIR:",
+        ("tests/unit/keys/test_keys.py::test_a_key_that_others_can_read_is_refused",),
+    ),
+    Mutant(
+        "I10:rule-told-to-the-model",
+        TOLD,
+        "return Outcome(ClaimStatus.CLOSED, NOT_CARRIED_OUT + _NEXT[reason], is_error=True, reason=reason)",
+        'return Outcome(ClaimStatus.CLOSED, "finance " + _NEXT[reason], is_error=True, reason=reason)',
+        (f"{SECRETS}::test_a_refusal_tells_the_model_no_rule_and_no_argument",),
+    ),
+    # -- I11 bounded --------------------------------------------------------------------------
+    Mutant(
+        "I11:calls-of-all-turns",
+        MIRRORS,
+        "if turn == known_turn and isinstance(known, dict):",
+        "if isinstance(known, dict):",
+        (f"{BOUNDED}::test_what_the_state_holds_of_the_guard_does_not_grow_with_the_turns",),
+    ),
+    Mutant(
+        "I11:plans-kept-for-ever",
+        PLAN,
+        "if len(self._remembered) > _REMEMBERED:",
+        "if len(self._remembered) < 0:",
+        (f"{BOUNDED}::test_the_guard_remembers_a_bounded_number_of_planned_turns",),
+    ),
+    Mutant(
+        "I11:snapshots-at-every-step",
+        "guarded_agents/state/_messages.py",
+        "SNAPSHOT_EVERY: Final = 200",
+        "SNAPSHOT_EVERY: Final = 1",
+        (f"{BOUNDED}::test_what_a_turn_adds_to_the_checkpoints_does_not_grow_with_the_turns",),
+    ),
+    # -- I12 hard rules stay hard -------------------------------------------------------------
+    Mutant(
+        "I12:hard-tool-waived",
+        "guarded_agents/policy/_check.py",
+        "        elif entry.hard:\n            yield Fault((*path",
+        "        elif entry is None:\n            yield Fault((*path",
+        (f"{EDITS}::test_no_exception_can_be_written_for_a_hard_tool",),
+    ),
+    Mutant(
+        "I12:hard-rule-hidden-by-a-soft-one",
+        RULE,
+        "if said and (refused is None or gate.hard):",
+        "if said and refused is None:",
+        (f"{EDITS}::test_an_exception_reaches_a_person_for_soft_rules_alone",),
+    ),
+)
