@@ -5,10 +5,10 @@ now, is not the requester, and signed the digest of exactly this request in time
 Nothing here waits, and no time that passes ever approves.
 """
 
-from guarded_agents.approval._answer import ResumeAnswer, interrupt_payload
+from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
 from guarded_agents.approval._check import check_vote
 from guarded_agents.approval._machine import is_barred, is_expired, quorum_met, status_after, status_at, votes_counted
-from guarded_agents.approval._request import covers, edit_request, open_request, request_digest
+from guarded_agents.approval._request import covers, edit_request, is_intact, open_request, request_digest
 from guarded_agents.approval._signers import AllowedKey, Signers, allowed_signers_line, parse_allowed_signers
 from guarded_agents.approval._statement import NAMESPACE, load_private_key, sign, statement
 
@@ -18,12 +18,14 @@ __all__ = [
     "ResumeAnswer",
     "Signers",
     "allowed_signers_line",
+    "changed_payload",
     "check_vote",
     "covers",
     "edit_request",
     "interrupt_payload",
     "is_barred",
     "is_expired",
+    "is_intact",
     "load_private_key",
     "open_request",
     "parse_allowed_signers",

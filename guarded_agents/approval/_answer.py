@@ -1,6 +1,6 @@
 """What an interrupt shows, and the only thing that may come back through it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from guarded_agents import binding
 from guarded_agents.records import ApprovalRequest, SignedVote, Vote
+
+MAX_VOTE_BYTES: Final = 2 * binding.MAX_BYTES + 16_384  # arguments, quoted once more, and all the rest
 
 
 def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonValue]:
@@ -39,10 +41,25 @@ def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonVa
     }
 
 
+def changed_payload(request: ApprovalRequest) -> dict[str, JsonValue]:
+    """Return the value of the interrupt of a request whose row no longer is as it was written: it shows nothing of it.
+
+    An approver would else sign, for what the digest stands for, having seen something else.
+    """
+    return {
+        "type": "tool_approval",
+        "request_id": request.id,
+        "how_to_answer": "do not: the request's row in the store was changed; verify the audit log",
+    }
+
+
 def _vote(value: object) -> object:
     """Read JSON as strictly as from a file: a resume value comes as Python, where strict would refuse every enum."""
     try:
-        return Vote.model_validate_json(value.model_dump_json() if isinstance(value, Vote) else orjson.dumps(value))
+        text = value.model_dump_json().encode() if isinstance(value, Vote) else orjson.dumps(value)
+        if len(text) > MAX_VOTE_BYTES:  # LangGraph keeps each answer, and each wake-up looks at all of them again
+            raise PydanticCustomError("vote", "expected a shorter vote")
+        return Vote.model_validate_json(text)
     except (ValidationError, orjson.JSONEncodeError):
         # The reason would quote the answer, and so perhaps arguments.
         raise PydanticCustomError("vote", "expected a vote as `approvals` makes it") from None

@@ -8,6 +8,7 @@ import rfc8785
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+from pydantic_core import PydanticSerializationError
 
 from guarded_agents.errors import ConfigurationError, ProofError
 from guarded_agents.records import SignedVote, Vote
@@ -27,13 +28,13 @@ def statement(vote: Vote) -> bytes:
     """
     if vote.at.utcoffset() is None:
         raise _unspeakable(vote, "a time with a zone", "one without")
-    fields = vote.model_dump(mode="json")
     try:
+        fields = vote.model_dump(mode="json")
         fields["at"] = vote.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         return _PREFIX + rfc8785.dumps(fields)
     except OverflowError:
         raise _unspeakable(vote, "a time of the years 1 to 9999 in UTC", "another") from None
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, PydanticSerializationError):
         raise _unspeakable(vote, "text without lone surrogates", "one") from None
 
 

@@ -10,8 +10,9 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
+from pydantic import JsonValue
 
-from guarded_agents.approval import ResumeAnswer, interrupt_payload, open_request
+from guarded_agents.approval import ResumeAnswer, changed_payload, interrupt_payload, is_intact, open_request
 from guarded_agents.binding import parse
 from guarded_agents.errors import ApprovalError, BindingError, GuardError, StoreError
 from guarded_agents.nodes import _notes
@@ -19,7 +20,7 @@ from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.nodes._votes import Votes
-from guarded_agents.records import AccessRequest, Reason, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.records import AccessRequest, ApprovalRequest, Reason, RequestStatus, SignedVote, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import Told
 
@@ -112,13 +113,17 @@ class Approval:
                 continue
             if standing is None or standing.status is not RequestStatus.PENDING:
                 return _leave(task, standing)
-            answer = interrupt(interrupt_payload(standing.request, how=how), response_schema=ResumeAnswer)
+            answer = interrupt(self._shown(standing.request, how), response_schema=ResumeAnswer)
             try:
                 yield self._votes.cast(SignedVote(vote=answer.vote, signature=answer.signature))
                 how = HOW
             except (ApprovalError, BindingError, StoreError) as error:
                 # Not its subject: that quotes the answer, which anybody may have given, and an approver reads this.
                 how = f"{HOW}; the last answer did not count: expected {error.expected}, got {error.got}"
+
+    def _shown(self, request: ApprovalRequest, how: str) -> dict[str, JsonValue]:
+        intact = is_intact(request, key=self._services.request_key)
+        return interrupt_payload(request, how=how) if intact else changed_payload(request)
 
     def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
         """Return the request that stands for *task*, followed over edits; None where there is none."""

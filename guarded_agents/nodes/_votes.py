@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 
-from guarded_agents.approval import check_vote, edit_request
+from guarded_agents.approval import check_vote, edit_request, is_intact
 from guarded_agents.audit import Kind
 from guarded_agents.binding import canonical, parse
-from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, UnknownRequestError
+from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.records import (
     Answer,
@@ -41,9 +41,17 @@ class Votes:
     ) -> Vote:
         """Return the statement that *approver* signs to give *answer*; *arguments* are those of an edit.
 
-        Raises UnknownRequestError, BindingError, and NotEligibleError where the policy denies the edited call.
+        Raises UnknownRequestError, ProofError where the request's row was changed, BindingError, and
+        NotEligibleError where the policy denies the edited call.
         """
         services, standing = self._services, self._standing(request_id)
+        if not is_intact(standing.request, key=services.request_key):
+            raise ProofError(
+                f"approval {request_id}",
+                expected="the row as it was written",
+                got="a changed one",
+                action="sign nothing; verify the audit log",
+            )
         now = services.now()
         canonical, digest = None, standing.request.digest
         if answer is Answer.EDIT:

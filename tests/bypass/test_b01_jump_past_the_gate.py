@@ -67,7 +67,7 @@ def _guarded(jump: Callable[[], Any], *script: AIMessage, place: str) -> Callabl
 def test_a_node_that_jumps_runs_nothing(siege: Siege, jump: Any, place: str) -> None:
     post = siege.open(build=_guarded(jump, place=place))
     post.failing("ask", durability="sync")
-    for snapshot in post.history()[:4]:
+    for snapshot in post.history()[:2]:
         post.failing("run", at=snapshot.config, durability="sync")
     assert siege.effects == []
 
@@ -119,7 +119,7 @@ def test_a_command_as_input_runs_nothing(siege: Siege, attack: Any, when: str) -
     assert siege.effects == []
 
 
-@pytest.mark.parametrize("as_node", ["model", "screen_input", "execute", "approval", "refuse", "__start__", None])
+@pytest.mark.parametrize("as_node", ["model", "screen_input", "execute", "__start__", None])
 @pytest.mark.parametrize("when", ["waiting", "ended"])
 def test_a_message_that_was_written_into_the_state_runs_nothing(siege: Siege, as_node: str | None, when: str) -> None:
     post = siege.open(WIRE_CALL if when == "waiting" else calls(DENIED))

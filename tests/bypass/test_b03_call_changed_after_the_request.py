@@ -55,7 +55,7 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("as_node", ["hold", "ask", None])
+@pytest.mark.parametrize("as_node", ["hold", None])
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_changed_task_of_the_waiting_subgraph_runs_nothing_else(
     siege: Siege, task: dict[str, Any], as_node: str | None

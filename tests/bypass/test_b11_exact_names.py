@@ -12,11 +12,14 @@ RULE = (
     "  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3}}"
 )
 DROP = "  bank/drop_table: {scope: bank:drop, effect: write}\n"
-CALLED = (
-    ["DROP_TABLE", "Drop_Table", " drop_table", "drop_table ", "drop_table\n", "drop", "drop_table_now", "drop-table"]
-    + ["drop_tabl\u0435", "\uff44rop_table", "drop\u200b_table", "drop_table\x00", "bank/drop_table", "./drop_table"]
-    + ["TOPUP", " topup", "topup ", "top", "topups", "t\u03bfpup", "\uff54opup", "topup\u200b", "topup*", "top.p"]
-)
+CALLED = {
+    "case": ["DROP_TABLE", "Drop_Table", "TOPUP"],
+    "space": [" drop_table", "drop_table ", "drop_table\n", "drop_table\x00", " topup", "topup "],
+    "part": ["drop", "drop_table_now", "drop-table", "top", "topups", "topup*", "top.p"],
+    "look-alike": ["drop_tabl\u0435", "\uff44rop_table", "t\u03bfpup", "\uff54opup"],
+    "invisible": ["drop\u200b_table", "topup\u200b"],
+    "place": ["bank/drop_table", "./drop_table", "bank/topup"],
+}
 GRANTED = ["bank/top", "bank/topups", "bank/TOPUP", "BANK/topup", "ban/topup", "bank2/topup", "bank/t\u03bfpup"]
 SCOPES = ["bank:writ", "bank:writes", "BANK:WRITE", "bank:*", "bank", "*", "bank:write:small"]
 PEOPLE = ["Teller", "TELLER", "teller ", " teller", "telle", "tellers", "t\u0435ller", "teller\n", "*", ""]
@@ -26,7 +29,8 @@ def test_a_tool_is_called_by_its_exact_name_or_not_at_all(siege: Siege) -> None:
     """Each name is one turn of one thread; the principal may call topup and may not call drop_table."""
     siege.policy((", limits: {per_thread: 3}", ""))
     post = siege.open(
-        *[calls((name, TOPUP), (name, {"account": "B"}, "b")) for name in CALLED], calls(("topup", TOPUP))
+        *[calls((name, TOPUP), (name, {"account": "B"}, "b")) for names in CALLED.values() for name in names],
+        calls(("topup", TOPUP)),
     )
     post.call("invoke", asked(), {**thread(), "recursion_limit": 200}, context=_who("teller"))
     assert post.wires.sent == [("bank", "topup")]
@@ -52,10 +56,10 @@ def test_a_scope_grants_what_asks_for_exactly_it(siege: Siege, scope: str) -> No
     assert siege.effects == []
 
 
-@pytest.mark.parametrize("name", PEOPLE, ids=ascii)
-def test_a_principal_is_who_the_policy_names(siege: Siege, name: str) -> None:
+def test_a_principal_is_who_the_policy_names(siege: Siege) -> None:
     post = siege.open(calls(("topup", TOPUP)))
-    post.run(asked(), context=_who(name))
+    for name in PEOPLE:
+        post.run(asked(f"as {name}"), context=_who(name))
     assert siege.effects == []
 
 

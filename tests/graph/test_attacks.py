@@ -12,10 +12,11 @@ from langchain_core.tools import StructuredTool
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import CachePolicy, Command, RetryPolicy
+from pydantic import ValidationError
 
 from guarded_agents import Answer, GuardContext, Principal, SignedVote, Vote
 from guarded_agents._lint import lint
-from guarded_agents.errors import StoreError
+from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.records import ApprovalRequest
 from guarded_agents.state import GuardedState
 from guarded_agents.transport import ToolReply
@@ -115,6 +116,33 @@ async def test_one_signed_vote_and_one_that_was_written_into_the_store_are_no_qu
         assert desk.server.effects == []
 
 
+@pytest.mark.requirement("I7")
+async def test_an_approver_is_not_shown_a_row_that_was_changed_and_cannot_sign_it(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await held(desk)
+        with sqlite3.connect(desk.bank.folder / "guard.db") as db:
+            [(number,)] = db.execute("SELECT arguments FROM requests")
+            [(body,)] = db.execute("SELECT body FROM payloads WHERE id = ?", (number,))
+            db.execute("UPDATE payloads SET body = ? WHERE id = ?", (body.replace(b"900", b"1"), number))
+        db.close()
+        await desk.wake()
+        [waits] = (await desk.state()).interrupts
+        assert "args" not in waits.value
+        assert "was changed" in waits.value["how_to_answer"]
+        with pytest.raises(ProofError, match="a changed one"):
+            desk.signed(request.id)
+
+
+@pytest.mark.requirement("I11")
+async def test_a_huge_answer_is_refused_before_it_is_saved(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await held(desk)
+        with pytest.raises(ValidationError, match="shorter vote"):
+            await desk.agent.ainvoke(unsigned(request.id, text="x" * 1_000_000), desk.config, durability="sync")
+        await desk.approve(request.id)
+        assert desk.server.effects == [("wire", 900)]
+
+
 @pytest.mark.requirement("I6")
 async def test_a_request_that_nobody_but_its_requester_could_answer_is_a_deny_and_its_sibling_runs(
     tmp_path: Path,
@@ -132,12 +160,22 @@ async def test_a_time_that_no_calendar_has_is_waited_out_like_any_other_bad_answ
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         request = await held(desk)
         bad = unsigned(request.id)
-        bad.resume["vote"]["at"] = at  # type: ignore[index, call-overload]
+        bad.resume["vote"]["at"] = at  # type: ignore[index]
         await desk.agent.ainvoke(bad, desk.config, durability="sync")
         assert await desk.waiting() == [request.id]
         await desk.wake()
         await desk.approve(request.id)
         assert desk.server.effects == [("wire", 900)]
+
+
+@pytest.mark.requirement("I7")
+async def test_a_vote_that_json_cannot_spell_is_no_proof(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await held(desk)
+        good = desk.signed(request.id)
+        bad = SignedVote(vote=good.vote.model_copy(update={"text": "\ud800"}), signature=good.signature)
+        with pytest.raises(ProofError, match="lone surrogates"):
+            await desk.guard.vote(bad)
 
 
 @pytest.mark.requirement("I6")
@@ -170,7 +208,7 @@ async def test_who_has_not_signed_learns_nothing_of_the_policy(tmp_path: Path) -
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         request = await held(desk)
         probe = unsigned(request.id)
-        probe.resume["vote"] |= {"answer": "edit", "arguments": '{"account":"X","amount_cents":9999999}'}  # type: ignore[index, call-overload]
+        probe.resume["vote"] |= {"answer": "edit", "arguments": '{"account":"X","amount_cents":9999999}'}  # type: ignore[index]
         await desk.agent.ainvoke(probe, desk.config, durability="sync")
         [waits] = (await desk.state()).interrupts
         assert "condition_not_met" not in waits.value["how_to_answer"]

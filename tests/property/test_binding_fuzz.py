@@ -121,14 +121,14 @@ def test_what_is_far_too_large_is_refused_at_once(wide: bool, size: int) -> None
 
 
 @pytest.mark.long
-@settings(max_examples=20_000)
+@settings(max_examples=3_000)
 @given(OBJECTS)
 def test_a_canonical_form_is_that_of_rfc_8785_for_long(arguments: dict[str, Any]) -> None:
     check_form(arguments)
 
 
 @pytest.mark.long
-@settings(max_examples=20_000)
+@settings(max_examples=3_000)
 @given(ANYTHING)
 def test_anything_else_is_refused_for_long(arguments: Any) -> None:
     check_anything(arguments)

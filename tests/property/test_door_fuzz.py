@@ -24,7 +24,7 @@ UNLIMITED = POLICY.replace(", limits: {per_thread: 3}", "") + "  bank/shaped: {s
 SHAPED = tool("shaped", ACCOUNT, {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
 MORE = (*TOOLS, SHAPED)
 FAST = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-LONG = settings(FAST, max_examples=4_000)
+LONG = settings(FAST, max_examples=1_200)
 FRESH = itertools.count()
 SERDE = JsonPlusSerializer()
 
@@ -304,7 +304,7 @@ def test_a_forged_task_runs_nothing_for_long(bench: Bench, task: Any, place: str
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@settings(LONG, max_examples=1_500)
+@settings(LONG, max_examples=300)
 @given(ANY | VOTES)
 def test_any_resume_value_is_waited_out_for_long(bench: Bench, value: Any) -> None:
     check_resume(bench, value)
