@@ -61,10 +61,13 @@ class Settings:
         return self.transport or AdapterTransport(load_servers(self.servers or {}))
 
     def _root(self) -> RootKey:
+        new = not (
+            isinstance(self.store, str | Path) and Path(self.store).exists()
+        )  # another key would hide its claims
         if self.root_key is not None:
-            return RootKey.load(self.root_key, create=True)
+            return RootKey.load(self.root_key, create=new)
         if isinstance(self.store, str | Path):
-            return RootKey.load(f"{self.store}.key", create=True)
+            return RootKey.load(f"{self.store}.key", create=new)
         raise ConfigurationError(
             "root key", expected="a file", got="none", action="pass root_key= where the store is no path"
         )

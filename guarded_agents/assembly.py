@@ -37,6 +37,7 @@ from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
 _LEASE_MARGIN_S: Final = 30.0
+_LOOK_AGAIN: Final = timedelta(seconds=30)  # at a server whose tools are quarantined, when one of them is called
 
 
 def _utc_now() -> datetime:
@@ -59,6 +60,8 @@ class Guard:
             signers=files.signers,
             members=lambda group: frozenset(files.policy.members(group)),
             observe=self.observe,
+            recover=self._recover,
+            home=home,
             now=settings.now,
             binding_key=files.root.derive("binding"),
             request_key=files.root.derive("request"),
@@ -67,7 +70,9 @@ class Guard:
             lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
         )
         self._votes = nodes.Votes(services)
-        endings = nodes.Endings(services, nodes.Door(services))
+        self._door = nodes.Door(services)
+        self._looked: dict[str, datetime] = {}
+        endings = nodes.Endings(services, self._door)
         self._parts = Parts(
             home=home,
             screen_input=nodes.ScreenInput(services),
@@ -231,6 +236,7 @@ class Guard:
         A server that cannot be asked leaves all of its tools quarantined.
         """
         catalog = self._files.catalog
+        self._looked[server] = self._services.now()
         try:
             offered = await self._home.run(self._transport.list_tools(server, principal=""))
         except TransportError as error:
@@ -243,6 +249,10 @@ class Guard:
                 now=self._services.now(),
             )
 
+    async def _recover(self, server: str) -> None:
+        if self._services.now() - self._looked[server] >= _LOOK_AGAIN:
+            await self.observe(server)
+
     async def start(self) -> None:
         """Record which policy and tools are in force, and look at every server once."""
         files = self._files
@@ -254,6 +264,7 @@ class Guard:
 
     async def aclose(self) -> None:
         """Close the sessions and the store."""
+        await self._door.drain(timeout_s=self._services.timeout_s)
         await self._transport.aclose()
         await self._store.aclose()
 

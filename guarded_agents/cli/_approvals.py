@@ -15,7 +15,7 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli import _shown
 from guarded_agents.cli._graph import effects_of
 from guarded_agents.cli._report import Report, doubts, report
-from guarded_agents.cli._store import DEFAULT, AsJson, StoreOption, opened, standing_request
+from guarded_agents.cli._store import DEFAULT, AsJson, StoreOption, opened, require_intact, standing_request
 from guarded_agents.cli._text import indented, printable
 from guarded_agents.cli._vote import Ballot, Deployment, Settled, vote, wake
 from guarded_agents.errors import BindingError
@@ -56,6 +56,7 @@ def list_requests(
     status: Annotated[RequestStatus, typer.Option(help="Which requests.")] = RequestStatus.PENDING,
     every: Annotated[bool, typer.Option("--all", help="Those of any status.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    root_key: _Root = None,
     as_json: AsJson = False,
 ) -> None:
     """List the requests that wait, the one to be answered first at the top (times are UTC)."""
@@ -64,6 +65,8 @@ def list_requests(
         listed = found.requests(status=None if every else status, limit=limit)
         for doubt in doubts(found, now=now):
             typer.echo(f"IN DOUBT: {doubt}", err=True)
+        for standing in listed:
+            require_intact(standing, store, root_key)
         if as_json:
             listing = [_shown.as_json(standing, found.votes(standing.request.id), now=now) for standing in listed]
             typer.echo(orjson.dumps(listing, option=orjson.OPT_INDENT_2))
@@ -77,11 +80,12 @@ def list_requests(
 
 
 @app.command()
-def show(request_id: _Id, store: StoreOption = DEFAULT, *, as_json: AsJson = False) -> None:
+def show(request_id: _Id, store: StoreOption = DEFAULT, *, root_key: _Root = None, as_json: AsJson = False) -> None:
     """Show exactly what will be sent, why it was held, who asks, until when, and the votes so far."""
     now = datetime.now(UTC)
     with opened(store) as found:
         standing, votes = standing_request(found, request_id), found.votes(request_id)
+    require_intact(standing, store, root_key)
     if as_json:
         typer.echo(orjson.dumps(_shown.as_json(standing, votes, now=now), option=orjson.OPT_INDENT_2))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from guarded_agents.errors import ConfigurationError, UnknownRequestError
+from guarded_agents.errors import ConfigurationError, ProofError, UnknownRequestError
 
 if TYPE_CHECKING:
     from guarded_agents.records import StandingRequest
@@ -57,4 +57,31 @@ def standing_request(store: "Store", request_id: str) -> "StandingRequest":
     return standing
 
 
-__all__ = ["DEFAULT", "ENVIRONMENT", "AsJson", "StoreOption", "opened", "require_store", "standing_request"]
+def require_intact(standing: "StandingRequest", store: Path, root_key: Path | None) -> None:
+    """Raise ProofError for a request that is not as the guard wrote it: what is shown of it may be a lie.
+
+    Erased arguments are no lie. Raises ConfigurationError where the root key cannot be read.
+    """
+    from guarded_agents.approval import is_intact
+    from guarded_agents.keys import RootKey
+
+    root = RootKey.load(root_key or store.with_name(f"{store.name}.key"), create=False)
+    if standing.request.arguments and not is_intact(standing.request, key=root.derive("request")):
+        raise ProofError(
+            f"approval {standing.request.id}",
+            expected="the request as the guard wrote it",
+            got="one that was changed in the store",
+            action="answer nothing, and verify the audit log",
+        )
+
+
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT",
+    "AsJson",
+    "StoreOption",
+    "opened",
+    "require_intact",
+    "require_store",
+    "standing_request",
+]

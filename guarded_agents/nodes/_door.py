@@ -11,9 +11,9 @@ from typing import Final
 
 from opentelemetry.trace import Span
 
-from guarded_agents.errors import NoReplyError, NotSentError, StoreError
+from guarded_agents.errors import NotSentError, StoreError, TransportError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._services import Services
+from guarded_agents.nodes._services import Services, requester_of
 from guarded_agents.nodes._told import WAITING, in_doubt, refusal, told_of
 from guarded_agents.records import (
     BoundCall,
@@ -56,6 +56,11 @@ class Door:
             return await self._claimed(permit, span)
         return await self._read(permit, span)
 
+    async def drain(self, *, timeout_s: float) -> None:
+        """Wait until what is being sent has settled, at most *timeout_s* seconds; the rest is in doubt later."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=timeout_s)
+
     # -- reads -----------------------------------------------------------------------------------
 
     async def _read(self, permit: Permit, span: Span) -> Outcome:
@@ -69,7 +74,7 @@ class Door:
             return refusal(Reason.STORE_UNAVAILABLE)
         except NotSentError:
             outcome = _failed("The tool's server could not be reached; the call was not sent.")
-        except NoReplyError:
+        except TransportError:
             outcome = _failed("The tool's server did not answer.")
         try:
             if replied:  # an error is the server's text too
@@ -154,7 +159,7 @@ class Door:
             outcome = self._screened(permit, await self._send(permit, span))
         except NotSentError:
             outcome = _failed("The tool's server could not be reached; the call was not sent.")
-        except NoReplyError:
+        except TransportError:
             outcome = in_doubt()
         try:
             settled = await services.store.settle(
@@ -181,14 +186,16 @@ class Door:
         meta = {_IDEMPOTENCY: self._services.idempotency_key(permit.call.key)} if permit.decision.claimed else {}
         if (parent := traceparent(span)) is not None:
             meta["traceparent"] = parent
-        return await self._services.transport.call(
+        services = self._services
+        sent = services.transport.call(
             permit.tool.server,
             permit.tool.name,
             permit.call.arguments,
-            principal=permit.principal.id,
+            principal=requester_of(permit.principal, permit.tenant),  # no session is shared between two of them
             meta=meta,
-            timeout_s=self._services.timeout_s,
+            timeout_s=services.timeout_s,
         )
+        return await services.home.run(sent)
 
     def _screened(self, permit: Permit, reply: ToolReply) -> Outcome:
         """Return the outcome of a reply: what of it may be shown, and what it proves."""

@@ -12,8 +12,8 @@ from langgraph.types import Command, Send
 
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._execute import INVALID
-from guarded_agents.nodes._screen_input import InputState, newest_human
-from guarded_agents.nodes._services import CallTask, Judgement, Services
+from guarded_agents.nodes._screen_input import InputState, entry_of, newest_human
+from guarded_agents.nodes._services import CallTask, Judgement, Services, thread_of
 from guarded_agents.records import BoundCall, Proposal, ThreadFacts
 from guarded_agents.state import GuardContext
 
@@ -50,7 +50,7 @@ class Plans:
     ) -> None:
         """Record what the model proposes in *output*, having been shown *shown*.
 
-        Nothing is recorded where the thread's entry is not the newest human message, where the
+        Nothing is recorded where the thread's entry is not the newest human message as it was entered, where the
         context names somebody else than the entry, or where the store fails: the calls are then denied, for no
         proposal of theirs is on record.
         """
@@ -61,9 +61,10 @@ class Plans:
         services = self._services
         try:
             facts = services.facts(config, context)
-            if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):
+            if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):
                 return
-            planned = self.plan(facts, message, _turn(shown, at))
+            await self._recover(message)
+            planned = self.plan(facts, message, self._turn(facts, shown[at + 1 :]))
             if facts.thread:
                 await self._propose(facts, planned)
         except StoreError:
@@ -113,12 +114,12 @@ class Plans:
         if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
             return []
         at = newest_human(messages)
-        turn = 1 if at is None else _turn(messages[:-1], at)
-        thread = config.get("configurable", {}).get("thread_id")
-        planned = self._recall("" if thread is None else str(thread), message)
+        planned, turn = self._recall(thread_of(config), message), 1
         if planned is None:
             try:
-                planned = self.plan(self._services.facts(config, context), message, turn)
+                facts = self._services.facts(config, context)
+                turn = 1 if at is None else self._turn(facts, messages[at + 1 : -1])
+                planned = self.plan(facts, message, turn)
             except StoreError:
                 planned = tuple(
                     Planned(CallTask(call=call, turn=turn, occurrence=0), None, None) for call in message.tool_calls
@@ -129,6 +130,38 @@ class Plans:
             for call in message.invalid_tool_calls
         ]
         return sends
+
+    async def _recover(self, message: AIMessage) -> None:
+        """Look again at the servers of called tools that are quarantined: a server may have come back."""
+        catalog = self._services.catalog
+        tools = [tool for call in message.tool_calls if (tool := catalog.resolve(call["name"])) is not None]
+        for server in {tool.ref.server for tool in tools if catalog.quarantine_reason(tool.ref.key) is not None}:
+            await self._services.recover(server)
+
+    def _turn(self, facts: ThreadFacts, since: Sequence[AnyMessage]) -> int:
+        """Return the number of the model's turn (from 1) after the messages *since* the entry.
+
+        Only proposals that are on record count: a message that somebody else put there opens no new turn, so what
+        the model then proposes again finds its claim. The usual case, all on record, costs one look-up.
+        """
+        proposing = [message for message in since if isinstance(message, AIMessage) and message.tool_calls]
+        if not proposing or self._is_on_record(facts, proposing[-1], len(proposing)):
+            return 1 + len(proposing)
+        turn = 1
+        for message in proposing:
+            turn += self._is_on_record(facts, message, turn)
+        return turn
+
+    def _is_on_record(self, facts: ThreadFacts, message: AIMessage, turn: int) -> bool:
+        if not facts.thread:
+            return True  # without a thread nothing is recorded, and nothing is claimed
+        for call in message.tool_calls:
+            try:
+                key = self._services.bind(facts, CallTask(call=call, turn=turn, occurrence=0)).key
+            except BindingError:
+                continue
+            return self._services.store.proposal(key) is not None
+        return False
 
     def _remember(self, thread: str, message: AIMessage, planned: tuple[Planned, ...]) -> None:
         self._remembered[thread] = (message, planned)
@@ -156,11 +189,6 @@ def _proposal_of(output: object) -> AIMessage | None:
         if isinstance(message, AIMessage):
             return message if message.tool_calls else None
     return None
-
-
-def _turn(shown: Sequence[AnyMessage], at: int) -> int:
-    """Return the number of the model's turn since the entry (from 1), having been shown *shown*."""
-    return 1 + sum(isinstance(message, AIMessage) for message in shown[at + 1 :])
 
 
 def _is_somebody_else(facts: ThreadFacts, context: GuardContext | None) -> bool:

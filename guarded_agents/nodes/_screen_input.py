@@ -22,7 +22,7 @@ from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 
 
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._services import NOBODY, Services
+from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import GuardUpdate, refusal, told_of, tool_message
 from guarded_agents.records import UNEXPOSED, Claim, Labels, Reason
 from guarded_agents.state import GuardContext
@@ -51,8 +51,17 @@ def newest_human(messages: Sequence[AnyMessage]) -> int | None:
 def entry_of(messages: Sequence[AnyMessage], at: int) -> str:
     """Return the entry that the human message at index *at* opens, the same at each replay (DESIGN I4).
 
-    That is the message's id. Where that may be LangGraph's own (a random UUID, drawn again when the input itself is
-    replayed), it is made of what was said since the newest message before it whose id stays.
+    That is the message's id and a digest of what it says: another text under the same id is another entry.
+    """
+    said = sha256(_said(messages[at])).hexdigest()
+    return f"{id_of(messages, at)}.{said[:16]}"
+
+
+def id_of(messages: Sequence[AnyMessage], at: int) -> str:
+    """Return the id of the human message at index *at*, the same at each replay.
+
+    Where its own may be LangGraph's (a random UUID, drawn again when the input itself is replayed), it is made of what
+    was said since the newest message before it whose id stays.
     """
     own = messages[at].id
     if _stays(own):
@@ -64,9 +73,13 @@ def entry_of(messages: Sequence[AnyMessage], at: int) -> str:
         if _stays(message.id):
             digest.update(f"after {message.id}".encode())
             break
-        said = [message.type, message.content, message.name]
-        digest.update(json.dumps(said, default=lambda value: type(value).__name__).encode() + b"\n")
+        digest.update(_said(message) + b"\n")
     return f"input-{digest.hexdigest()[:32]}"
+
+
+def _said(message: BaseMessage) -> bytes:
+    said = [message.type, message.content, message.name]
+    return json.dumps(said, default=lambda value: type(value).__name__).encode()
 
 
 def _stays(message_id: str | None) -> bool:
@@ -88,27 +101,27 @@ class ScreenInput:
         entry is on record with another requester.
         """
         messages = state["messages"]
-        thread = config.get("configurable", {}).get("thread_id")
+        thread = thread_of(config)
         at = newest_human(messages)
-        if at is None or thread is None:
+        if at is None or not thread:
             return {}
         entry = entry_of(messages, at)
         principal, tenant = (NOBODY, "") if context is None else (context.principal, context.tenant)
         try:
             opened = await self._services.store.open_entry(
-                thread=str(thread),
+                thread=thread,
                 entry=entry,
                 requester=principal,
                 tenant=tenant,
-                labels=self._begins_with(str(thread), messages[:at]),
+                labels=self._begins_with(thread, messages[:at]),
                 now=self._services.now(),
             )
-            answers = _answers(messages[:at], partial(self._services.store.calls, str(thread)))
+            answers = _answers(messages[:at], partial(self._services.store.calls, thread))
         except StoreError:
             return {}
         labels = opened.facts.labels
         return {
-            "messages": [*answers, *_renamed(messages[at], entry)],
+            "messages": [*answers, *_renamed(messages[at], id_of(messages, at))],
             "guard_requester": _notes.asked_by(principal, tenant) | {"entry": opened.facts.entry},
             "guard_trust": {
                 "integrity": labels.integrity.value,
@@ -127,11 +140,11 @@ class ScreenInput:
         return Labels() if self._services.store.thread(thread) is None else UNEXPOSED
 
 
-def _renamed(message: AnyMessage, entry: str) -> list[BaseMessage]:
-    """Return the writes that give *message* the id *entry*, none where it has it."""
-    if message.id == entry:
+def _renamed(message: AnyMessage, message_id: str) -> list[BaseMessage]:
+    """Return the writes that give *message* the id *message_id*, none where it has it."""
+    if message.id == message_id:
         return []
-    return [RemoveMessage(id=str(message.id)), message.model_copy(update={"id": entry})]
+    return [RemoveMessage(id=str(message.id)), message.model_copy(update={"id": message_id})]
 
 
 def _answers(earlier: Sequence[AnyMessage], calls_of: CallsOf) -> list[ToolMessage]:
@@ -143,10 +156,10 @@ def _answers(earlier: Sequence[AnyMessage], calls_of: CallsOf) -> list[ToolMessa
     answers, entry, turn = [], "", 0
     for index, message in enumerate(earlier):
         if isinstance(message, HumanMessage):
-            entry, turn = str(message.id), 0
+            entry, turn = entry_of(earlier, index), 0
         if not isinstance(message, AIMessage):
             continue
-        turn += 1
+        turn += bool(message.tool_calls)
         behind = takewhile(lambda other: isinstance(other, ToolMessage), earlier[index + 1 :])
         answered = {other.tool_call_id for other in behind if isinstance(other, ToolMessage)}
         open_calls = [

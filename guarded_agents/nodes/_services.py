@@ -15,6 +15,7 @@ from guarded_agents.approval import Signers, covers
 from guarded_agents.binding import bind, keyed_digest, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
 from guarded_agents.errors import ProofError
+from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -73,6 +74,8 @@ class Services:
     signers: Signers
     members: Callable[[str], frozenset[str]]  # who may answer for an approver group now
     observe: Callable[[str], Awaitable[None]]  # look again at what a server offers
+    recover: Callable[[str], Awaitable[None]]  # the same, but not more often than every 30 s
+    home: HomeLoop
     now: Callable[[], datetime]  # UTC
     binding_key: bytes
     request_key: bytes
@@ -86,12 +89,12 @@ class Services:
         Without a thread id they come from the *context* of this very invocation, with the strictest
         labels; nothing that needs a claim is admitted then. Raises StoreError.
         """
-        thread = config.get("configurable", {}).get("thread_id")
-        if thread is None:
+        thread = thread_of(config)
+        if not thread:
             if context is None:
                 return ThreadFacts("", "", NOBODY, "", Labels())
             return ThreadFacts("", "", context.principal, context.tenant, Labels())
-        return self.store.thread(str(thread)) or ThreadFacts(str(thread), "", NOBODY, "", Labels())
+        return self.store.thread(thread) or ThreadFacts(thread, "", NOBODY, "", Labels())
 
     def bind(self, facts: ThreadFacts, task: CallTask) -> BoundCall:
         """Bind the call of *task* to who asks and where. Raises BindingError."""
@@ -99,7 +102,7 @@ class Services:
         tool = self.catalog.resolve(call["name"])
         return bind(
             key=self.binding_key,
-            requester=_requester(facts.requester, facts.tenant),
+            requester=requester_of(facts.requester, facts.tenant),
             place=(facts.thread, facts.entry, task["turn"]),
             tool=f"?/{call['name']}" if tool is None else tool.ref.key,
             call_id=call["id"] or "",
@@ -176,12 +179,19 @@ def denied(reason: Reason, detail: str = "") -> Decision:
     return Decision(Effect.DENY, f"guard:{reason.value}", reason, detail)
 
 
+def thread_of(config: RunnableConfig) -> str:
+    """Return the thread id of this invocation, "" where it has none."""
+    thread = config.get("configurable", {}).get("thread_id")
+    return "" if thread is None else str(thread)
+
+
 def is_durable(config: RunnableConfig) -> bool:
     """Return whether each super-step is on disk before the next begins (durability ``sync``)."""
     return bool(config.get("configurable", {}).get(_DURABILITY) == "sync")
 
 
 @lru_cache(maxsize=1_024)
-def _requester(principal: Principal, tenant: str) -> str:
+def requester_of(principal: Principal, tenant: str) -> str:
+    """Return the canonical JSON that names who asks: principal, on whose behalf, and tenant."""
     fields: Mapping[str, JsonValue] = principal.model_dump(mode="json", exclude={"scopes"})
     return requester_key(fields, tenant)

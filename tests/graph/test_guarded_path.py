@@ -46,10 +46,13 @@ async def test_an_approved_call_runs_once_and_the_thread_goes_on(bank: Bank) -> 
 
 
 @pytest.mark.requirement("I7")
-@pytest.mark.parametrize(("answer", "more", "told"), [
-    (Answer.REJECT, {"text": "wrong account"}, "wrong account"),
-    (Answer.RESPOND, {"text": "ask for the invoice first"}, "ask for the invoice first"),
-])
+@pytest.mark.parametrize(
+    ("answer", "more", "told"),
+    [
+        (Answer.REJECT, {"text": "wrong account"}, "wrong account"),
+        (Answer.RESPOND, {"text": "ask for the invoice first"}, "ask for the invoice first"),
+    ],
+)
 async def test_an_answer_that_does_not_approve_reaches_the_model_and_nothing_runs(
     bank: Bank, answer: Answer, more: dict[str, str], told: str
 ) -> None:

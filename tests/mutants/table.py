@@ -46,6 +46,7 @@ FACADE = "tests/graph/test_facade.py"
 EDITS = "tests/graph/test_edits.py"
 LABELS = "tests/graph/test_labels.py"
 SECRETS = "tests/graph/test_no_secrets.py"
+ATTACKS = "tests/graph/test_attacks.py"
 BOUNDED = "tests/graph/test_bounded.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
@@ -284,22 +285,22 @@ MUTANTS = (
     Mutant(
         "I3:requester-from-the-context",
         SERVICES,
-        "        if thread is None:\n            if context is None:",
+        "        if not thread:\n            if context is None:",
         "        if context is not None:\n            if context is None:",
         (f"{STATE}::test_who_wakes_a_thread_does_not_become_its_requester",),
     ),
     Mutant(
         "I3:entry-from-state",
         PLAN,
-        "if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):",
+        "if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):",
         "if facts.thread and _is_somebody_else(facts, context):",
         (f"{STATE}::test_a_human_message_that_was_written_into_the_state_starts_no_turn_that_can_act",),
     ),
     Mutant(
         "I3:anybody-may-propose",
         PLAN,
-        "if facts.thread and (facts.entry != shown[at].id or _is_somebody_else(facts, context)):",
-        "if facts.thread and (facts.entry != shown[at].id):",
+        "if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):",
+        "if facts.thread and (facts.entry != entry_of(shown, at)):",
         (f"{STATE}::test_a_model_that_is_run_under_another_context_proposes_nothing_for_the_requester",),
     ),
     Mutant(
@@ -400,7 +401,7 @@ MUTANTS = (
     Mutant(
         "I4:turns-are-one",
         PLAN,
-        "return 1 + sum(isinstance(message, AIMessage) for message in shown[at + 1 :])",
+        "return 1 + len(proposing)",
         "return 1",
         (f"{ONCE}::test_a_model_that_repeats_its_call_ids_gets_each_of_its_calls_run",),
     ),
@@ -578,6 +579,13 @@ MUTANTS = (
         "if asked.request is not None and not quorum_stands(tx, standing.request, asked.eligible):",
         "if asked.request is None:",
         (f"{FACADE}::test_an_approver_who_lost_the_role_since_approves_nothing",),
+    ),
+    Mutant(
+        "I7:stored-vote-unproven",
+        SERVICES,
+        "self.signers.verify(signed, now=now)",
+        "str(signed)",
+        (f"{ATTACKS}::test_a_vote_that_was_written_into_the_store_without_a_signature_approves_nothing",),
     ),
     # -- I8 an edit is a new call -------------------------------------------------------------
     Mutant(

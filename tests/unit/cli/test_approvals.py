@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -240,7 +241,8 @@ FILES = {
 def test_a_file_that_cannot_be_used_is_named_in_one_line_and_nothing_is_lost(
     command: Command, desk: Run, request_id: str, breaks: Callable[[Run], None], message: str
 ) -> None:
-    whole = desk.store.read_bytes()
+    whole, root = desk.store.read_bytes(), desk.folder / "guard.db.key"
+    secret = root.read_bytes()
     breaks(desk)
     before = snapshot(desk.folder)
     told = command("approve", request_id, *ballot(desk), "--graph", GRAPH)
@@ -253,7 +255,26 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line_and_nothing_is_lost(
         return
     assert snapshot(desk.folder) == before
     desk.store.write_bytes(whole)
+    if not root.exists():
+        root.touch(mode=0o600)
+        root.write_bytes(secret)
     assert status(command, request_id) == "pending"
+
+
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("looking", ["show", "list"])
+def test_a_request_that_was_changed_in_the_store_is_not_shown(
+    command: Command, desk: Run, request_id: str, looking: str
+) -> None:
+    with closing(sqlite3.connect(desk.store)) as store, store:
+        changed = store.execute(
+            "UPDATE payloads SET body = CAST(replace(CAST(body AS TEXT), '12900', '1') AS BLOB)"
+            " WHERE CAST(body AS TEXT) LIKE '%12900%'"
+        )
+        assert changed.rowcount
+    told = command(looking, *([request_id] if looking == "show" else []), "--json")
+    assert (told.status, told.out) == (1, "")
+    assert f"approval {request_id}: expected the request as the guard wrote it" in told.err
 
 
 def snapshot(folder: Path) -> dict[str, str]:
