@@ -58,6 +58,8 @@ class Labels(Record):
 
     def join(self, other: "Labels") -> "Labels":
         """Return the stricter of both in each part; a label never loosens."""
+        if other is self or other == self:
+            return self
         return Labels(
             integrity=max(self.integrity, other.integrity, key=list(Integrity).index),
             confidentiality=max(self.confidentiality, other.confidentiality, key=list(Confidentiality).index),
@@ -203,6 +205,9 @@ class Limits:
     per_hour: int | None = None  # per principal and tenant, over the last 3,600 s
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalObligation:
     """A person has to agree before the permit counts."""
@@ -232,7 +237,7 @@ class Decision:
     hard: bool = False
     durable: bool = False  # record before sending even though it is a read
     approval: ApprovalObligation | None = None
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     result_labels: Labels = Labels()
 
     @property
@@ -246,7 +251,7 @@ class Decision:
         return (
             self.tool_effect is not ToolEffect.READ
             or self.approval is not None
-            or self.limits != Limits()
+            or (self.limits is not NO_LIMITS and self.limits != NO_LIMITS)
             or self.durable
         )
 

@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from guarded_agents.binding import clipped
-from guarded_agents.records import BoundCall, Decision, Outcome
+from guarded_agents.records import BoundCall, Decision, Outcome, Reason
 
 SCHEMA_VERSION: Final = "0.1.0"
 
@@ -30,6 +30,8 @@ OUTCOME: Final = "guarded_agents.outcome"
 
 EXECUTE_TOOL: Final = "execute_tool"
 
+_GUARD_FAILED: Final = (Reason.GUARD_FAILED, Reason.STORE_UNAVAILABLE)
+
 
 class Telemetry:
     """Makes the spans of one guard. With no provider the globally configured one is used."""
@@ -41,27 +43,24 @@ class Telemetry:
     def start_call(self, call: BoundCall, decision: Decision) -> Span:
         """Start the span of one call; the caller ends it by `end_call`."""
         tool = clipped(call.tool)
-        span = self._tracer.start_span(f"{EXECUTE_TOOL} {tool}")
-        if span.is_recording():
-            attributes: dict[str, AttributeValue] = {
-                OPERATION: EXECUTE_TOOL,
-                TOOL_NAME: tool,
-                TOOL_CALL_ID: clipped(call.call_id),
-                CONVERSATION_ID: call.key.thread,
-                MCP_METHOD: "tools/call",
-                DECISION: decision.effect.value,
-                RULE: decision.rule,
-                POLICY: decision.policy,
-                CALL: call.key.digest,
-            }
-            span.set_attributes(attributes)
-        return span
+        attributes: dict[str, AttributeValue] = {
+            OPERATION: EXECUTE_TOOL,
+            TOOL_NAME: tool,
+            TOOL_CALL_ID: clipped(call.call_id),
+            CONVERSATION_ID: call.key.thread,
+            MCP_METHOD: "tools/call",
+            DECISION: decision.effect.value,
+            RULE: decision.rule,
+            POLICY: decision.policy,
+            CALL: call.key.digest,
+        }
+        return self._tracer.start_span(f"{EXECUTE_TOOL} {tool}", attributes=attributes)
 
-    def end_call(self, span: Span, outcome: Outcome, *, guard_failed: bool = False) -> None:
+    def end_call(self, span: Span, outcome: Outcome) -> None:
         """End the span of one call. A deny leaves the status UNSET; only a failing guard is ERROR."""
         if span.is_recording():
             span.set_attributes({OUTCOME: outcome.status.value, REASON: outcome.reason.value})
-            if guard_failed:
+            if outcome.reason in _GUARD_FAILED:
                 span.set_status(Status(StatusCode.ERROR))
         span.end()
 

@@ -52,6 +52,7 @@ class Endings:
     def __init__(self, services: Services, door: Door) -> None:
         """Keep the services and the door."""
         self._services, self._door = services, door
+        self._seen_head: AuditHead | None = None
 
     def derive(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Standing | Reason:
         """Re-derive everything about *task* from the store and the policy, or say why that is not possible."""
@@ -98,7 +99,7 @@ class Endings:
         self._services.telemetry.end_call(span, outcome)
         if request is not None and request.parent is not None:
             outcome = replace(outcome, content=f"{EDITED}{request.arguments}. {outcome.content}")
-        return settled(call, task["call"]["name"], decision, outcome, self._head())
+        return settled(call, task["call"]["name"], decision, outcome, self._head(decision))
 
     async def _looked_again(
         self, server: str, task: CallTask, config: RunnableConfig, context: GuardContext | None
@@ -142,13 +143,16 @@ class Endings:
         except StoreError:
             outcome = refusal(Reason.STORE_UNAVAILABLE)
         self._services.telemetry.end_call(span, outcome)
-        return settled(call, name, decision, outcome, self._head())
+        return settled(call, name, decision, outcome, self._head(decision))
 
-    def _head(self) -> AuditHead:
-        try:
-            return self._services.store.audit_head()
-        except StoreError:
-            return _NO_HEAD
+    def _head(self, decision: Decision) -> AuditHead:
+        """Return the head last seen; looked up anew where the log has certainly grown, not for each plain read."""
+        if self._seen_head is None or decision.claimed or not decision.permitted:
+            try:
+                self._seen_head = self._services.store.audit_head()
+            except StoreError:
+                return _NO_HEAD
+        return self._seen_head
 
 
 def _misplaced(call: BoundCall, decision: Decision, proposed: bool, config: RunnableConfig) -> Reason | None:  # noqa: FBT001

@@ -1,9 +1,9 @@
 """What the model proposed in a turn: recorded by its wrapper, routed by the edge after it."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.messages.tool import ToolCall
@@ -17,6 +17,7 @@ from guarded_agents.nodes._services import CallTask, Judgement, Services, thread
 from guarded_agents.records import BoundCall, Proposal, ThreadFacts
 from guarded_agents.state import GuardContext
 
+T = TypeVar("T")
 Destination = Literal["execute", "approval", "refuse"]
 _REMEMBERED: Final = 1_024  # turns; a forgotten one is planned again
 
@@ -37,13 +38,23 @@ class Planned:
         return "execute" if self.judgement.decision.approval is None else "approval"
 
 
+class Latest(NamedTuple):
+    """What was last recorded of a thread: its human message and entry, and the model's message and turn."""
+
+    human: AnyMessage
+    entry: str
+    proposal: AIMessage
+    turn: int
+
+
 class Plans:
     """Plans turns, records them, and remembers them for the edge that follows in the same process."""
 
     def __init__(self, services: Services) -> None:
         """Keep the services."""
         self._services = services
-        self._remembered: OrderedDict[Hashable, tuple[AIMessage, tuple[Planned, ...]]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[AIMessage, tuple[Planned, ...]]] = OrderedDict()
+        self._latest: OrderedDict[str, Latest] = OrderedDict()
 
     async def record(
         self, shown: Sequence[AnyMessage], output: object, config: RunnableConfig, context: GuardContext | None
@@ -61,12 +72,14 @@ class Plans:
         services = self._services
         try:
             facts = services.facts(config, context)
-            if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):
+            if facts.thread and (facts.entry != self._entry(facts, shown, at) or _is_somebody_else(facts, context)):
                 return
             await self._recover(message)
-            planned = self.plan(facts, message, self._turn(facts, shown[at + 1 :]))
+            turn = self._turn(facts, shown[at + 1 :])
+            planned = self.plan(facts, message, turn)
             if facts.thread:
                 await self._propose(facts, planned)
+                _keep(self._latest, facts.thread, Latest(shown[at], facts.entry, message, turn))
         except StoreError:
             return
         self._remember(facts.thread, message, planned)
@@ -144,6 +157,10 @@ class Plans:
         Only proposals that are on record count: a message that somebody else put there opens no new turn, so what
         the model then proposes again finds its claim. The usual case, all on record, costs one look-up.
         """
+        last = next((message for message in reversed(since) if isinstance(message, AIMessage)), None)
+        latest = self._latest.get(facts.thread)
+        if last is not None and latest is not None and latest.proposal is last and latest.entry == facts.entry:
+            return latest.turn + 1  # the very message that was recorded here, one turn ago
         proposing = [message for message in since if isinstance(message, AIMessage) and message.tool_calls]
         if not proposing or self._is_on_record(facts, proposing[-1], len(proposing)):
             return 1 + len(proposing)
@@ -151,6 +168,12 @@ class Plans:
         for message in proposing:
             turn += self._is_on_record(facts, message, turn)
         return turn
+
+    def _entry(self, facts: ThreadFacts, shown: Sequence[AnyMessage], at: int) -> str:
+        latest = self._latest.get(facts.thread)
+        if latest is not None and latest.human is shown[at]:
+            return latest.entry  # the very message that was found to be its entry, one turn ago
+        return entry_of(shown, at)
 
     def _is_on_record(self, facts: ThreadFacts, message: AIMessage, turn: int) -> bool:
         if not facts.thread:
@@ -164,14 +187,18 @@ class Plans:
         return False
 
     def _remember(self, thread: str, message: AIMessage, planned: tuple[Planned, ...]) -> None:
-        self._remembered[thread] = (message, planned)
-        self._remembered.move_to_end(thread)
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        _keep(self._remembered, thread, (message, planned))
 
     def _recall(self, thread: str, message: AIMessage) -> tuple[Planned, ...] | None:
         known = self._remembered.pop(thread, None)
         return known[1] if known is not None and known[0].tool_calls == message.tool_calls else None
+
+
+def _keep(kept: OrderedDict[str, T], thread: str, value: T) -> None:
+    kept[thread] = value
+    kept.move_to_end(thread)
+    if len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _unparsed(name: str | None, call_id: str | None) -> ToolCall:

@@ -42,10 +42,12 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """A `Store` in one SQLite file. Every durable transaction is on disk (fsync) when it returns.
+    """A `Store` in one SQLite file. Every durable transaction is on disk (fsync) when it returns, but for two kinds.
 
-    Writes go through one thread, from any event loop; reads are synchronous, on a connection of their own. Each method
-    is documented in `Store`. Open it again after a fork.
+    Proposals and outcomes outlive this process at once, and a loss of power with the next admission or 50 ms later: a
+    proposal that was lost is not executed, a call whose outcome was lost is in doubt. Writes come from any event loop;
+    reads are synchronous, on a connection of their own. Each method is documented in `Store`. Open it again after a
+    fork.
     """
 
     def __init__(self, path: str, writer: Writer, reader: Connection, lock: AbstractContextManager[object]) -> None:
@@ -157,7 +159,7 @@ class SqliteStore:
         """Record what the model proposes in one turn; return the keys that are refused."""
         calls = tuple(calls)
         if durable or any(call.consequential for call in calls):
-            return await self._write(partial(_entries.propose, calls=calls, now=now))
+            return await self._write(partial(_entries.propose, calls=calls, now=now), is_light=True)
         check_calls(calls)
         self._buffer(lambda buffer: buffer.propose(calls))
         return frozenset()
@@ -207,7 +209,7 @@ class SqliteStore:
     ) -> Claim:
         """Store the outcome of a sent call and join *labels* into the thread's, in one transaction."""
         settlement = _claims.Settlement(key, attempt, outcome, labels, note, now)
-        return await self._write(partial(_claims.settle, settlement=settlement))
+        return await self._write(partial(_claims.settle, settlement=settlement), is_light=True)
 
     async def refuse(self, key: CallKey, *, reason: Reason, outcome: Outcome, note: AuditNote, now: datetime) -> Claim:
         """Close the row before the model is told (8b.2); an open request becomes VOIDED, or EXPIRED for that reason."""
@@ -235,10 +237,11 @@ class SqliteStore:
         """Write what is buffered and close. Raises StoreError where that could not be written."""
         await asyncio.to_thread(self._shut)
 
-    async def _write(self, transaction: Callable[[Tx], T | GuardError]) -> T:
+    async def _write(self, transaction: Callable[[Tx], T | GuardError], *, is_light: bool = False) -> T:
         if os.getpid() != self._pid:
             raise forked(self.path)
-        return await asyncio.wrap_future(self._writer.submit(transaction))
+        written = self._writer.submit(transaction, is_light=is_light)
+        return written.result() if written.done() else await asyncio.wrap_future(written)
 
     def _buffer(self, add: Callable[..., None]) -> None:
         if os.getpid() != self._pid:

@@ -1,17 +1,18 @@
-"""The one thread that writes: it commits whatever waits together, with one fsync (group commit, FACTS F29)."""
+"""Who writes: whoever comes, where a commit takes no time, else one thread, with one fsync for all that waits (F29)."""
 
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from math import inf
 from typing import Final, TypeVar
 
 from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._buffer import Buffer
-from guarded_agents.stores._failures import as_store_error, closed
+from guarded_agents.stores._failures import BUSY_TIMEOUT_S, as_store_error, closed
 from guarded_agents.stores._rows import stricter
 from guarded_agents.stores._tx import Tx
 
@@ -22,13 +23,17 @@ FLUSH_AFTER_S: Final = 0.05
 FLUSH_ITEMS: Final = 256
 MAX_BUFFERED: Final = 10_000
 TRY_AGAIN_AFTER_S: Final = 1.0
+HERE_BELOW_S: Final = 0.002  # a commit that takes longer would hold up the caller's event loop
+_SLOWER: Final = 1.25  # by how much at most the last commit raises what the next is expected to take
 
 
 class Writer:
-    """Runs transactions on a thread of its own, in the order in which they came, each in a savepoint.
+    """Runs transactions in the order in which they came, each in a savepoint.
 
-    What is buffered is written at the start of the next group. Where that fails it is kept and tried again,
-    and every call raises until it is written: nothing is silently lost.
+    Where nothing else is being written and commits are fast, the caller's thread runs them: to hand one to another
+    thread and wait for it costs more than the commit. Else a thread of the writer's own does, all that waits at once.
+    What is buffered is written at the start of the next group. Where that fails it is kept and tried again, and every
+    call raises until it is written: nothing is silently lost.
     """
 
     def __init__(
@@ -43,14 +48,44 @@ class Writer:
         self._flushing: tuple[Buffer, ...] = ()
         self._due_s: float | None = None  # when the buffer is to be written, on the monotonic clock
         self._cause: Exception | None = None  # why the last group could not be written
+        self.busy_timeout_ms = BUSY_TIMEOUT_S * 1_000  # only the thread waits for other processes
+        db.execute("PRAGMA busy_timeout = 0")
         self._closing = False
+        self._wakes_s = inf  # when the thread looks again by itself, on the monotonic clock
+        self._is_busy = False  # somebody uses the connection
+        self._is_unsynced = False  # a light transaction was the last
+        self._commit_s = inf  # what a commit is expected to take
         self._thread = threading.Thread(target=self._run, name="guarded_agents store", daemon=True)
         self._thread.start()
 
     # -- from any thread ------------------------------------------------------------------------
 
-    def submit(self, transaction: Callable[[Tx], T | GuardError]) -> "Future[T]":
-        """Return the future of *transaction*, on disk when it is done. An error it returns is committed and raised."""
+    def submit(self, transaction: Callable[[Tx], T | GuardError], *, is_light: bool = False) -> "Future[T]":
+        """Return the future of *transaction*, on disk when it is done. An error it returns is committed and raised.
+
+        It is done at once where the transaction could run here; see the class. A light one, when it is done, outlives
+        this process, and a loss of power with the next one that is not light, at the latest 50 ms later.
+        """
+        if not self._takes_turn(is_light=is_light):
+            return self.queue(transaction)
+        future: Future[T] = Future()
+        job: _Job = (transaction, future)  # type: ignore[assignment]
+        has_run = False
+        try:
+            has_run = self._commit([job], is_patient=False, is_light=is_light)
+        finally:
+            with self._wake:
+                self._is_busy = False
+                if not has_run:
+                    self._jobs.insert(0, job)
+                if self._is_due():
+                    self._wake.notify()
+                elif self._is_unsynced:
+                    self._flush_later()
+        return future
+
+    def queue(self, transaction: Callable[[Tx], T | GuardError]) -> "Future[T]":
+        """Return the future of *transaction* as `submit`, run on the writer's own thread."""
         future: Future[T] = Future()
         with self._wake:
             if self._closing:
@@ -67,10 +102,8 @@ class Writer:
         with self._wake:
             self._check()
             add(self._buffer)
-            if self._due_s is None:
-                self._due_s = time.monotonic() + FLUSH_AFTER_S
-                self._wake.notify()
-            elif len(self._buffer) >= FLUSH_ITEMS:
+            self._flush_later()
+            if len(self._buffer) >= FLUSH_ITEMS:
                 self._wake.notify()
 
     def labels(self, thread: str) -> Labels | None:
@@ -102,6 +135,26 @@ class Writer:
             if self._cause is not None and self._flushing:
                 raise as_store_error(self.path, self._cause)
 
+    def _flush_later(self) -> None:
+        if self._due_s is None:
+            self._due_s = time.monotonic() + FLUSH_AFTER_S
+            if self._wakes_s > self._due_s:
+                self._wake.notify()
+
+    def _takes_turn(self, *, is_light: bool) -> bool:
+        """Return whether this thread may write now; it has then begun to."""
+        with self._wake:
+            if self._is_busy or self._jobs or self._closing or not (is_light or self._commit_s <= HERE_BELOW_S):
+                return False
+            self._take()
+        return True
+
+    def _take(self) -> None:
+        self._is_busy, self._due_s = True, None
+        if len(self._buffer):
+            self._flushing = (*self._flushing, self._buffer)
+            self._buffer = Buffer()
+
     def _check(self) -> None:
         if self._closing:
             raise closed(self.path)
@@ -121,48 +174,95 @@ class Writer:
         last = False
         while not last:
             with self._wake:
-                while not self._is_due():
-                    self._wake.wait(None if self._due_s is None else max(0.0, self._due_s - time.monotonic()))
+                while self._is_busy or not self._is_due():
+                    self._wait()
                 last = self._closing
                 jobs, self._jobs = self._jobs, []
-                self._due_s = None
-                if len(self._buffer):
-                    self._flushing = (*self._flushing, self._buffer)
-                    self._buffer = Buffer()
+                self._take()
             self._commit([job for job in jobs if job[1].set_running_or_notify_cancel()])
+            self._is_busy = False
+
+    def _wait(self) -> None:
+        if self._due_s is None:
+            self._wakes_s = inf
+            self._wake.wait()
+        else:
+            self._wakes_s = max(time.monotonic() + 0.001, self._due_s)
+            self._wake.wait(self._wakes_s - time.monotonic())
+        self._wakes_s = inf
 
     def _is_due(self) -> bool:
         if self._jobs or self._closing or len(self._buffer) >= FLUSH_ITEMS:
             return True
         return self._due_s is not None and time.monotonic() >= self._due_s
 
-    def _commit(self, jobs: list[_Job]) -> None:
-        """Run *jobs* after the buffer in one transaction, and resolve their futures once it is on disk."""
-        if not jobs and not self._flushing:
-            return
+    # -- on whichever thread has its turn -------------------------------------------------------
+
+    def _commit(self, jobs: list[_Job], *, is_patient: bool = True, is_light: bool = False) -> bool:
+        """Run *jobs* after the buffer in one transaction, and resolve their futures once it is on disk.
+
+        Return False, with nothing done, where another process is writing and this is not the time to wait for it.
+        """
+        if not jobs and not self._flushing and not self._is_unsynced:
+            return True
         try:
-            with self._exclusive:
-                ended = self._transact(jobs)
+            with self._exclusive, self._synchronous(is_light=is_light):
+                if not self._begins(is_patient=is_patient):
+                    return False
+                ended = self._transact(jobs, is_light=is_light)
         except Exception as error:  # noqa: BLE001 - nothing here interrupts or executes; whatever fails is a StoreError to each caller
             self._keep(error)
             for _, future in jobs:
                 future.set_exception(as_store_error(self.path, error))
-            return
-        self._flushing, self._cause = (), None
+            return True
+        self._flushing, self._cause, self._is_unsynced = (), None, is_light
         for (_, future), result in zip(jobs, ended, strict=True):
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+        return True
 
-    def _transact(self, jobs: list[_Job]) -> list[object]:
+    @contextmanager
+    def _synchronous(self, *, is_light: bool) -> Iterator[None]:
+        if not is_light:
+            yield
+            return
+        self._db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: the commit is written, and synchronised later
         try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
+
+    def _begins(self, *, is_patient: bool) -> bool:
+        """Begin a transaction; return False where another process is writing, instead of waiting for it."""
+        try:
+            if is_patient:
+                self._db.execute(f"PRAGMA busy_timeout = {self.busy_timeout_ms}")
             self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if is_patient or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        finally:
+            if is_patient:
+                self._db.execute("PRAGMA busy_timeout = 0")
+        return True
+
+    def _transact(self, jobs: list[_Job], *, is_light: bool) -> list[object]:
+        try:
             tx = Tx(self._db, self.log)
             for buffer in self._flushing:
                 buffer.write(tx)
             ended = [self._in_savepoint(tx, transaction) for transaction, _ in jobs]
+            if not ended and not self._flushing:
+                self._db.execute(
+                    "UPDATE guard_meta SET value = value"
+                )  # an empty transaction would not be synchronised
+            start_s = time.monotonic()
             self._db.execute("COMMIT")
+            if not is_light:
+                self._commit_s = min(time.monotonic() - start_s, self._commit_s * _SLOWER)
         except BaseException:
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self._db.execute("ROLLBACK")

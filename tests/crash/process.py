@@ -81,14 +81,14 @@ def arm(targets: dict[str, Any], point: str) -> None:
     setattr(targets[name], method, mortal)
 
 
-def _submitted(submit: Callable[..., Any], method: str, due: Countdown, transaction: Any) -> Any:
+def _submitted(submit: Callable[..., Any], method: str, due: Countdown, transaction: Any, **how: Any) -> Any:
     def mortal(tx: Any) -> Any:
         result = transaction(tx)
         if transaction.func.__name__.lstrip("_") == method:
             due()
         return result
 
-    return submit(mortal)
+    return submit(mortal, **how)
 
 
 def servers(bank: Bank, run: dict[str, Any]) -> dict[str, object]:

@@ -292,14 +292,14 @@ MUTANTS = (
     Mutant(
         "I3:entry-from-state",
         PLAN,
-        "if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):",
+        "if facts.thread and (facts.entry != self._entry(facts, shown, at) or _is_somebody_else(facts, context)):",
         "if facts.thread and _is_somebody_else(facts, context):",
         (f"{STATE}::test_a_human_message_that_was_written_into_the_state_starts_no_turn_that_can_act",),
     ),
     Mutant(
         "I3:anybody-may-propose",
         PLAN,
-        "if facts.thread and (facts.entry != entry_of(shown, at) or _is_somebody_else(facts, context)):",
+        "if facts.thread and (facts.entry != self._entry(facts, shown, at) or _is_somebody_else(facts, context)):",
         "if facts.thread and (facts.entry != entry_of(shown, at)):",
         (f"{STATE}::test_a_model_that_is_run_under_another_context_proposes_nothing_for_the_requester",),
     ),

@@ -156,7 +156,7 @@ async def test_a_key_that_cannot_be_looked_up_is_a_store_error(desk: Desk, of: o
 async def test_a_transaction_that_fails_undoes_itself_and_no_other(desk: Desk) -> None:
     await desk.propose()
     gate = threading.Event()
-    desk.store._writer.submit(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
+    desk.store._writer.queue(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
     calls = asyncio.gather(
         desk.store.append([NOTE], now=TEN),
         desk.store.append([NOTE, AuditNote("gossip", {})], now=TEN),
@@ -225,7 +225,7 @@ async def test_what_is_being_written_is_still_visible(desk: Desk) -> None:
     await desk.propose(read, durable=False)
     await desk.store.relabel("thread", UNTRUSTED)
     gate = threading.Event()
-    writing = desk.store._writer.submit(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
+    writing = desk.store._writer.queue(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
     until(lambda: bool(desk.store._writer._flushing))
     await desk.propose(other, durable=False)
     await desk.store.relabel("thread", SECRET)
@@ -288,7 +288,7 @@ def test_threads_that_ask_at_once_admit_one(path: Path) -> None:
 
 async def test_a_caller_that_gave_up_before_its_turn_changed_nothing(desk: Desk) -> None:
     gate = threading.Event()
-    desk.store._writer.submit(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
+    desk.store._writer.queue(lambda tx: gate.wait())  # type: ignore[arg-type, return-value]
     until(lambda: not desk.store._writer._jobs)
     asking = asyncio.ensure_future(desk.store.append([NOTE], now=TEN))
     await asyncio.sleep(0)
