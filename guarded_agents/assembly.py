@@ -62,7 +62,7 @@ class Guard:
             observe=self.observe,
             recover=self._recover,
             home=home,
-            now=settings.now,
+            now=nodes.checked(settings.now),
             binding_key=files.root.derive("binding"),
             request_key=files.root.derive("request"),
             owner=secrets.token_hex(16),

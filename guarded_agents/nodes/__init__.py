@@ -6,7 +6,7 @@ from guarded_agents.nodes._execute import Endings
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._plan import Plans
 from guarded_agents.nodes._screen_input import InputState, ScreenInput
-from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._services import CallTask, Services, checked
 from guarded_agents.nodes._votes import Votes
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Services",
     "Votes",
     "approval_subgraph",
+    "checked",
     "context_of",
     "dual",
 ]

@@ -48,9 +48,10 @@ class Approval:
         tool, decision, facts = standing.judgement.tool, standing.judgement.decision, standing.facts
         if tool is None or decision.approval is None:
             return Command(goto="execute")
-        services, now = self._services, self._services.now()
+        services = self._services
         access = AccessRequest(facts.requester, facts.tenant, tool.ref, standing.call.arguments, facts.labels)
         try:
+            now = services.now()
             request = open_request(standing.call, access, decision, key=services.request_key, now=now)
             note = _notes.held(standing.call, facts, decision, request)
             held = await services.store.hold(request, note, now=now)

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 
 from guarded_agents.approval import Signers, covers
 from guarded_agents.binding import bind, keyed_digest, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
-from guarded_agents.errors import ProofError
+from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
@@ -188,6 +188,25 @@ def thread_of(config: RunnableConfig) -> str:
 def is_durable(config: RunnableConfig) -> bool:
     """Return whether each super-step is on disk before the next begins (durability ``sync``)."""
     return bool(config.get("configurable", {}).get(_DURABILITY) == "sync")
+
+
+def checked(clock: Callable[[], datetime]) -> Callable[[], datetime]:
+    """Return *clock*, raising StoreError where it fails or tells no UTC: without a time nothing is recorded (I6)."""
+
+    def now() -> datetime:
+        try:
+            moment = clock()
+        except Exception as failed:
+            raise _timeless(type(failed).__name__) from failed
+        if moment.utcoffset() != timedelta(0):
+            raise _timeless("a time of another zone")
+        return moment
+
+    return now
+
+
+def _timeless(got: str) -> StoreError:
+    return StoreError("clock", expected="the time in UTC", got=got, action="repair the clock")
 
 
 @lru_cache(maxsize=1_024)

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._buffer import Buffer
-from guarded_agents.stores._failures import BUSY_TIMEOUT_S, as_store_error, closed
+from guarded_agents.stores._failures import as_store_error, closed
 from guarded_agents.stores._rows import stricter
 from guarded_agents.stores._tx import Tx
 
@@ -48,8 +48,8 @@ class Writer:
         self._flushing: tuple[Buffer, ...] = ()
         self._due_s: float | None = None  # when the buffer is to be written, on the monotonic clock
         self._cause: Exception | None = None  # why the last group could not be written
-        self.busy_timeout_ms = BUSY_TIMEOUT_S * 1_000  # only the thread waits for other processes
-        db.execute("PRAGMA busy_timeout = 0")
+        (self.busy_timeout_ms,) = db.execute("PRAGMA busy_timeout").fetchone()
+        db.execute("PRAGMA busy_timeout = 0")  # only the thread waits for other processes
         self._closing = False
         self._wakes_s = inf  # when the thread looks again by itself, on the monotonic clock
         self._is_busy = False  # somebody uses the connection
