@@ -25,7 +25,6 @@ class Files:
     lockfile: Lockfile
     catalog: Catalog
     signers: Signers
-    root: RootKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Settings:
         if policy.signers is not None:
             path = self.policy.parent / policy.signers
             signers = Signers(parse_allowed_signers(_text(path), source=str(path)))
-        return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), signers, self._root())
+        return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), signers)
 
     def open_store(self) -> Store:
         """Return the store. Raises StoreError."""
@@ -60,14 +59,18 @@ class Settings:
         """Return the transport; no server is started yet. Raises ConfigurationError."""
         return self.transport or AdapterTransport(load_servers(self.servers or {}))
 
-    def _root(self) -> RootKey:
-        new = not (
-            isinstance(self.store, str | Path) and Path(self.store).exists()
-        )  # another key would hide its claims
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no store yet, so that a root key may be made with it."""
+        path = Path(self.store) if isinstance(self.store, str | Path) else None
+        return path is None or not path.exists() or not path.stat().st_size
+
+    def load_root_key(self, *, create: bool) -> RootKey:
+        """Return the root key. Beside a store that exists none is made: another key would hide its claims."""
         if self.root_key is not None:
-            return RootKey.load(self.root_key, create=new)
+            return RootKey.load(self.root_key, create=create)
         if isinstance(self.store, str | Path):
-            return RootKey.load(f"{self.store}.key", create=new)
+            return RootKey.load(f"{self.store}.key", create=create)
         raise ConfigurationError(
             "root key", expected="a file", got="none", action="pass root_key= where the store is no path"
         )

@@ -28,7 +28,8 @@ from guarded_agents._opening import Files, Settings
 from guarded_agents._tools import GuardedTool, guarded_tool
 from guarded_agents.audit import Kind
 from guarded_agents.catalog import Drift, DriftKind, of_observed
-from guarded_agents.errors import AssemblyError, TransportError, UnknownRequestError
+from guarded_agents.errors import AssemblyError, ConfigurationError, TransportError, UnknownRequestError
+from guarded_agents.keys import RootKey
 from guarded_agents.records import Answer, Claim, RequestStatus, SignedVote, StandingRequest, Vote
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import AuditNote, Store
@@ -37,6 +38,7 @@ from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
 _LEASE_MARGIN_S: Final = 30.0
+_DRAIN_S: Final = 5.0  # how long closing waits for what is being sent
 _LOOK_AGAIN: Final = timedelta(seconds=30)  # at a server whose tools are quarantined, when one of them is called
 
 
@@ -47,7 +49,7 @@ def _utc_now() -> datetime:
 class Guard:
     """One deployment's guard. Made by `Guard.open`, which is entered with ``async with`` or ``with``."""
 
-    def __init__(self, files: Files, store: Store, transport: ToolTransport, settings: Settings) -> None:
+    def __init__(self, files: Files, root: RootKey, store: Store, transport: ToolTransport, settings: Settings) -> None:
         """Assemble the services; `Guard.open` does this on the guard's event loop."""
         self._files, self._store, self._transport = files, store, transport
         self._home = home = nodes.HomeLoop(asyncio.get_running_loop())
@@ -63,8 +65,8 @@ class Guard:
             recover=self._recover,
             home=home,
             now=nodes.checked(settings.now),
-            binding_key=files.root.derive("binding"),
-            request_key=files.root.derive("request"),
+            binding_key=root.derive("binding"),
+            request_key=root.derive("request"),
             owner=secrets.token_hex(16),
             timeout_s=settings.timeout_s,
             lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
@@ -262,9 +264,9 @@ class Guard:
         )
         await asyncio.gather(*(self.observe(server) for server in self._transport.servers))
 
-    async def aclose(self) -> None:
-        """Close the sessions and the store."""
-        await self._door.drain(timeout_s=self._services.timeout_s)
+    async def aclose(self, *, drain_s: float = _DRAIN_S) -> None:
+        """Close the sessions and the store, after waiting at most *drain_s* seconds for what is being sent."""
+        await self._door.drain(timeout_s=drain_s)
         await self._transport.aclose()
         await self._store.aclose()
 
@@ -300,21 +302,27 @@ class GuardOpener(AbstractContextManager[Guard]):
     async def __aenter__(self) -> Guard:
         """Open the guard on the running event loop."""
         settings = self._settings
-        files, transport = settings.read(), settings.open_transport()
-        self._guard = Guard(files, settings.open_store(), transport, settings)
+        files, transport, is_new = settings.read(), settings.open_transport(), settings.is_new
+        store = settings.open_store()
+        try:
+            root = settings.load_root_key(create=is_new)
+        except ConfigurationError:
+            await store.aclose()
+            raise
+        self._guard = Guard(files, root, store, transport, settings)
         try:
             await self._guard.start()
         except BaseException:
-            await self._guard.aclose()
+            await self._guard.aclose(drain_s=0)
             raise
         return self._guard
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the guard."""
+        """Close the guard; after an error or a cancellation at once, and what is being sent is in doubt later."""
         if self._guard is not None:
-            await self._guard.aclose()
+            await self._guard.aclose(drain_s=_DRAIN_S if kind is None else 0)
 
     def __enter__(self) -> Guard:
         """Open the guard on an event loop in a thread of its own, for synchronous applications."""
@@ -333,3 +341,9 @@ class GuardOpener(AbstractContextManager[Guard]):
         if self._portal is not None and self._caller is not None:
             self._caller.call(self.__aexit__, kind, error, trace)
             self._portal.__exit__(kind, error, trace)
+
+
+__all__ = [
+    "Guard",
+    "GuardOpener",
+]

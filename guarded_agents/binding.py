@@ -136,3 +136,17 @@ def _leaf_or_measure(value: object, depth: int, items: int) -> tuple[bool, int]:
 def requester_key(principal_json: Mapping[str, JsonValue], tenant: str) -> str:
     """Return the canonical JSON that names principal and tenant in a digest."""
     return rfc8785.dumps({"principal": dict(principal_json), "tenant": tenant}).decode()
+
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "MAX_ITEMS",
+    "MAX_NAME_CHARS",
+    "bind",
+    "canonical",
+    "clipped",
+    "keyed_digest",
+    "parse",
+    "requester_key",
+]

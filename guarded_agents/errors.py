@@ -159,3 +159,28 @@ class UngatedToolError(GuardError):
 
 class WrongLoopError(GuardError):
     """A synchronous call was made on the event loop that the guard needs to answer it."""
+
+
+__all__ = [
+    "ApprovalError",
+    "ApprovalExpiredError",
+    "AssemblyError",
+    "AuditError",
+    "BindingError",
+    "ConfigurationError",
+    "GuardError",
+    "LockfileError",
+    "NoReplyError",
+    "NotEligibleError",
+    "NotSentError",
+    "PolicyError",
+    "ProofError",
+    "RecordError",
+    "RequestClosedError",
+    "SchemaError",
+    "StoreError",
+    "TransportError",
+    "UngatedToolError",
+    "UnknownRequestError",
+    "WrongLoopError",
+]

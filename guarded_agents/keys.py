@@ -129,3 +129,12 @@ def _write_once(path: Path, content: bytes) -> bool:
 
 def _unusable(subject: str, expected: str, got: str, action: str) -> ConfigurationError:
     return ConfigurationError(subject, expected=expected, got=got, action=action)
+
+
+__all__ = [
+    "ENVIRONMENT",
+    "KEY_BYTES",
+    "RootKey",
+    "new_approver_key",
+    "read_key_file",
+]

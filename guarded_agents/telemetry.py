@@ -71,3 +71,22 @@ def traceparent(span: Span) -> str | None:
     if not context.is_valid:
         return None
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+__all__ = [
+    "CALL",
+    "CONVERSATION_ID",
+    "DECISION",
+    "EXECUTE_TOOL",
+    "MCP_METHOD",
+    "OPERATION",
+    "OUTCOME",
+    "POLICY",
+    "REASON",
+    "RULE",
+    "SCHEMA_VERSION",
+    "TOOL_CALL_ID",
+    "TOOL_NAME",
+    "Telemetry",
+    "traceparent",
+]

@@ -7,7 +7,7 @@ Nothing here waits, and no time that passes ever approves.
 
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
 from guarded_agents.approval._check import check_vote
-from guarded_agents.approval._machine import is_barred, is_expired, quorum_met, status_after, status_at, votes_counted
+from guarded_agents.approval._machine import is_barred, quorum_met, status_at, votes_counted
 from guarded_agents.approval._request import covers, edit_request, is_intact, open_request, request_digest
 from guarded_agents.approval._signers import AllowedKey, Signers, allowed_signers_line, parse_allowed_signers
 from guarded_agents.approval._statement import NAMESPACE, load_private_key, sign, statement
@@ -24,7 +24,6 @@ __all__ = [
     "edit_request",
     "interrupt_payload",
     "is_barred",
-    "is_expired",
     "is_intact",
     "load_private_key",
     "open_request",
@@ -33,7 +32,6 @@ __all__ = [
     "request_digest",
     "sign",
     "statement",
-    "status_after",
     "status_at",
     "votes_counted",
 ]

@@ -8,7 +8,6 @@ never met. What the claim does to a request (CONSUMED, VOIDED, WITHDRAWN) is the
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, RequestClosedError
 from guarded_agents.records import (
@@ -19,12 +18,6 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
 )
-
-_SETTLES: Final = {
-    Answer.EDIT: RequestStatus.SUPERSEDED,
-    Answer.REJECT: RequestStatus.REJECTED,
-    Answer.RESPOND: RequestStatus.ANSWERED,
-}
 
 
 def is_barred(approver: str, requester: Principal) -> bool:
@@ -80,37 +73,6 @@ def status_at(standing: StandingRequest, *, now: datetime) -> RequestStatus:
     if standing.status is RequestStatus.APPROVED and (standing.execute_by is None or now >= standing.execute_by):
         return RequestStatus.LAPSED
     return standing.status
-
-
-def is_expired(standing: StandingRequest, *, now: datetime) -> bool:
-    """Return whether time has closed a request that the record still shows as open."""
-    return status_at(standing, now=now) is not standing.status
-
-
-def status_after(
-    standing: StandingRequest,
-    signed: SignedVote,
-    votes: Iterable[SignedVote],
-    *,
-    eligible: frozenset[str],
-    now: datetime,
-) -> RequestStatus:
-    """Return where the request stands once *signed* is added to the earlier *votes*.
-
-    The vote was checked by `check_vote`. Raises RequestClosedError, ApprovalExpiredError, and
-    NotEligibleError for a voter outside *eligible*, the requester, or one who has voted otherwise.
-    """
-    request, vote, earlier = standing.request, signed.vote, tuple(votes)
-    check_open(standing, now=now)
-    check_eligible(request, vote.approver, eligible=eligible)
-    if any(old.vote.approver == vote.approver and old.vote.answer is not vote.answer for old in earlier):
-        raise NotEligibleError(
-            f"approval {request.id}", expected="one answer of each", got="another one before", action="leave it at that"
-        )
-    if vote.answer is not Answer.APPROVE:
-        return _SETTLES[vote.answer]
-    met = quorum_met(request, (*earlier, signed), eligible=eligible)
-    return RequestStatus.APPROVED if met else RequestStatus.PENDING
 
 
 def check_open(standing: StandingRequest, *, now: datetime) -> None:

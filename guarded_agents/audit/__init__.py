@@ -5,7 +5,7 @@ one before it. Hashing is that of an RFC 6962 leaf, over **every** byte, so no f
 the chain. What a chain can and cannot prove is said at `verify`, and in ``docs/audit.md``.
 """
 
-from guarded_agents.audit._entry import GENESIS, Kind, leaf_hash, seal
+from guarded_agents.audit._entry import GENESIS, Kind, leaf_hash, place_of, seal
 from guarded_agents.audit._verify import CANNOT_PROVE, Finding, Verification, parse_head, verify
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Verification",
     "leaf_hash",
     "parse_head",
+    "place_of",
     "seal",
     "verify",
 ]

@@ -10,6 +10,7 @@ import orjson
 from pydantic import JsonValue
 
 from guarded_agents.errors import StoreError
+from guarded_agents.records import CallKey
 
 GENESIS: Final = "0" * 64
 """What the first entry names as the hash of the one before it (hex)."""
@@ -24,15 +25,11 @@ class Kind(StrEnum):
 
     APPROVAL = "approval"  # a request was written, or reached another status
     DECISION = "decision"
-    ENTRY_OPENED = "entry_opened"  # new user input on a thread
     INTENT = "intent"
     LABEL_RAISED = "label_raised"  # a thread was exposed to something stricter
-    LOG_OPENED = "log_opened"
     OUTCOME = "outcome"
     POLICY_LOADED = "policy_loaded"
-    PROPOSAL = "proposal"
     REFUSAL = "refusal"  # a claim row was closed and the model told so
-    RESOLUTION = "resolution"  # a person resolved a doubt
     TOOL_QUARANTINED = "tool_quarantined"
     TOOL_RESTORED = "tool_restored"  # it matches its reviewed definition again
     VOTE = "vote"
@@ -40,6 +37,17 @@ class Kind(StrEnum):
 
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
+
+
+def place_of(key: CallKey) -> dict[str, JsonValue]:
+    """Return the fields by which an entry names the call *key*; ``call`` is its keyed digest (hex)."""
+    return {
+        "thread": key.thread,
+        "entry": key.entry,
+        "turn": key.turn,
+        "call": key.digest,
+        "occurrence": key.occurrence,
+    }
 
 
 def leaf_hash(stored: bytes) -> str:

@@ -20,7 +20,7 @@ from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.nodes._votes import Votes
-from guarded_agents.records import AccessRequest, ApprovalRequest, Reason, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.records import AccessRequest, ApprovalRequest, Reason, RequestStatus, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import Told
 
@@ -116,7 +116,7 @@ class Approval:
                 return _leave(task, standing)
             answer = interrupt(self._shown(standing.request, how), response_schema=ResumeAnswer)
             try:
-                yield self._votes.cast(SignedVote(vote=answer.vote, signature=answer.signature))
+                yield self._votes.cast(answer.signed())
                 how = HOW
             except (ApprovalError, BindingError, StoreError) as error:
                 # Not its subject: that quotes the answer, which anybody may have given, and an approver reads this.

@@ -2,33 +2,21 @@
 
 from pydantic import JsonValue
 
-from guarded_agents.audit import Kind
+from guarded_agents.audit import Kind, place_of
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
     ApprovalRequest,
     BoundCall,
-    CallKey,
     Decision,
     Outcome,
-    Principal,
     RequestStatus,
     ThreadFacts,
 )
 from guarded_agents.stores import AuditNote
 
 
-def _place(key: CallKey) -> dict[str, JsonValue]:
-    return {
-        "thread": key.thread,
-        "entry": key.entry,
-        "turn": key.turn,
-        "call": key.digest,
-        "occurrence": key.occurrence,
-    }
-
-
 def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[str, JsonValue]:
-    return _place(call.key) | {
+    return place_of(call.key) | {
         "call_id": clipped(call.call_id),
         "tool": clipped(call.tool),
         "principal": facts.requester.id,
@@ -54,7 +42,7 @@ def intended(call: BoundCall, *, request: str | None, idempotency_key: str) -> A
     """Return the entry of an intent: the last thing on disk before a call with an effect is sent."""
     return AuditNote(
         Kind.INTENT,
-        _place(call.key) | {"tool": call.tool, "request": request, "idempotency_key": idempotency_key},
+        place_of(call.key) | {"tool": call.tool, "request": request, "idempotency_key": idempotency_key},
     )
 
 
@@ -62,7 +50,7 @@ def ended(call: BoundCall, outcome: Outcome) -> AuditNote:
     """Return the entry of an outcome."""
     return AuditNote(
         Kind.OUTCOME,
-        _place(call.key) | {"tool": call.tool, "status": outcome.status.value, "reason": outcome.reason.value},
+        place_of(call.key) | {"tool": call.tool, "status": outcome.status.value, "reason": outcome.reason.value},
     )
 
 
@@ -81,11 +69,6 @@ def held(call: BoundCall, facts: ThreadFacts, decision: Decision, request: Appro
             "status": RequestStatus.PENDING.value,
         },
     )
-
-
-def asked_by(principal: Principal, tenant: str) -> dict[str, JsonValue]:
-    """Return who asks, as the state shows it."""
-    return {"principal": principal.model_dump(mode="json"), "tenant": tenant}
 
 
 def label_raised(facts: ThreadFacts) -> AuditNote:

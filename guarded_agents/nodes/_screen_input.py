@@ -21,11 +21,10 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
 from guarded_agents.errors import StoreError
-from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import GuardUpdate, refusal, told_of, tool_message
 from guarded_agents.records import UNEXPOSED, Claim, Labels, Reason
-from guarded_agents.state import GuardContext
+from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
@@ -122,7 +121,11 @@ class ScreenInput:
         labels = opened.facts.labels
         return {
             "messages": [*answers, *_renamed(messages[at], id_of(messages, at))],
-            "guard_requester": _notes.asked_by(principal, tenant) | {"entry": opened.facts.entry},
+            "guard_requester": {
+                "principal": dump(principal),
+                "tenant": tenant,
+                "entry": opened.facts.entry,
+            },
             "guard_trust": {
                 "integrity": labels.integrity.value,
                 "confidentiality": labels.confidentiality.value,

@@ -53,16 +53,16 @@ class Votes:
                 action="sign nothing; verify the audit log",
             )
         now = services.now()
-        canonical, digest = None, standing.request.digest
+        edit, digest = None, standing.request.digest
         if answer is Answer.EDIT:
             edited = self._edited(standing.request, arguments or {}, now=now)
-            canonical, digest = edited.arguments, edited.digest
+            edit, digest = edited.arguments, edited.digest
         return Vote(
             request=request_id,
             digest=digest,
             approver=approver,
             answer=answer,
-            arguments=canonical,
+            arguments=edit,
             text=text,
             at=now,
             nonce=token_hex(16),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, TypeVar
@@ -176,10 +176,6 @@ class ExceptionEntry(Record):
     def is_live(self, *, now: datetime) -> bool:
         """Return whether the exception still counts at *now* (aware, UTC)."""
         return now < self.until
-
-    def remaining(self, *, now: datetime) -> timedelta:
-        """Return how long it still counts at *now* (aware, UTC); negative once it is over."""
-        return self.until - now
 
 
 class PolicyFile(Record):

@@ -9,9 +9,7 @@ from langgraph.checkpoint.base import PendingWrite
 from langgraph.errors import EmptyChannelError
 
 from guarded_agents.state._coerce import messages_in
-from guarded_agents.state._conversation import Conversation, derived_id
-
-__all__ = ["SNAPSHOT_EVERY", "MessagesChannel", "derived_id", "merge_messages"]
+from guarded_agents.state._conversation import Conversation
 
 SNAPSHOT_EVERY: Final = 200  # updates; the measurements are in docs/adr/002-messages-are-stored-as-deltas.md
 

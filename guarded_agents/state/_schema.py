@@ -39,7 +39,7 @@ class GuardContext:
 
 
 class GuardedState(TypedDict):
-    """The state of a guarded graph; derive from it to add keys. What each key holds: DESIGN section 3.
+    """The state of a guarded graph; derive from it to add keys. The guard writes the keys below and believes none.
 
     ========================  ============================================================================
     ``guard_requester``       ``{"principal": {...}, "tenant": str, "entry": str}``

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from guarded_agents.audit import Kind
+from guarded_agents.audit import Kind, place_of
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Outcome, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._protocol import AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, micros, outcome_columns
@@ -14,14 +14,7 @@ from guarded_agents.stores._tx import Tx
 
 def note_of(kind: Kind, key: CallKey, **fields: JsonValue) -> AuditNote:
     """Return an audit entry about the call *key*, for what no caller writes an entry of."""
-    place: dict[str, JsonValue] = {
-        "thread": key.thread,
-        "entry": key.entry,
-        "turn": key.turn,
-        "call": key.digest,
-        "occurrence": key.occurrence,
-    }
-    return AuditNote(kind, place | fields)
+    return AuditNote(kind, place_of(key) | fields)
 
 
 def existing_row(tx: Tx, key: CallKey, now: datetime) -> Claim | None:

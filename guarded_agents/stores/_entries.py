@@ -8,11 +8,9 @@ from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
 from guarded_agents.stores._closing import close_request, close_row, note_of
-from guarded_agents.stores._protocol import ClosedCall, EntryOpened
+from guarded_agents.stores._protocol import EntryOpened
 from guarded_agents.stores._rows import (
-    CLAIM_COLUMNS,
     CLAIM_OF_PROPOSAL,
-    claim_from,
     is_left,
     join_labels,
     micros,
@@ -43,9 +41,8 @@ def open_entry(tx: Tx, opened: ThreadFacts, *, now: datetime) -> EntryOpened:
     """
     known = _recorded(tx, opened)
     before = tx.db.execute("SELECT entry FROM threads WHERE thread = ?", (opened.thread,)).fetchone()
-    closed: tuple[ClosedCall, ...] = ()
     if before is not None and before[0] not in (None, opened.entry):
-        closed = _withdraw(tx, opened.thread, before[0], now)
+        _withdraw(tx, opened.thread, before[0], now)
     if not known:
         tx.db.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
@@ -53,7 +50,7 @@ def open_entry(tx: Tx, opened: ThreadFacts, *, now: datetime) -> EntryOpened:
         )
     join_labels(tx.db, opened.thread, opened.labels)
     tx.db.execute("UPDATE threads SET entry = ? WHERE thread = ?", (opened.entry, opened.thread))
-    return EntryOpened(thread_of(tx.db, opened.thread) or opened, not known, closed)
+    return EntryOpened(thread_of(tx.db, opened.thread) or opened, not known)
 
 
 def _recorded(tx: Tx, opened: ThreadFacts) -> bool:
@@ -74,30 +71,24 @@ def _recorded(tx: Tx, opened: ThreadFacts) -> bool:
     return True
 
 
-def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[ClosedCall, ...]:
+def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> None:
     """Close what *entry* left open, over row and request; what was sent stays as it is (8b.2)."""
-    calls = tx.db.execute(
-        f"SELECT p.turn, p.digest, p.occurrence, p.call_id, p.tool, {CLAIM_COLUMNS} FROM proposals p"
-        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN payloads o ON o.id = c.outcome_payload"
-        " WHERE p.thread = ? AND p.entry = ? AND (p.consequential OR c.status IS NOT NULL) ORDER BY p.turn, p.payload",
+    left = tx.db.execute(
+        f"SELECT p.turn, p.digest, p.occurrence, p.tool FROM proposals p LEFT JOIN {CLAIM_OF_PROPOSAL}"
+        " WHERE p.thread = ? AND p.entry = ? AND p.consequential AND c.status IS NULL ORDER BY p.turn, p.payload",
         (thread, entry),
     ).fetchall()
-    closed, notes = [], []
-    for turn, digest, occurrence, call_id, tool, *row in calls:
-        if row[0] is not None:
-            claim = claim_from(tuple(row))
-        else:
-            key = CallKey(thread, entry, turn, digest, occurrence)
-            claim = close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
-            notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
-        closed.append(ClosedCall(call_id, tool, claim))
+    notes = []
+    for turn, digest, occurrence, tool in left:
+        key = CallKey(thread, entry, turn, digest, occurrence)
+        close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
+        notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
     tx.db.execute(
         "UPDATE requests SET status = 'withdrawn', settled_at = ?"
         " WHERE thread = ? AND entry = ? AND status IN ('pending', 'approved')",
         (micros(now), thread, entry),
     )
     tx.append(notes, now)
-    return tuple(closed)
 
 
 # -- what the model proposes ------------------------------------------------------------------

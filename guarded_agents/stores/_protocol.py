@@ -12,7 +12,6 @@ from guarded_agents.records import (
     AuditHead,
     CallKey,
     Claim,
-    ClaimStatus,
     Labels,
     Limits,
     Outcome,
@@ -35,11 +34,11 @@ class AuditNote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClosedCall:
-    """A call of the previous turn that had no answer when new input came, and what to tell about it."""
+    """A proposal of an entry that has a claim row, and where that stands: closed, being sent or settled."""
 
     call_id: str
     tool: str
-    claim: Claim  # CLOSED (withdrawn), SENDING or IN_DOUBT (told as in doubt), or settled (its outcome)
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,7 @@ class EntryOpened:
     """The thread after its newest user input was recorded."""
 
     facts: ThreadFacts
-    fresh: bool  # False where this entry was already open: a resume or a replay
-    closed: tuple[ClosedCall, ...]
+    fresh: bool  # False where this entry was recorded before: a resume or a replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +241,4 @@ class Store(Protocol):
         """Write what is buffered and close."""
 
 
-__all__ = ["Admission", "AuditNote", "ClaimStatus", "ClosedCall", "EntryOpened", "Store", "Told"]
+__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "Store", "Told"]

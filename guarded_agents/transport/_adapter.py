@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from guarded_agents.errors import NotSentError, TransportError
-from guarded_agents.transport._config import HttpServer, StdioServer
+from guarded_agents.transport._config import ServerConfig
 from guarded_agents.transport._connect import connection
 from guarded_agents.transport._exchange import NothingSentError, call_tool, list_tools
 from guarded_agents.transport._held import HeldSession
@@ -28,7 +28,7 @@ class AdapterTransport:
 
     def __init__(
         self,
-        servers: Mapping[str, StdioServer | HttpServer],
+        servers: Mapping[str, ServerConfig],
         *,
         open_timeout_s: float = 30.0,
         list_timeout_s: float = 60.0,

@@ -88,9 +88,7 @@ class HttpServer(Record):
 ServerConfig = StdioServer | HttpServer
 
 
-def load_servers(
-    servers: Mapping[str, object] | bytes | str, *, source: str = "servers"
-) -> dict[str, StdioServer | HttpServer]:
+def load_servers(servers: Mapping[str, object] | bytes | str, *, source: str = "servers") -> dict[str, ServerConfig]:
     """Return the servers by name, sorted, from a mapping or from the text of a YAML or JSON file.
 
     Each record has ``command`` (`StdioServer`) or ``url`` (`HttpServer`); records that are parsed
@@ -102,7 +100,7 @@ def load_servers(
     return {name: _server(name, found[name], source) for name in sorted(found, key=str)}
 
 
-def _server(name: object, record: object, source: str) -> StdioServer | HttpServer:
+def _server(name: object, record: object, source: str) -> ServerConfig:
     if not isinstance(name, str) or not _SERVER_NAME.fullmatch(name):
         raise _wrong(
             f"{source}: server name {name!r:.80}",
@@ -110,7 +108,7 @@ def _server(name: object, record: object, source: str) -> StdioServer | HttpServ
             got="something else",
         )
     subject = f"{source}: server {name}"
-    if isinstance(record, StdioServer | HttpServer):
+    if isinstance(record, ServerConfig):
         return record
     if not isinstance(record, Mapping):
         raise _wrong(subject, expected="a mapping with command or url", got=type(record).__name__)

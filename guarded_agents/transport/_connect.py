@@ -13,11 +13,11 @@ from mcp import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from guarded_agents.errors import NotSentError
-from guarded_agents.transport._config import HttpServer, ServerStderr, StdioServer
+from guarded_agents.transport._config import ServerConfig, ServerStderr, StdioServer
 from guarded_agents.transport._http import http_client
 
 
-def connection(name: str, server: StdioServer | HttpServer) -> AbstractAsyncContextManager[ClientSession]:
+def connection(name: str, server: ServerConfig) -> AbstractAsyncContextManager[ClientSession]:
     """Return what opens a session to *server* on entry and closes it on exit, both in one task.
 
     Neither way passes callbacks on: the client then declares none of sampling, elicitation and roots,

@@ -6,7 +6,9 @@ A line that occurs more than once is given with its neighbours; still only one l
 from typing import NamedTuple
 
 BINDING = "guarded_agents/binding.py"
-RECORDS = "guarded_agents/records.py"
+RECORD_CLAIM = "guarded_agents/records/_claim.py"
+RECORD_DECISION = "guarded_agents/records/_decision.py"
+RECORD_ORIGIN = "guarded_agents/records/_origin.py"
 LINT = "guarded_agents/_lint.py"
 TOOLS = "guarded_agents/_tools.py"
 ASSEMBLY = "guarded_agents/assembly.py"
@@ -90,14 +92,14 @@ MUTANTS = (
     ),
     Mutant(
         "I1:permit-that-denies",
-        RECORDS,
+        RECORD_CLAIM,
         "            self.decision.permitted\n            and self.call.key == call.key",
         "            True\n            and self.call.key == call.key",
         (f"{ONE_DOOR}::test_the_door_takes_no_permit_but_one_that_permits_this_tool",),
     ),
     Mutant(
         "I1:permit-of-another-tool",
-        RECORDS,
+        RECORD_CLAIM,
         "and self.call.tool == call.tool == self.tool.key",
         "and self.call.tool == call.tool",
         (f"{ONE_DOOR}::test_the_door_takes_no_permit_but_one_that_permits_this_tool",),
@@ -408,7 +410,7 @@ MUTANTS = (
     # -- I5 recorded first --------------------------------------------------------------------
     Mutant(
         "I5:effects-unclaimed",
-        RECORDS,
+        RECORD_DECISION,
         "            self.tool_effect is not ToolEffect.READ\n",
         "            self.tool_effect is ToolEffect.EGRESS\n",
         (f"{RECORDED}::test_claim_and_intent_are_on_disk_when_the_call_leaves",),
@@ -429,7 +431,7 @@ MUTANTS = (
     ),
     Mutant(
         "I5:demanded-record-dropped",
-        RECORDS,
+        RECORD_DECISION,
         "            or self.durable\n",
         "            or False\n",
         (f"{RECORDED}::test_claim_and_intent_are_on_disk_when_the_call_leaves",),
@@ -630,7 +632,7 @@ MUTANTS = (
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(
         "I9:join-loosens",
-        RECORDS,
+        RECORD_ORIGIN,
         "integrity=max(self.integrity, other.integrity, key=list(Integrity).index),",
         "integrity=min(self.integrity, other.integrity, key=list(Integrity).index),",
         (f"{LABELS}::test_a_join_is_at_least_as_strict_as_each_of_its_parts_in_whatever_order",),
@@ -668,7 +670,7 @@ MUTANTS = (
     ),
     Mutant(
         "I9:unlabelled-is-trusted",
-        RECORDS,
+        RECORD_ORIGIN,
         "    integrity: Integrity = Integrity.UNTRUSTED",
         "    integrity: Integrity = Integrity.TRUSTED",
         (f"{LABELS}::test_an_answer_of_a_tool_without_declared_labels_counts_as_the_strictest",),

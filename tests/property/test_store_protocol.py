@@ -112,8 +112,8 @@ class Protocol(RuleBasedStateMachine):
             self._enter(entry)
 
     def _enter(self, entry: str) -> None:
-        self.entry = entry
-        opened = self.runner.run(
+        left, self.entry = getattr(self, "entry", entry), entry
+        self.runner.run(
             self.store.open_entry(
                 thread="thread",
                 entry=entry,
@@ -123,7 +123,7 @@ class Protocol(RuleBasedStateMachine):
                 now=self.now,
             )
         )
-        for call in opened.closed:
+        for call in self.store.calls("thread", left) if left != entry else ():
             self._row(call.claim)
 
     @rule(turn=st.integers(1, 2), digests=st.frozensets(st.sampled_from("abc"), min_size=1, max_size=2), late=seldom)

@@ -12,7 +12,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from langchain_core.messages import AIMessage
-from tests.support.bank_server import build
 
 from guarded_agents import Answer, Guard, GuardContext, Principal, SignedVote, load_private_key, sign
 from guarded_agents.approval import allowed_signers_line
@@ -20,6 +19,7 @@ from guarded_agents.assembly import GuardOpener
 from guarded_agents.catalog import dump_lockfile, make_lock, of_observed
 from guarded_agents.testing import FixedClock, ScriptedModel
 from guarded_agents.transport import AdapterTransport, ObservedTool, SessionTransport, load_servers
+from tests.support.bank_server import build
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SERVER = Path(__file__).with_name("bank_server.py")
@@ -113,9 +113,7 @@ async def make_bank(folder: Path, *, policy: str = POLICY) -> Bank:
     lines = []
     for approver in (ANA, RAJ, EVE):
         key = Ed25519PrivateKey.generate()
-        (folder / f"{approver}.key").write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-        )
+        (folder / f"{approver}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
         lines.append(allowed_signers_line(approver, key.public_key()) + "\n")
     (folder / "allowed_signers").write_text("".join(lines))
     (folder / "tools.lock").write_bytes(dump_lockfile(make_lock([of_observed(tool) for tool in await offered(bank)])))

@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 from mcp.server.fastmcp import Context, FastMCP
 
+
 def connect(database: Path) -> sqlite3.Connection:
     """Return a connection to the bank's database."""
     connection = sqlite3.connect(database, isolation_level=None, timeout=10)
@@ -38,7 +39,7 @@ def record(database: Path, tool: str, account: str, amount_cents: int, ctx: Cont
         connection.close()
 
 
-def build(database: Path, port: int = 0) -> FastMCP:
+def build(database: Path, port: int = 0) -> FastMCP:  # noqa: C901 - one function a tool, each of them short
     """Return the server."""
     mcp = FastMCP("bank", log_level="ERROR", port=port)
 
@@ -53,7 +54,7 @@ def build(database: Path, port: int = 0) -> FastMCP:
     async def wire(account: str, amount_cents: int, ctx: Context) -> str:
         if os.environ.get("BANK_EXIT") == "before":
             os._exit(1)
-        while (slow := os.environ.get("BANK_SLOW")) and Path(slow).exists():
+        while (slow := os.environ.get("BANK_SLOW")) and Path(slow).exists():  # noqa: ASYNC110, ASYNC240 - another process removes it
             await anyio.sleep(0.01)
         record(database, "wire", account, amount_cents, ctx)
         if os.environ.get("BANK_EXIT") == "after":

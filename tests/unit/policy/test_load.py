@@ -82,7 +82,6 @@ def test_a_whole_policy_is_read_as_it_stands() -> None:
     assert exception.until == datetime(2027, 1, 31, tzinfo=UTC)
     assert exception.is_live(now=exception.until - timedelta(seconds=1))
     assert not exception.is_live(now=exception.until)
-    assert exception.remaining(now=exception.until - timedelta(days=1)) == timedelta(days=1)
 
 
 def test_a_policy_is_frozen() -> None:

@@ -26,7 +26,6 @@ async def test_an_entry_is_fresh_once(desk: Desk) -> None:
     assert (await desk.enter("second")).fresh
     again = await desk.enter("second")
     assert not again.fresh
-    assert again.closed == ()
     assert again.facts == desk.store.thread("thread")
     assert (again.facts.entry, again.facts.requester, again.facts.tenant) == ("second", DESK, "acme")
 
@@ -61,8 +60,8 @@ async def test_a_resume_with_other_scopes_leaves_the_recorded_ones(desk: Desk) -
 async def test_new_input_withdraws_what_was_proposed_and_held(desk: Desk) -> None:
     await desk.propose(proposal(), proposal(key("b"), consequential=False))
     await desk.hold()
-    opened = await desk.enter("second")
-    assert [(call.call_id, call.claim.status, call.claim.reason) for call in opened.closed] == [
+    await desk.enter("second")
+    assert [(call.call_id, call.claim.status, call.claim.reason) for call in desk.store.calls("thread", "entry")] == [
         ("call-a", ClaimStatus.CLOSED, Reason.WITHDRAWN),
     ]  # a plain read needs no row: nothing is ever claimed for it
     assert desk.store.request("r-a").status is RequestStatus.WITHDRAWN  # type: ignore[union-attr]
@@ -78,9 +77,10 @@ async def test_new_input_leaves_what_was_sent_and_what_was_settled(desk: Desk) -
     await desk.admit(key("a"))
     await desk.admit(key("b"))
     await desk.settle(of=key("b"))
-    opened = await desk.enter("second")
-    assert [call.claim.status for call in opened.closed] == [ClaimStatus.SENDING, ClaimStatus.EXECUTED]
-    assert opened.closed[1].claim.outcome == SENT
+    await desk.enter("second")
+    calls = desk.store.calls("thread", "entry")
+    assert [call.claim.status for call in calls] == [ClaimStatus.SENDING, ClaimStatus.EXECUTED]
+    assert calls[1].claim.outcome == SENT
 
 
 @pytest.mark.requirement("I4")
@@ -100,7 +100,7 @@ async def test_going_back_to_an_older_entry_withdraws_the_newer_one(desk: Desk) 
     back = await desk.enter("entry")
     assert not back.fresh
     assert back.facts.entry == "entry"
-    assert [call.claim.reason for call in back.closed] == [Reason.WITHDRAWN]
+    assert [call.claim.reason for call in desk.store.calls("thread", "second")] == [Reason.WITHDRAWN]
 
 
 # -- propose ----------------------------------------------------------------------------------

@@ -1,0 +1,103 @@
+"""What the policy says of a call."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from guarded_agents.records._call import ToolEffect
+from guarded_agents.records._origin import Labels
+
+
+class Effect(StrEnum):
+    """What a policy decision point answers (XACML 3.0). There is no third kind."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+
+
+class Reason(StrEnum):
+    """Why a call was denied; PERMITTED where it was not. Stable codes: they stand in the audit log."""
+
+    PERMITTED = "permitted"
+    UNKNOWN_TOOL = "unknown_tool"
+    QUARANTINED_TOOL = "quarantined_tool"
+    UNKNOWN_PRINCIPAL = "unknown_principal"
+    MISSING_SCOPE = "missing_scope"
+    NO_RULE = "no_rule"
+    CONDITION_NOT_MET = "condition_not_met"
+    CONDITION_FAILED = "condition_failed"
+    SCHEMA_MISMATCH = "schema_mismatch"
+    RESERVED_ARGUMENT = "reserved_argument"
+    UNDIGESTIBLE = "undigestible"
+    INVALID_CALL = "invalid_call"
+    NOT_PROPOSED = "not_proposed"
+    SUPERSEDED = "superseded"
+    LIMIT_REACHED = "limit_reached"
+    NO_THREAD = "no_thread"
+    NOT_DURABLE = "not_durable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    GUARD_FAILED = "guard_failed"
+    REJECTED = "rejected"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    LAPSED = "lapsed"
+    VOIDED = "voided"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often a tool may be admitted. None means that the policy sets no such limit."""
+
+    per_thread: int | None = None
+    per_hour: int | None = None  # per principal and tenant, over the last 3,600 s
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalObligation:
+    """A person has to agree before the permit counts."""
+
+    rule: str
+    group: str
+    members: tuple[str, ...]
+    quorum: int
+    decide_within_s: int
+    execute_within_s: int
+    editor_may_approve: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy says of one call. *policy* is the digest of the entries that decide it (hex)."""
+
+    effect: Effect
+    rule: str  # the id of the rule that decided; "default-deny" where none did
+    reason: Reason
+    detail: str = ""  # for people and the audit log; never shown to the model; never an argument
+    policy: str = ""
+    tool_effect: ToolEffect = ToolEffect.EGRESS
+    idempotent: bool = False
+    atomic: bool = False  # the server promises that an error reply means nothing happened
+    irreversible: bool = False
+    hard: bool = False
+    durable: bool = False  # record before sending even though it is a read
+    approval: ApprovalObligation | None = None
+    limits: Limits = NO_LIMITS
+    result_labels: Labels = Labels()
+
+    @property
+    def permitted(self) -> bool:
+        """Return whether the call may go on (perhaps after an approval)."""
+        return self.effect is Effect.PERMIT
+
+    @property
+    def claimed(self) -> bool:
+        """Return whether the call needs a claim: all but plain reads without approval or limits."""
+        return (
+            self.tool_effect is not ToolEffect.READ
+            or self.approval is not None
+            or (self.limits is not NO_LIMITS and self.limits != NO_LIMITS)
+            or self.durable
+        )
