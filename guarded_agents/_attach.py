@@ -49,7 +49,9 @@ def attach(builder: AnyBuilder, parts: Parts, *, model_node: str, after: str) ->
         runtime = config.get("configurable", {}).get(_RUNTIME)  # update_state hands none in, and would raise for it
         return parts.plans.route(state, config, nodes.context_of(runtime)) or after
 
-    builder.add_conditional_edges(model_node, route, ["execute", "refuse", "approval", after])
+    # As it is, LangGraph would run a plain function in a thread, once a turn.
+    edge = RunnableCallable(route, name="route", trace=False, recurse=False)
+    builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", after])
     return builder
 
 

@@ -113,6 +113,7 @@ class Door:
         call, services = permit.call, self._services
         now = services.now()
         request = None if permit.request is None else permit.request.id
+        decided = self._decided(permit)
         return await services.store.admit(
             call.key,
             owner=services.owner,
@@ -121,10 +122,10 @@ class Door:
             eligible=frozenset() if permit.request is None else services.proven(permit.request, now=now),
             limits=permit.decision.limits,
             notes=(
-                self._decided(permit),
+                decided,
                 _notes.intended(call, request=request, idempotency_key=services.idempotency_key(call.key)),
             ),
-            refusal=self._decided(permit),
+            refusal=decided,
             now=now,
         )
 
