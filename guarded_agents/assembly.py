@@ -26,9 +26,9 @@ from guarded_agents._attach import Parts, attach, model_body
 from guarded_agents._lint import AnyBuilder, AnyGraph, Finding, lint
 from guarded_agents._opening import Files, Settings
 from guarded_agents._tools import GuardedTool, guarded_tool
+from guarded_agents._watch import Watch
 from guarded_agents.audit import Kind
-from guarded_agents.catalog import Drift, DriftKind, of_observed
-from guarded_agents.errors import AssemblyError, ConfigurationError, TransportError, UnknownRequestError
+from guarded_agents.errors import AssemblyError, ConfigurationError, UnknownRequestError
 from guarded_agents.keys import RootKey
 from guarded_agents.records import Answer, Claim, RequestStatus, SignedVote, StandingRequest, Vote
 from guarded_agents.state import GuardContext, GuardedState
@@ -39,7 +39,6 @@ from guarded_agents.transport import ToolTransport
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
 _LEASE_MARGIN_S: Final = 30.0
 _DRAIN_S: Final = 5.0  # how long closing waits for what is being sent
-_LOOK_AGAIN: Final = timedelta(seconds=30)  # at a server whose tools are quarantined, when one of them is called
 
 
 def _utc_now() -> datetime:
@@ -53,6 +52,8 @@ class Guard:
         """Assemble the services; `Guard.open` does this on the guard's event loop."""
         self._files, self._store, self._transport = files, store, transport
         self._home = home = nodes.HomeLoop(asyncio.get_running_loop())
+        now = nodes.checked(settings.now)
+        self._watch = watch = Watch(files.catalog, transport, store, home, now)
         self._services = services = nodes.Services(
             policy=files.rules,
             catalog=files.catalog,
@@ -61,10 +62,10 @@ class Guard:
             telemetry=Telemetry(settings.tracer_provider),
             signers=files.signers,
             members=lambda group: frozenset(files.policy.members(group)),
-            observe=self.observe,
-            recover=self._recover,
+            observe=watch.observe,
+            recover=watch.recover,
             home=home,
-            now=nodes.checked(settings.now),
+            now=now,
             binding_key=root.derive("binding"),
             request_key=root.derive("request"),
             owner=secrets.token_hex(16),
@@ -73,7 +74,6 @@ class Guard:
         )
         self._votes = nodes.Votes(services)
         self._door = nodes.Door(services)
-        self._looked: dict[str, datetime] = {}
         endings = nodes.Endings(services, self._door)
         self._parts = Parts(
             home=home,
@@ -237,23 +237,7 @@ class Guard:
 
         A server that cannot be asked leaves all of its tools quarantined.
         """
-        catalog = self._files.catalog
-        self._looked[server] = self._services.now()
-        try:
-            offered = await self._home.run(self._transport.list_tools(server, principal=""))
-        except TransportError as error:
-            drifts = catalog.lose(server, str(error.got))
-        else:
-            drifts = catalog.observe(server, [of_observed(tool) for tool in offered])
-        if drifts:
-            await self._store.append(
-                [_catalogue_note(drift) for drift in drifts],
-                now=self._services.now(),
-            )
-
-    async def _recover(self, server: str) -> None:
-        if self._services.now() - self._looked[server] >= _LOOK_AGAIN:
-            await self.observe(server)
+        await self._watch.observe(server)
 
     async def start(self) -> None:
         """Record which policy and tools are in force, and look at every server once."""
@@ -269,13 +253,6 @@ class Guard:
         await self._door.drain(timeout_s=drain_s)
         await self._transport.aclose()
         await self._store.aclose()
-
-
-def _catalogue_note(drift: Drift) -> AuditNote:
-    kind = Kind.TOOL_RESTORED if drift.kind is DriftKind.RESTORED else Kind.TOOL_QUARANTINED
-    return AuditNote(
-        kind, {"tool": drift.key, "kind": drift.kind.value, "reviewed": drift.reviewed, "observed": drift.observed}
-    )
 
 
 def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
