@@ -34,6 +34,7 @@ def serve(path: str) -> list[str] | None:
                 break
             client.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
     return _child(client)
 
 
