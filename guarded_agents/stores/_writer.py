@@ -22,6 +22,8 @@ _Job = tuple[Callable[[Tx], object], "Future[object]"]
 FLUSH_AFTER_S: Final = 0.05
 FLUSH_ITEMS: Final = 256
 MAX_BUFFERED: Final = 10_000
+SLOW_DOWN_AT: Final = 2_048  # items: from here on who buffers gives the thread time to write
+SLOW_DOWN_S: Final = 0.5  # but not for longer, and once until it has taken what waits
 TRY_AGAIN_AFTER_S: Final = 1.0
 HERE_BELOW_S: Final = 0.002  # a commit that takes longer would hold up the caller's event loop
 _SLOWER: Final = 1.25  # by how much at most the last commit raises what the next is expected to take
@@ -53,6 +55,7 @@ class Writer:
         self._closing = False
         self._wakes_s = inf  # when the thread looks again by itself, on the monotonic clock
         self._is_busy = False  # somebody uses the connection
+        self._is_stalled = False  # waiting for the thread was of no use
         self._is_unsynced = False  # a light transaction was the last
         self._commit_s = inf  # what a commit is expected to take
         self._thread = threading.Thread(target=self._run, name="guarded_agents store", daemon=True)
@@ -101,10 +104,19 @@ class Writer:
         """
         with self._wake:
             self._check()
+            self._slow_down()
             add(self._buffer)
             self._flush_later()
             if len(self._buffer) >= FLUSH_ITEMS:
                 self._wake.notify()
+
+    def _slow_down(self) -> None:
+        """Wait for the thread where much waits: beside a caller that never pauses it would hardly get to run."""
+        if len(self._buffer) < SLOW_DOWN_AT or self._is_stalled:
+            return
+        taken = self._wake.wait_for(lambda: len(self._buffer) < SLOW_DOWN_AT or self._closing, timeout=SLOW_DOWN_S)
+        self._is_stalled = not taken
+        self._check()
 
     def labels(self, thread: str) -> Labels | None:
         """Return the labels of *thread* that are not written yet. To be asked before the database is."""
@@ -153,7 +165,8 @@ class Writer:
         self._is_busy, self._due_s = True, None
         if len(self._buffer):
             self._flushing = (*self._flushing, self._buffer)
-            self._buffer = Buffer()
+            self._buffer, self._is_stalled = Buffer(), False
+            self._wake.notify_all()
 
     def _check(self) -> None:
         if self._closing:

@@ -297,3 +297,10 @@ async def test_a_caller_that_gave_up_before_its_turn_changed_nothing(desk: Desk)
         await asking
     gate.set()
     assert (await desk.store.append([], now=TEN)).size == 0
+
+
+async def test_who_never_pauses_is_slowed_down_and_not_refused(desk: Desk) -> None:
+    for _ in range(3 * _writer.MAX_BUFFERED):
+        desk.store.note([NOTE], now=TEN)
+    head = await desk.store.append([NOTE], now=TEN)
+    assert head.size == 3 * _writer.MAX_BUFFERED + 1
