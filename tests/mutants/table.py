@@ -403,8 +403,8 @@ MUTANTS = (
     Mutant(
         "I4:turns-are-one",
         PLAN,
-        "return 1 + len(proposing)",
-        "return 1",
+        "return latest.turn + 1",
+        "return latest.turn",
         (f"{ONCE}::test_a_model_that_repeats_its_call_ids_gets_each_of_its_calls_run",),
     ),
     # -- I5 recorded first --------------------------------------------------------------------
