@@ -5,10 +5,12 @@ only in ``payloads``, named by number: erasing it sets the body to NULL and touc
 claim nor audit entry. A payload row is never deleted, so that no number is given twice.
 """
 
+import errno
 import os
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -23,6 +25,7 @@ _KEY: Final = (
     "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
     " occurrence INTEGER NOT NULL"
 )
+_MAKING: Final = threading.Lock()  # nobody connects to a file that another thread here has open
 _UNIQUE: Final = "(thread, entry, turn, digest, occurrence)"
 _TABLES: Final = (
     "CREATE TABLE guard_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -89,10 +92,22 @@ def open_reader(path: str) -> sqlite3.Connection:
     return db
 
 
+def _make(path: str) -> None:
+    """Make an empty file that only its owner may read, where there is none.
+
+    One that is there is left alone: closing any descriptor of a file drops every lock that this process holds on it
+    (POSIX), those of SQLite's connections too, and another process would then delete the log of changes under them.
+    """
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with _MAKING, suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def _connect(path: str) -> sqlite3.Connection:
     try:
         if path != MEMORY:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _make(path)
         return sqlite3.connect(
             path if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode=rw",
             uri=path != MEMORY,

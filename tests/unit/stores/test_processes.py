@@ -9,7 +9,7 @@ import pytest
 from guarded_agents.audit import GENESIS, leaf_hash
 from guarded_agents.records import ClaimStatus
 from guarded_agents.stores import Admission, SqliteStore
-from tests.support.stores import MINUTE, TEN, Desk, Told, key
+from tests.support.stores import MINUTE, NOTE, TEN, Desk, Told, key
 
 ROOT = Path(__file__).parents[3]
 
@@ -74,6 +74,21 @@ async def test_a_process_that_ends_without_closing_writes_what_it_held(path: Pat
     desk = Desk(SqliteStore.open(path))
     assert desk.kinds() == ["decision"]
     await desk.store.aclose()
+
+
+@pytest.mark.requirement("I5")
+@pytest.mark.parametrize("again", [False, True], ids=["one store", "another store of ours on it"])
+async def test_a_process_that_closes_the_file_takes_nothing_from_under_another(path: Path, *, again: bool) -> None:
+    desk = Desk(SqliteStore.open(path))
+    if again:
+        await SqliteStore.open(path).aclose()
+    _end(_start("close", path))  # the last connection to a file deletes its log of changes: is this one seen?
+    desk.store.note([NOTE], now=TEN)
+    await desk.propose()
+    await desk.admit()
+    _end(_start("read", path), code=2)
+    await desk.store.aclose()
+    _end(_start("read", path), code=2)
 
 
 @pytest.mark.requirement("I9")
