@@ -6,13 +6,13 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
@@ -266,15 +266,14 @@ def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
         )
 
 
-class GuardOpener(AbstractContextManager[Guard]):
+class GuardOpener(AbstractContextManager[Guard], AbstractAsyncContextManager[Guard]):
     """Opens a guard when it is entered: ``async with`` on the running loop, ``with`` on one in a thread of its own."""
 
     def __init__(self, settings: Settings) -> None:
         """Keep the settings; nothing is opened yet."""
         self._settings = settings
         self._guard: Guard | None = None
-        self._portal: AbstractContextManager[BlockingPortal] | None = None
-        self._caller: BlockingPortal | None = None
+        self._opened = ExitStack()
 
     async def __aenter__(self) -> Guard:
         """Open the guard on the running event loop."""
@@ -303,21 +302,17 @@ class GuardOpener(AbstractContextManager[Guard]):
 
     def __enter__(self) -> Guard:
         """Open the guard on an event loop in a thread of its own, for synchronous applications."""
-        self._portal = start_blocking_portal()
-        self._caller = self._portal.__enter__()
-        try:
-            return self._caller.call(self.__aenter__)
-        except BaseException as error:
-            self._portal.__exit__(type(error), error, error.__traceback__)
-            raise
+        with ExitStack() as opened:
+            portal = opened.enter_context(start_blocking_portal())
+            guard = opened.enter_context(portal.wrap_async_context_manager(self))
+            self._opened = opened.pop_all()
+        return guard
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the guard and its thread."""
-        if self._portal is not None and self._caller is not None:
-            self._caller.call(self.__aexit__, kind, error, trace)
-            self._portal.__exit__(kind, error, trace)
+        self._opened.__exit__(kind, error, trace)
 
 
 __all__ = [

@@ -1,6 +1,7 @@
 """What a writer of messages can and cannot do: history that is not on record opens no turn and lends no name."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from guarded_agents import ConfigurationError
-from guarded_agents.errors import NotSentError
+from guarded_agents.errors import NotSentError, StoreError
+from guarded_agents.keys import RootKey
+from guarded_agents.stores import SqliteStore
 from guarded_agents.testing import ScriptedModel
 from guarded_agents.transport import SessionTransport
 from tests.support.bank import CONTEXT, Bank, answers, asked, calls, model, thread
@@ -126,3 +129,19 @@ async def test_two_tenants_of_one_principal_share_no_session(bank: Bank) -> None
                 context = type(CONTEXT)(principal=CONTEXT.principal, tenant=tenant)
                 await agent.ainvoke(asked(), thread(tenant), context=context)
     assert len(set(seen)) == 2
+
+
+def test_a_store_that_cannot_be_closed_leaves_no_thread_behind(bank: Bank) -> None:
+    class Full(SqliteStore):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise StoreError("store guard.db", expected="free space", got="a full disk", action="make room")
+
+    RootKey.load(bank.folder / "root.key", create=True)
+    before = threading.active_count()
+    with (
+        pytest.raises(StoreError, match="a full disk"),
+        bank.open(transport=SessionTransport({}), store=Full.open(":memory:"), root_key=bank.folder / "root.key"),
+    ):
+        pass
+    assert threading.active_count() == before
