@@ -15,11 +15,13 @@
     ├── TransportError            an MCP server
     │   ├── NotSentError          nothing left this process
     │   └── NoReplyError          sent, and no reply: it may have happened
+    ├── DirectoryError            who may answer cannot be looked up
     ├── ApprovalError             an answer that does not count; the request waits on
     │   ├── UnknownRequestError   no such request, or its thread does not wait
     │   ├── RequestClosedError    already answered, superseded or withdrawn
     │   ├── ApprovalExpiredError  decide-by has passed
     │   ├── NotEligibleError      not an approver of this request, or its requester
+    │   ├── BreakGlassError       no glass may be broken here, or not again yet
     │   └── ProofError            the signature does not fit the statement
     ├── UngatedToolError          a guarded tool was called by itself
     └── WrongLoopError            a synchronous call from the guard's own event loop
@@ -119,6 +121,10 @@ class NoReplyError(TransportError):
     """The request may have left this process and no reply came: it may have happened."""
 
 
+class DirectoryError(GuardError):
+    """Who may answer, or whose proof counts, cannot be looked up. Whatever needed it is denied."""
+
+
 class ApprovalError(GuardError):
     """An answer that does not count. The request stays as it was."""
 
@@ -149,6 +155,10 @@ class NotEligibleError(ApprovalError):
     """The voter may not answer this request: no member of the group, or its requester."""
 
 
+class BreakGlassError(ApprovalError):
+    """The glass may not be broken: not for this tool or rule, too often, or a review is overdue."""
+
+
 class ProofError(ApprovalError):
     """The proof of identity does not fit the statement."""
 
@@ -167,7 +177,9 @@ __all__ = [
     "AssemblyError",
     "AuditError",
     "BindingError",
+    "BreakGlassError",
     "ConfigurationError",
+    "DirectoryError",
     "GuardError",
     "LockfileError",
     "NoReplyError",

@@ -5,12 +5,44 @@ frozen, closed and strict. A plain frozen dataclass lives only inside one call, 
 again what was just validated would be paid on every turn.
 """
 
-from guarded_agents.records._approval import Answer, ApprovalRequest, RequestStatus, SignedVote, StandingRequest, Vote
+from guarded_agents.records._approval import (
+    ApprovalRequest,
+    BrokenGlass,
+    Electorate,
+    Notice,
+    NoticeKind,
+    RequestStatus,
+    RequestSummary,
+    Risk,
+    StandingRequest,
+)
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Outcome, Permit
-from guarded_agents.records._decision import NO_LIMITS, ApprovalObligation, Decision, Effect, Limits, Reason
+from guarded_agents.records._decision import (
+    NO_LIMITS,
+    ApprovalObligation,
+    BreakGlassTerms,
+    Decision,
+    Effect,
+    Limits,
+    QueueLimits,
+    Reason,
+)
 from guarded_agents.records._origin import UNEXPOSED, Confidentiality, Integrity, Labels, Principal
+from guarded_agents.records._statement import (
+    Answer,
+    Resolution,
+    Review,
+    ReviewFinding,
+    Scheme,
+    Signed,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
+    Verdict,
+    Vote,
+)
 
 __all__ = [
     "NO_LIMITS",
@@ -21,26 +53,42 @@ __all__ = [
     "ApprovalRequest",
     "AuditHead",
     "BoundCall",
+    "BreakGlassTerms",
+    "BrokenGlass",
     "CallKey",
     "Claim",
     "ClaimStatus",
     "Confidentiality",
     "Decision",
     "Effect",
+    "Electorate",
     "Integrity",
     "Labels",
     "Limits",
+    "Notice",
+    "NoticeKind",
     "Outcome",
     "Permit",
     "Principal",
     "Proposal",
+    "QueueLimits",
     "Reason",
     "Record",
     "RequestStatus",
+    "RequestSummary",
+    "Resolution",
+    "Review",
+    "ReviewFinding",
+    "Risk",
+    "Scheme",
+    "Signed",
+    "SignedResolution",
+    "SignedReview",
     "SignedVote",
     "StandingRequest",
     "ThreadFacts",
     "ToolEffect",
     "ToolRef",
+    "Verdict",
     "Vote",
 ]

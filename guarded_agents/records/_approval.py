@@ -1,21 +1,27 @@
-"""The request that waits for a person, and the votes on it."""
+"""The request that waits for a person, where it stands, and what is told of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import CallKey
 from guarded_agents.records._origin import Labels, Principal
+from guarded_agents.records._statement import ReviewFinding
 
 
-class Answer(StrEnum):
-    """What an approver answers (LangChain's words)."""
+class Risk(StrEnum):
+    """How much a wrong approval could cost, from little to much."""
 
-    APPROVE = "approve"
-    EDIT = "edit"
-    REJECT = "reject"
-    RESPOND = "respond"
+    LOW = "low"  # reads
+    MEDIUM = "medium"
+    HIGH = "high"  # irreversible, or leaves the house after untrusted text was read
+
+    @property
+    def rank(self) -> int:
+        """Return 0, 1 or 2, growing with the risk."""
+        return tuple(Risk).index(self)
 
 
 class RequestStatus(StrEnum):
@@ -63,6 +69,11 @@ class ApprovalRequest(Record):
     quorum: int
     editor_may_approve: bool
     execute_within_s: int
+    backup: str | None  # the group that may answer as well from escalate_at on
+    escalate_at: datetime | None
+    risk: Risk
+    hard: bool  # decided by a hard rule: no glass can be broken
+    question: str  # keyed digest of who asks for what, wherever and whenever it is asked
     created_at: datetime
     decide_by: datetime
     digest: str  # over all that a permit covers (DESIGN I2); this is what a vote signs
@@ -74,24 +85,39 @@ class ApprovalRequest(Record):
         return CallKey(self.thread, self.entry, self.turn, self.call_digest, self.occurrence)
 
 
-class Vote(Record):
-    """The statement that an approver signs. ``at`` is UTC; ``nonce`` is 32 hex digits."""
+class RequestSummary(NamedTuple):
+    """One line of a list of requests. Times are UTC. Not verified: what is signed is the whole request."""
+
+    id: str
+    status: RequestStatus
+    risk: Risk
+    tool: str  # server/tool
+    principal: str
+    tenant: str
+    group: str
+    quorum: int
+    votes: int  # how many have said something
+    question: str
+    thread: str
+    decide_by: datetime
+    escalate_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenGlass:
+    """An approval by one person in an emergency, and its review. Times are UTC; None until the thing happened."""
 
     request: str
-    digest: str  # of the request, or of the edited one where ``answer`` is edit
     approver: str
-    answer: Answer
-    arguments: str | None = None  # canonical JSON of the edited arguments
-    text: str | None = None  # the reason of a rejection, or the response
-    at: datetime
-    nonce: str
+    used_at: datetime
+    review_due: datetime
+    finding: ReviewFinding | None = None
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
 
-
-class SignedVote(Record):
-    """A vote and the Ed25519 signature over its statement (RFC 8032), base64."""
-
-    vote: Vote
-    signature: str
+    def is_overdue(self, *, now: datetime) -> bool:
+        """Return whether the review is missing after its date at *now* (UTC)."""
+        return self.finding is None and now >= self.review_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +130,35 @@ class StandingRequest:
     settled_at: datetime | None = None
     settled_by: str | None = None  # the approver whose vote settled it
     text: str | None = None  # the response or the reason that the approver gave
+    broke_glass: bool = False  # approved by one person in an emergency
     successor: str | None = None  # the request or call digest that an edit led to
+
+
+class Electorate(NamedTuple):
+    """Who counts at this moment: eligible now, and with a proof that stands where one was given."""
+
+    voters: frozenset[str]
+    holders: frozenset[str] = frozenset()  # who may break the glass
+
+
+class NoticeKind(StrEnum):
+    """Why somebody is told of a request."""
+
+    ASKED = "asked"
+    ESCALATED = "escalated"
+    DELEGATED = "delegated"
+    GLASS_BROKEN = "glass_broken"
+    REVIEW_OVERDUE = "review_overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an approver is told of a request: never its arguments. ``id`` is the same for every attempt to deliver."""
+
+    id: str
+    kind: NoticeKind
+    request: str
+    risk: Risk
+    to: str  # an approver group, or the delegate
+    at: datetime  # UTC
+    attempt: int = 1

@@ -42,6 +42,10 @@ class Reason(StrEnum):
     LAPSED = "lapsed"
     VOIDED = "voided"
     WITHDRAWN = "withdrawn"
+    COALESCED = "coalesced"  # an identical call of the same thread waits already
+    ALREADY_REJECTED = "already_rejected"  # the same was rejected just now, so nobody is asked
+    QUEUE_FULL = "queue_full"
+    DIRECTORY_UNAVAILABLE = "directory_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,29 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How much may wait for people. Beyond it a call is refused at once (DESIGN section 8)."""
+
+    per_group: int = 200
+    per_principal: int = 50  # in one tenant
+    per_tenant: int = 200
+    ask_again_after_s: int = 900  # after a rejection the same is not asked again for so long
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassTerms:
+    """Who may break the glass, for which tools, how often, and what follows."""
+
+    holders: frozenset[str]
+    tools: frozenset[str]  # server/tool: its scope
+    per_person: int
+    period_s: int
+    execute_within_s: int
+    review_within_s: int
+    reviewers: str  # an approver group
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalObligation:
     """A person has to agree before the permit counts."""
 
@@ -66,6 +93,8 @@ class ApprovalObligation:
     decide_within_s: int
     execute_within_s: int
     editor_may_approve: bool = False
+    backup: str | None = None  # the group that may answer as well, after escalate_within_s
+    escalate_within_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

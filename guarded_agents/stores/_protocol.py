@@ -10,15 +10,23 @@ from pydantic import JsonValue
 from guarded_agents.records import (
     ApprovalRequest,
     AuditHead,
+    BreakGlassTerms,
+    BrokenGlass,
     CallKey,
     Claim,
+    Electorate,
     Labels,
     Limits,
+    Notice,
     Outcome,
     Principal,
     Proposal,
+    QueueLimits,
     Reason,
     RequestStatus,
+    RequestSummary,
+    SignedResolution,
+    SignedReview,
     SignedVote,
     StandingRequest,
     ThreadFacts,
@@ -62,13 +70,26 @@ class Told:
 
     ``claim`` is set where a claim row exists (also one that this transaction closed); it is None
     where nothing was closed: the call is not a recorded proposal (``reason`` NOT_PROPOSED), or its
-    request is still pending (``waiting`` is then True and nothing may be told as refused).
+    request is still pending (``waiting`` is then True and nothing may be told as refused), or nobody
+    is asked (``reason`` COALESCED, ALREADY_REJECTED or QUEUE_FULL, each at the earliest again at ``retry_at``).
     """
 
     reason: Reason
     claim: Claim | None = None
     waiting: bool = False
     standing: StandingRequest | None = None
+    retry_at: datetime | None = None  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""
+
+    expired: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
+    escalated: tuple[str, ...] = ()
+    in_doubt: int = 0
+    overdue: tuple[str, ...] = ()  # requests whose glass was broken and whose review is overdue
 
 
 class Store(Protocol):
@@ -99,11 +120,20 @@ class Store(Protocol):
 
     def requests(
         self, *, status: RequestStatus | None = RequestStatus.PENDING, limit: int = 100, after: str | None = None
-    ) -> tuple[StandingRequest, ...]:
-        """Return requests by decide-by, then id; *after* is the last id of the page before. None means any status."""
+    ) -> tuple[RequestSummary, ...]:
+        """Return requests by risk (high first), decide-by, then id; *after* is the last id of the page before.
+
+        None means any status. One line each, read from columns: verify the request before anything is signed.
+        """
+
+    def similar(self, standing: StandingRequest, *, limit: int = 5) -> tuple[RequestSummary, ...]:
+        """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
 
     def votes(self, request_id: str) -> tuple[SignedVote, ...]:
         """Return the votes on a request, oldest first."""
+
+    def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
+        """Return broken glass by review date, those without a review where *is_open*."""
 
     def doubts(self, *, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
         """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*."""
@@ -145,30 +175,39 @@ class Store(Protocol):
         With *durable* False (no call is consequential, the turn is new) the write is buffered.
         """
 
-    async def hold(self, request: ApprovalRequest, note: AuditNote, *, now: datetime) -> StandingRequest | Told:
-        """Write *request* as PENDING, once. Return the standing one where it exists already.
+    async def hold(
+        self, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
+    ) -> StandingRequest | Told:
+        """Write *request* as PENDING, once, and a notice with it. Return the standing one where it exists already.
 
-        Told where the call is no recorded proposal or its claim row exists. A closed request is
-        never re-opened (8b.6).
+        Told where the call is no recorded proposal or its claim row exists, and, in this order, where an
+        identical request of the same thread is PENDING (COALESCED), the same question was REJECTED less than
+        ``ask_again_after_s`` ago (ALREADY_REJECTED), or as many are PENDING as *limits* let wait for the group,
+        for the principal in its tenant, or for the tenant (QUEUE_FULL). A closed request is never re-opened (8b.6).
         """
 
     async def vote(
         self,
         signed: SignedVote,
         *,
-        eligible: frozenset[str],
+        electorate: Electorate,
         edited: ApprovalRequest | None,
+        glass: BreakGlassTerms | None,
         note: AuditNote,
         now: datetime,
     ) -> StandingRequest:
         """Record a vote that the facade has verified, and move the request.
 
         Raises UnknownRequestError, RequestClosedError (not pending), ApprovalExpiredError (and
-        closes it as EXPIRED), NotEligibleError (not in *eligible*, the requester, or has voted otherwise).
-        The same vote again returns the standing request. APPROVE counts votes over *eligible* against
+        closes it as EXPIRED), NotEligibleError (not in *electorate*, the requester, or has voted otherwise),
+        and ApprovalError for a nonce that any statement of the same person has had.
+        The same vote again returns the standing request. APPROVE counts votes over the electorate against
         the quorum and sets ``execute_by``; REJECT and RESPOND settle at once. EDIT makes the request SUPERSEDED,
         closes its claim row (reason SUPERSEDED), records the edited call as a proposal of the same turn and call id,
         and writes *edited* as PENDING, or as APPROVED where ``editor_may_approve`` and the quorum is 1.
+        DELEGATE records that the delegate answers in the voter's place, with a notice. BREAK_GLASS approves at once,
+        within *glass*: raises BreakGlassError for a person who has broken as many as the terms permit within their
+        period, and for everybody while any review is overdue; writes the broken glass and a notice to its reviewers.
         Returns the request that now stands (the edited one after EDIT).
         """
 
@@ -179,7 +218,7 @@ class Store(Protocol):
         owner: str,
         lease_until: datetime,
         request: str | None,
-        eligible: frozenset[str],
+        electorate: Electorate,
         limits: Limits,
         notes: Sequence[AuditNote],
         refusal: AuditNote,
@@ -190,7 +229,7 @@ class Store(Protocol):
         In this order: an existing row is told (a SENDING one whose lease lapsed becomes IN_DOUBT first);
         no recorded proposal is told as NOT_PROPOSED; a request (*request* is its id) that is PENDING or absent
         is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, a quorum
-        not met over *eligible* makes it VOIDED, any other status is told, each closing the row; then *limits* are
+        not met over *electorate* makes it VOIDED, any other status is told, each closing the row; then *limits* are
         counted over the admitted claims of the tool (per thread; per hour for requester and tenant), and a
         limit reached closes the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING,
         attempt 1, and *notes* are appended; where it is refused, *refusal* is appended with the reason as field
@@ -225,6 +264,38 @@ class Store(Protocol):
     async def expire(self, request_id: str, *, now: datetime) -> StandingRequest:
         """Close a request whose time has passed (PENDING as EXPIRED, APPROVED as LAPSED); otherwise change nothing."""
 
+    async def withdraw(self, thread: str, *, now: datetime) -> tuple[str, ...]:
+        """Close what the current entry of *thread* left open, as new input does; return the requests withdrawn."""
+
+    async def sweep(self, *, now: datetime) -> Swept:
+        """Do what time alone does, to all rows at once, each with an audit entry.
+
+        PENDING past decide-by becomes EXPIRED, APPROVED past execute-by LAPSED, SENDING past its lease IN_DOUBT. One
+        past escalate-at is noted once, with a notice to its backup, and so is an overdue review.
+        """
+
+    async def resolve(self, signed: SignedResolution, key: CallKey, *, note: AuditNote, now: datetime) -> Claim:
+        """Settle the claim of *key*, IN_DOUBT, as its verified resolution says (8b.5); return the row.
+
+        The resolution is over the row's attempt. Raises RequestClosedError where the row moved on or is not IN_DOUBT.
+        NOT_HAPPENED is refused with ApprovalError where the look was not after the lease ended.
+        """
+
+    async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
+        """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
+
+    async def take_wakes(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[str, ...]:
+        """Return threads with a settled request that has not been told, leased to *owner* until *until* (UTC)."""
+
+    async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
+        """End the lease of *owner* on *thread*; it is not taken again before *again_at*."""
+
+    async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
+        """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""
+
+    async def noticed(self, notice: Notice, *, again_at: datetime | None) -> None:
+        """Record that *notice* was delivered (None), or when it is tried again (UTC)."""
+
     async def relabel(self, thread: str, labels: Labels) -> None:
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""
 
@@ -241,4 +312,4 @@ class Store(Protocol):
         """Write what is buffered and close."""
 
 
-__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "Store", "Told"]
+__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "Store", "Swept", "Told"]
