@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guarded_agents._lint import Finding
-    from guarded_agents.approval import load_private_key, sign
+    from guarded_agents.approval import Authenticator, Directory, doubt_id, load_private_key, sign
     from guarded_agents.assembly import Guard
     from guarded_agents.errors import (
         ApprovalError,
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
         AssemblyError,
         AuditError,
         BindingError,
+        BreakGlassError,
         ConfigurationError,
+        DirectoryError,
         GuardError,
         LockfileError,
         NotEligibleError,
@@ -30,7 +32,22 @@ if TYPE_CHECKING:
         WrongLoopError,
     )
     from guarded_agents.policy import PolicyDecisionPoint
-    from guarded_agents.records import AccessRequest, Answer, Decision, Effect, Principal, SignedVote, Vote
+    from guarded_agents.records import (
+        AccessRequest,
+        Answer,
+        Decision,
+        Effect,
+        Principal,
+        Resolution,
+        Review,
+        ReviewFinding,
+        Scheme,
+        SignedResolution,
+        SignedReview,
+        SignedVote,
+        Verdict,
+        Vote,
+    )
     from guarded_agents.state import GuardContext, GuardedState
 
 __all__ = [
@@ -40,9 +57,13 @@ __all__ = [
     "ApprovalExpiredError",
     "AssemblyError",
     "AuditError",
+    "Authenticator",
     "BindingError",
+    "BreakGlassError",
     "ConfigurationError",
     "Decision",
+    "Directory",
+    "DirectoryError",
     "Effect",
     "Finding",
     "Guard",
@@ -56,13 +77,21 @@ __all__ = [
     "Principal",
     "ProofError",
     "RequestClosedError",
+    "Resolution",
+    "Review",
+    "ReviewFinding",
+    "Scheme",
+    "SignedResolution",
+    "SignedReview",
     "SignedVote",
     "StoreError",
     "TransportError",
     "UngatedToolError",
     "UnknownRequestError",
+    "Verdict",
     "Vote",
     "WrongLoopError",
+    "doubt_id",
     "load_private_key",
     "sign",
 ]

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph._internal._runnable import RunnableCallable  # LangGraph offers no public dual node
-from langgraph.graph import START
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from guarded_agents import nodes
 from guarded_agents._lint import AnyBuilder
+from guarded_agents._tools import GuardedTool
 from guarded_agents.errors import AssemblyError
 from guarded_agents.state import GUARD_KEYS, GuardContext, GuardedState, MessagesChannel
 
@@ -52,6 +54,15 @@ def attach(builder: AnyBuilder, parts: Parts, *, model_node: str, after: str) ->
     # As it is, LangGraph would run a plain function in a thread, once a turn.
     edge = RunnableCallable(route, name="route", trace=False, recurse=False)
     builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", after])
+    return builder
+
+
+def tool_loop(model: BaseChatModel, tools: Sequence[GuardedTool], *, prompt: str | None) -> AnyBuilder:
+    """Return the graph of `Guard.agent` before it is guarded: the model alone, which knows *tools*."""
+    bound = model.bind_tools(tools) if tools else model
+    builder = StateGraph(GuardedState, context_schema=GuardContext)
+    builder.add_node("model", model_body(bound, [] if prompt is None else [SystemMessage(prompt)]))
+    builder.add_edge(START, "model")
     return builder
 
 

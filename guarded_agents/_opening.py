@@ -2,29 +2,37 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from opentelemetry.trace import TracerProvider
 
-from guarded_agents.approval import Signers, parse_allowed_signers
+from guarded_agents.approval import Authenticator, Directory, Signers, parse_allowed_signers
 from guarded_agents.catalog import Catalog, Lockfile, load_lockfile
 from guarded_agents.errors import ConfigurationError
+from guarded_agents.identity import ByScheme, PolicyDirectory
 from guarded_agents.keys import RootKey
 from guarded_agents.policy import Policy, RulePolicy, load_policy
+from guarded_agents.records import Scheme
 from guarded_agents.stores import SqliteStore, Store
 from guarded_agents.transport import AdapterTransport, ToolTransport, load_servers
 
 
+def utc_now() -> datetime:
+    """Return the time (UTC): the clock of a guard that is given none."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What the files say, each parsed and checked."""
+    """What the files say, each parsed and checked, and who is asked about people."""
 
     policy: Policy
     rules: RulePolicy
     lockfile: Lockfile
     catalog: Catalog
-    signers: Signers
+    directory: Directory
+    authenticator: Authenticator
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +48,29 @@ class Settings:
     tracer_provider: TracerProvider | None
     now: Callable[[], datetime]
     timeout_s: float
+    authenticators: Mapping[Scheme, Authenticator]
+    directory: Directory | None
 
     def read(self) -> Files:
         """Return what the files say. Raises ConfigurationError for the first that cannot be used."""
         policy = load_policy(_bytes(self.policy), source=str(self.policy))
         lockfile = load_lockfile(_bytes(self.lockfile), source=str(self.lockfile))
+        directory, authenticator = PolicyDirectory(policy, self.directory), self._authenticator(policy)
+        return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), directory, authenticator)
+
+    def _authenticator(self, policy: Policy) -> Authenticator:
+        if Scheme.ED25519 in self.authenticators:
+            raise ConfigurationError(
+                "authenticators",
+                expected=f"schemes beside {Scheme.ED25519.value}",
+                got="that one",
+                action="name the approvers' keys in the policy's signers file",
+            )
         signers = Signers({})
         if policy.signers is not None:
             path = self.policy.parent / policy.signers
             signers = Signers(parse_allowed_signers(_text(path), source=str(path)))
-        return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), signers)
+        return ByScheme({**self.authenticators, Scheme.ED25519: signers})
 
     def open_store(self) -> Store:
         """Return the store. Raises StoreError."""

@@ -6,43 +6,49 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
-from anyio.from_thread import start_blocking_portal
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import StateSnapshot
+from langgraph.graph import END
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
-from guarded_agents._attach import Parts, attach, model_body
+from guarded_agents._answers import Answers
+from guarded_agents._attach import Parts, attach, tool_loop
 from guarded_agents._lint import AnyBuilder, AnyGraph, Finding, lint
-from guarded_agents._opening import Files, Settings
+from guarded_agents._opener import DRAIN_S, GuardOpener
+from guarded_agents._opening import Files, Settings, utc_now
 from guarded_agents._tools import GuardedTool, guarded_tool
 from guarded_agents._watch import Watch
+from guarded_agents.approval import Authenticator, Directory
 from guarded_agents.audit import Kind
-from guarded_agents.errors import AssemblyError, ConfigurationError, UnknownRequestError
+from guarded_agents.errors import AssemblyError
 from guarded_agents.keys import RootKey
-from guarded_agents.records import Answer, Claim, RequestStatus, SignedVote, StandingRequest, Vote
-from guarded_agents.state import GuardContext, GuardedState
-from guarded_agents.stores import AuditNote, Store
+from guarded_agents.records import (
+    Answer,
+    BrokenGlass,
+    Claim,
+    Resolution,
+    Review,
+    ReviewFinding,
+    Scheme,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
+    StandingRequest,
+    Verdict,
+    Vote,
+)
+from guarded_agents.stores import AuditNote, Store, Swept
 from guarded_agents.telemetry import Telemetry
 from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
 _LEASE_MARGIN_S: Final = 30.0
-_DRAIN_S: Final = 5.0  # how long closing waits for what is being sent
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Guard:
@@ -51,7 +57,7 @@ class Guard:
     def __init__(self, files: Files, root: RootKey, store: Store, transport: ToolTransport, settings: Settings) -> None:
         """Assemble the services; `Guard.open` does this on the guard's event loop."""
         self._files, self._store, self._transport = files, store, transport
-        self._home = home = nodes.HomeLoop(asyncio.get_running_loop())
+        home = nodes.HomeLoop(asyncio.get_running_loop())
         now = nodes.checked(settings.now)
         self._watch = watch = Watch(files.catalog, transport, store, home, now)
         self._services = services = nodes.Services(
@@ -60,8 +66,11 @@ class Guard:
             store=store,
             transport=transport,
             telemetry=Telemetry(settings.tracer_provider),
-            signers=files.signers,
-            members=lambda group: frozenset(files.policy.members(group)),
+            people=nodes.People(
+                files.directory, files.authenticator, files.policy.glass, store, home, settings.timeout_s
+            ),
+            queue=files.policy.queue_limits,
+            operators=files.policy.operators,
             observe=watch.observe,
             recover=watch.recover,
             home=home,
@@ -72,7 +81,8 @@ class Guard:
             timeout_s=settings.timeout_s,
             lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
         )
-        self._votes = nodes.Votes(services)
+        self._votes, self._statements = nodes.Votes(services), nodes.Statements(services)
+        self._answers = Answers(services, self._votes)
         self._door = nodes.Door(services)
         endings = nodes.Endings(services, self._door)
         self._parts = Parts(
@@ -93,15 +103,18 @@ class Guard:
         transport: ToolTransport | None = None,
         root_key: str | Path | None = None,
         tracer_provider: TracerProvider | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
         timeout_s: float = 60.0,
-    ) -> "GuardOpener":
+        authenticators: Mapping[Scheme, Authenticator] | None = None,
+        directory: Directory | None = None,
+    ) -> GuardOpener:
         """Return what opens the guard when it is entered.
 
         *servers* maps names to records as in `load_servers`, or *transport* stands in for them. *root_key* is the
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
-        *now* is the clock (UTC). Entering raises ConfigurationError or StoreError for a file that cannot be used;
-        nothing is then started.
+        *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
+        statements otherwise than by the keys of the policy's signers file. Entering raises ConfigurationError or
+        StoreError for a file that cannot be used; nothing is then started.
         """
         return GuardOpener(
             Settings(
@@ -114,7 +127,10 @@ class Guard:
                 tracer_provider=tracer_provider,
                 now=now,
                 timeout_s=timeout_s,
-            )
+                authenticators=authenticators or {},
+                directory=directory,
+            ),
+            Guard,
         )
 
     # -- composing graphs ------------------------------------------------------------------------
@@ -140,6 +156,10 @@ class Guard:
         """The store, for listing requests and reading the audit log."""
         return self._store
 
+    def now(self) -> datetime:
+        """Return what the guard's clock says (UTC). Raises StoreError where it says nothing."""
+        return self._services.now()
+
     def agent(
         self,
         model: BaseChatModel,
@@ -153,12 +173,8 @@ class Guard:
         *prompt* is a system message that is shown to the model and not kept in the state. Raises AssemblyError
         where `lint` finds something. Without a checkpointer nothing can wait: what needs an approval is then denied.
         """
-        bound = model.bind_tools(self.tools) if self.tools else model
-        system = [] if prompt is None else [SystemMessage(prompt)]
-        builder = StateGraph(GuardedState, context_schema=GuardContext)
-        builder.add_node("model", model_body(bound, system))
-        builder.add_edge(START, "model")
-        graph = self.attach(builder, model_node="model").compile(checkpointer=checkpointer, name=name)
+        builder = self.attach(tool_loop(model, self.tools, prompt=prompt), model_node="model")
+        graph = builder.compile(checkpointer=checkpointer, name=name)
         findings = [finding for finding in lint(graph) if checkpointer is not None or finding.where != "graph"]
         if findings:
             raise AssemblyError(
@@ -180,7 +196,7 @@ class Guard:
         """Return what keeps *graph* from being guarded, sorted; an empty tuple where nothing does."""
         return lint(graph)
 
-    # -- answers ---------------------------------------------------------------------------------
+    # -- what people say -------------------------------------------------------------------------
 
     def prepare(
         self,
@@ -190,45 +206,71 @@ class Guard:
         approver: str,
         arguments: dict[str, object] | None = None,
         text: str | None = None,
+        delegate: str | None = None,
     ) -> Vote:
-        """Return the statement that *approver* has to sign (`guarded_agents.approval.sign`) to answer a request."""
-        return self._votes.prepare(request_id, answer, approver=approver, arguments=arguments, text=text)
+        """Return the statement that *approver* has to sign (`guarded_agents.approval.sign`) to answer a request.
+
+        *arguments* go with an edit; *text* is a response, a reason, or the justification of a broken glass; *delegate*
+        is who answers in the approver's place.
+        """
+        return self._votes.prepare(
+            request_id, answer, approver=approver, arguments=arguments, text=text, delegate=delegate
+        )
 
     async def vote(self, signed: SignedVote) -> StandingRequest:
-        """Record a signed vote without waking the thread; return the request that now stands. Raises ApprovalError."""
-        return await self._home.run(self._votes.cast(signed))
+        """Record a signed vote without waking the thread; return the request that now stands.
+
+        Raises the ApprovalError that says why it does not count, and DirectoryError where that cannot be told.
+        """
+        return await self._answers.vote(signed)
 
     async def resume(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
         """Record a signed vote and let the waiting thread go on.
 
-        Raises UnknownRequestError where the thread of the request does not wait for it in *agent*, and the
-        ApprovalError that says why a vote does not count; the request is then as it was.
+        Raises UnknownRequestError where the thread of the request does not wait for it in *agent*, and as `vote`
+        where a vote does not count; the request is then as it was.
         """
-        standing, config = self._waiting_thread(signed)
-        if standing is not None:
-            _require_waiting(await agent.aget_state(config), standing)
-        settled = await self.vote(signed)
-        if settled.status is not RequestStatus.PENDING or settled.request.id != signed.vote.request:  # an edit shows
-            await agent.ainvoke(None, config, durability="sync")
-        return settled
+        return await self._answers.resume(agent, signed)
 
     def resume_sync(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
         """Do as `resume`, from a thread without an event loop (a guard opened with a plain ``with``)."""
-        standing, config = self._waiting_thread(signed)
-        if standing is not None:
-            _require_waiting(agent.get_state(config), standing)
-        settled = self._home.run_sync(self.vote(signed))
-        if settled.status is not RequestStatus.PENDING or settled.request.id != signed.vote.request:  # an edit shows
-            agent.invoke(None, config, durability="sync")
-        return settled
+        return self._answers.resume_sync(agent, signed)
 
     async def wake(self, agent: AnyGraph, thread: str) -> None:
         """Let a thread go on whose requests were answered elsewhere. One that still waits waits on."""
         await agent.ainvoke(None, {"configurable": {"thread_id": thread}}, durability="sync")
 
-    def _waiting_thread(self, signed: SignedVote) -> tuple[StandingRequest | None, RunnableConfig]:
-        standing = self._store.request(signed.vote.request)
-        return standing, {"configurable": {"thread_id": standing.request.thread if standing else ""}}
+    def prepare_review(self, request_id: str, finding: ReviewFinding, *, reviewer: str, text: str) -> Review:
+        """Return the statement that *reviewer* has to sign about the broken glass of a request."""
+        return self._statements.prepare_review(request_id, finding, reviewer=reviewer, text=text)
+
+    async def review(self, signed: SignedReview) -> BrokenGlass:
+        """Record a signed review of a broken glass. Raises as `vote`."""
+        return await self._services.home.run(self._statements.review(signed))
+
+    def prepare_resolution(
+        self, doubt: str, verdict: Verdict, *, resolver: str, looked_at: datetime, text: str
+    ) -> Resolution:
+        """Return the statement that *resolver* has to sign to settle a call in doubt, looked at *looked_at* (UTC).
+
+        *doubt* is the call's id, as `guarded_agents.approval.doubt_id` gives it for one of `doubts`.
+        """
+        return self._statements.prepare_resolution(doubt, verdict, resolver=resolver, looked_at=looked_at, text=text)
+
+    async def resolve(self, signed: SignedResolution) -> Claim:
+        """Settle a call in doubt by a signed resolution; return its row. Raises as `vote`."""
+        return await self._services.home.run(self._statements.resolve(signed))
+
+    async def cancel(self, thread: str) -> tuple[str, ...]:
+        """Close what the current entry of *thread* left open; return the ids of the requests that it withdrew.
+
+        Nothing of it runs any more. `wake` lets the thread go on, and the model is told.
+        """
+        return await self._store.withdraw(thread, now=self._services.now())
+
+    async def sweep(self) -> Swept:
+        """Expire, escalate and put in doubt what time has come for; return what that was. It approves nothing."""
+        return await self._store.sweep(now=self._services.now())
 
     # -- servers ---------------------------------------------------------------------------------
 
@@ -248,74 +290,11 @@ class Guard:
         )
         await asyncio.gather(*(self.observe(server) for server in self._transport.servers))
 
-    async def aclose(self, *, drain_s: float = _DRAIN_S) -> None:
+    async def aclose(self, *, drain_s: float = DRAIN_S) -> None:
         """Close the sessions and the store, after waiting at most *drain_s* seconds for what is being sent."""
         await self._door.drain(timeout_s=drain_s)
         await self._transport.aclose()
         await self._store.aclose()
 
 
-def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
-    waiting = {found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict)}
-    if standing.request.id not in waiting and standing.request.parent not in waiting:
-        raise UnknownRequestError(
-            f"approval {standing.request.id}",
-            expected="a thread that waits for it",
-            got="one that does not",
-            action="look at the thread with get_state, and at the request with `guarded-agents approvals show`",
-        )
-
-
-class GuardOpener(AbstractContextManager[Guard], AbstractAsyncContextManager[Guard]):
-    """Opens a guard when it is entered: ``async with`` on the running loop, ``with`` on one in a thread of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Keep the settings; nothing is opened yet."""
-        self._settings = settings
-        self._guard: Guard | None = None
-        self._opened = ExitStack()
-
-    async def __aenter__(self) -> Guard:
-        """Open the guard on the running event loop."""
-        settings = self._settings
-        files, transport, is_new = settings.read(), settings.open_transport(), settings.is_new
-        store = settings.open_store()
-        try:
-            root = settings.load_root_key(create=is_new)
-        except ConfigurationError:
-            await store.aclose()
-            raise
-        self._guard = Guard(files, root, store, transport, settings)
-        try:
-            await self._guard.start()
-        except BaseException:
-            await self._guard.aclose(drain_s=0)
-            raise
-        return self._guard
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the guard; after an error or a cancellation at once, and what is being sent is in doubt later."""
-        if self._guard is not None:
-            await self._guard.aclose(drain_s=_DRAIN_S if kind is None else 0)
-
-    def __enter__(self) -> Guard:
-        """Open the guard on an event loop in a thread of its own, for synchronous applications."""
-        with ExitStack() as opened:
-            portal = opened.enter_context(start_blocking_portal())
-            guard = opened.enter_context(portal.wrap_async_context_manager(self))
-            self._opened = opened.pop_all()
-        return guard
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the guard and its thread."""
-        self._opened.__exit__(kind, error, trace)
-
-
-__all__ = [
-    "Guard",
-    "GuardOpener",
-]
+__all__ = ["Guard", "GuardOpener"]

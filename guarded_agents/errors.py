@@ -15,6 +15,7 @@
     ├── TransportError            an MCP server
     │   ├── NotSentError          nothing left this process
     │   └── NoReplyError          sent, and no reply: it may have happened
+    ├── DeliveryError             a notice that did not reach anybody; it decides nothing
     ├── DirectoryError            who may answer cannot be looked up
     ├── ApprovalError             an answer that does not count; the request waits on
     │   ├── UnknownRequestError   no such request, or its thread does not wait
@@ -121,6 +122,28 @@ class NoReplyError(TransportError):
     """The request may have left this process and no reply came: it may have happened."""
 
 
+class DeliveryError(GuardError):
+    """A notice that did not reach anybody. It decides nothing: the request waits on and is listed.
+
+    ``is_permanent`` tells that trying again is of no use; ``retry_after_s`` is the least number of seconds
+    to wait before trying again, where the other side named one.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        *,
+        expected: str,
+        got: str,
+        action: str,
+        is_permanent: bool = False,
+        retry_after_s: int | None = None,
+    ) -> None:
+        """Keep whether and when it may be tried again."""
+        self.is_permanent, self.retry_after_s = is_permanent, retry_after_s
+        super().__init__(subject, expected=expected, got=got, action=action)
+
+
 class DirectoryError(GuardError):
     """Who may answer, or whose proof counts, cannot be looked up. Whatever needed it is denied."""
 
@@ -179,6 +202,7 @@ __all__ = [
     "BindingError",
     "BreakGlassError",
     "ConfigurationError",
+    "DeliveryError",
     "DirectoryError",
     "GuardError",
     "LockfileError",

@@ -56,7 +56,7 @@ INVARIANTS = (
     Requirement(
         "I4",
         "A permit is consumed once: no resume, fork, replay, race or crash runs an effect twice, and what is in doubt"
-        " is told as in doubt.",
+        " is told as in doubt until a person has looked.",
         "DESIGN section 3, I4, and section 8b",
         ("PI1.3", "PI1.4"),
         ("164.312(c)(1)",),
@@ -78,8 +78,8 @@ INVARIANTS = (
     ),
     Requirement(
         "I7",
-        "An answer counts only if it is a signed vote of somebody who is entitled now and is not the requester, on"
-        " this very request and in time; a wrong one changes nothing.",
+        "An answer counts only if it is a proven vote of somebody who is entitled when it comes in and again when the"
+        " call is sent, and is not the requester, on this very request and in time; a wrong one changes nothing.",
         "DESIGN section 3, I7; RFC 8032",
         ("CC6.1", "CC6.3", "CC8.1"),
         ("164.312(d)", "164.308(a)(4)"),
@@ -115,7 +115,7 @@ INVARIANTS = (
     ),
     Requirement(
         "I12",
-        "What a hard rule denies, no approval, edit or exception permits.",
+        "What a hard rule denies, no approval, edit, exception or broken glass permits.",
         "DESIGN section 3, I12",
         ("CC6.1", "CC6.3"),
         ("164.312(a)(1)",),
@@ -137,7 +137,8 @@ BYPASSES = (
     Requirement("B8", "Nodes are gated under invoke, ainvoke and stream alike.", "FACTS part B", ("CC6.1",)),
     Requirement(
         "B9",
-        "Nobody approves a request of their own, and an approver's name is proven.",
+        "Nobody approves a request of their own, not by a delegate or an emergency either, and an approver's name is"
+        " proven.",
         "FACTS part B",
         ("CC6.3",),
         ("164.312(d)",),
@@ -155,7 +156,9 @@ BYPASSES = (
         "FACTS part B",
         ("CC6.1",),
     ),
-    Requirement("B12", "Neither time nor a quorum that is not met ever approves.", "FACTS part B", ("CC6.3",)),
+    Requirement(
+        "B12", "Neither time, a sweep, load nor a quorum that is not met ever approves.", "FACTS part B", ("CC6.3",)
+    ),
     Requirement("B13", "A guard that raises denies the call.", "FACTS part B", ("CC6.1", "CC7.4")),
     Requirement(
         "B14",
@@ -246,6 +249,47 @@ POLICY = (
     ),
 )
 
+OPERATION = (
+    Requirement(
+        "approval:break-glass",
+        "An emergency approval takes a holder with two keys and a justification, is scoped, capped, expires, is"
+        " recorded like any vote and is reviewed by somebody else; an overdue review blocks the next one.",
+        "DESIGN section 8",
+        ("CC6.3", "CC7.4"),
+        ("164.312(a)(2)(ii)",),
+    ),
+    Requirement(
+        "approval:one-person",
+        "Delegator and delegate are one person, in one step, and leave a quorum possible.",
+        "DESIGN section 8",
+        ("CC6.3",),
+        ("164.308(a)(4)",),
+    ),
+    Requirement(
+        "approval:queue",
+        "What may wait for people is bounded; what is beyond it, or was rejected just now, is refused at once with a"
+        " hint.",
+        "DESIGN section 8",
+        ("A1.1", "CC6.3"),
+    ),
+    Requirement(
+        "approval:revoked",
+        "Who may agree, and whether their proof stands, is asked again when the call is sent; a directory that cannot"
+        " answer is a deny.",
+        "DESIGN sections 8 and 8b",
+        ("CC6.2", "CC6.3"),
+        ("164.308(a)(3)(ii)(C)", "164.312(d)"),
+    ),
+    Requirement(
+        "approval:resolve",
+        "A call in doubt is settled by the signed statement of somebody else than who asked, over the attempt that was"
+        " looked at.",
+        "DESIGN section 8b.5",
+        ("PI1.4", "CC7.4"),
+        ("164.312(c)(1)",),
+    ),
+)
+
 PLANNED = (
     Requirement(
         "audit:signed-heads",
@@ -253,14 +297,6 @@ PLANNED = (
         "DESIGN section 8, FACTS F30; RFC 6962",
         ("CC7.2",),
         ("164.312(c)(2)",),
-        Status.PLANNED,
-    ),
-    Requirement(
-        "approval:break-glass",
-        "An emergency approval is scoped, capped, expires, is recorded and is reviewed.",
-        "DESIGN section 8",
-        ("CC6.3", "CC7.4"),
-        ("164.312(a)(2)(ii)",),
         Status.PLANNED,
     ),
     Requirement(
@@ -279,4 +315,4 @@ PLANNED = (
     ),
 )
 
-REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *PLANNED)
+REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *OPERATION, *PLANNED)

@@ -1,15 +1,17 @@
 """What an interrupt shows, and the only thing that may come back through it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
 from guarded_agents import binding
-from guarded_agents.records import ApprovalRequest, SignedVote, Vote
+from guarded_agents.approval._machine import spelt
+from guarded_agents.records import ApprovalRequest, Scheme, SignedVote, Vote
 
 MAX_VOTE_BYTES: Final = 2 * binding.MAX_BYTES + 16_384  # arguments, quoted once more, and all the rest
+_Signature = Annotated[str, StringConstraints(max_length=88)]  # 64 bytes in base64
 
 
 def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonValue]:
@@ -34,7 +36,10 @@ def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonVa
         "requester": request.requester.id,
         "acting_for": request.requester.acting_for,
         "tenant": request.tenant,
-        "decide_by": request.decide_by.isoformat().replace("+00:00", "Z"),
+        "risk": request.risk.value,
+        "backup": request.backup,
+        "escalate_at": None if request.escalate_at is None else spelt(request.escalate_at),
+        "decide_by": spelt(request.decide_by),
         "labels": request.labels.model_dump(mode="json"),
         "parent": request.parent,
         "how_to_answer": how,
@@ -66,16 +71,19 @@ def _vote(value: object) -> object:
 
 
 class ResumeAnswer(BaseModel):
-    """The only resume value that is looked at: a signed vote. Give it to ``interrupt`` as ``response_schema``.
+    """The only resume value that is looked at: a vote signed with a key; the ``response_schema`` of ``interrupt``.
 
-    Whatever else comes is refused before LangGraph saves it, and the request waits on.
+    Whatever else comes is refused before LangGraph saves it, and the request waits on. An ID token is not
+    taken here: LangGraph would save it in the checkpoint (DESIGN I10). It goes to ``guard.vote``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     vote: Annotated[Vote, BeforeValidator(_vote)]
-    signature: str
+    signature: _Signature
+    scheme: Literal[Scheme.ED25519] = Scheme.ED25519
+    second: _Signature | None = None
 
     def signed(self) -> SignedVote:
         """Return the signed vote, which still has to be checked."""
-        return SignedVote(vote=self.vote, signature=self.signature)
+        return SignedVote(vote=self.vote, signature=self.signature, scheme=self.scheme, second=self.second)

@@ -1,44 +1,45 @@
-"""Does this vote count? Every question that the facade of DESIGN I7 asks of one."""
+"""Does this vote count? Every question that the facade of DESIGN I7 asks of one, but for its proof of identity."""
 
 import hmac
-import re
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
 
 from guarded_agents import binding
+from guarded_agents.approval._delegation import check_delegation
+from guarded_agents.approval._form import check_nonce, check_signed, check_text, malformed, unproven
+from guarded_agents.approval._glass import check_glass
 from guarded_agents.approval._machine import check_eligible, check_open
 from guarded_agents.approval._request import is_intact
-from guarded_agents.approval._signers import Signers
-from guarded_agents.errors import (
-    ApprovalError,
-    ApprovalExpiredError,
-    BindingError,
-    ProofError,
-    UnknownRequestError,
+from guarded_agents.errors import ApprovalExpiredError, BindingError, UnknownRequestError
+from guarded_agents.records import (
+    Answer,
+    ApprovalRequest,
+    BreakGlassTerms,
+    Electorate,
+    SignedVote,
+    StandingRequest,
+    Vote,
 )
-from guarded_agents.records import Answer, ApprovalRequest, SignedVote, StandingRequest, Vote
-
-MAX_TEXT_CHARS: Final = 4_000
-MAX_AHEAD_S: Final = 300  # clocks of approvers may run this far ahead
-_NONCE: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def check_vote(
     standing: StandingRequest,
     signed: SignedVote,
     *,
-    members: frozenset[str],
-    signers: Signers,
+    electorate: Electorate,
     key: bytes,
     now: datetime,
     edited: ApprovalRequest | None = None,
+    cast: Sequence[SignedVote] = (),
+    terms: BreakGlassTerms | None = None,
 ) -> None:
-    """Raise unless *signed* counts as an answer to *standing* at *now* (UTC).
+    """Raise unless *signed*, whose proof the caller verifies, counts as an answer to *standing* at *now* (UTC).
 
-    *members* are those who may answer now, freshly looked up. *edited* is the request that an EDIT
-    leads to, made by `edit_request`; the vote signs its digest. Raises UnknownRequestError (a
-    vote on another request), ProofError (a changed row, a signature, digest or time that does not
-    fit), RequestClosedError, ApprovalExpiredError, NotEligibleError, and ApprovalError for the form.
+    *electorate* is freshly looked up. *edited* is the request that an EDIT leads to, made by
+    `edit_request`; the vote signs its digest. *cast* are the votes on the request and on its parent,
+    *terms* those of breaking the glass. Raises UnknownRequestError (a vote on another request), ProofError
+    (a changed row, a digest or time that does not fit), RequestClosedError, ApprovalExpiredError,
+    NotEligibleError, BreakGlassError, and ApprovalError for the form.
     """
     request, vote = standing.request, signed.vote
     if vote.request != request.id:
@@ -46,15 +47,21 @@ def check_vote(
             f"vote on {vote.request}", expected=f"request {request.id}", got="another", action="look it up by its id"
         )
     if not is_intact(request, key=key):
-        raise _unproven(request, "the row as it was written", "a changed one", "answer nothing; verify the audit log")
+        raise unproven(vote, "the row as it was written", "a changed one", "answer nothing; verify the audit log")
     check_open(standing, now=now)
-    check_eligible(request, vote.approver, eligible=members)
-    signers.verify(signed, now=now)
-    _check_form(vote)
+    if vote.answer is Answer.BREAK_GLASS:
+        check_glass(standing, vote, terms, electorate=electorate, cast=cast)
+    else:
+        check_eligible(request, vote.approver, electorate=electorate)
+    _check_form(signed)
+    if vote.answer is Answer.DELEGATE:
+        check_delegation(request, vote, cast, electorate=electorate)
     asked = _asked(request, vote, edited, key)
-    if not hmac.compare_digest(vote.digest.encode(), asked.digest.encode()):
-        raise _unproven(request, "the digest of this request", "another", "look at it again and sign what you see")
-    _check_time(request, vote, now)
+    if not hmac.compare_digest(vote.digest.encode("utf-8", "replace"), asked.digest.encode()):
+        raise unproven(vote, "the digest of this request", "another", "look at it again and sign what you see")
+    check_signed(vote, since=request.created_at, since_what="the request", now=now)
+    if vote.at >= request.decide_by:
+        raise ApprovalExpiredError(request.id, decide_by=request.decide_by, answered_at=vote.at)
 
 
 def _asked(request: ApprovalRequest, vote: Vote, edited: ApprovalRequest | None, key: bytes) -> ApprovalRequest:
@@ -67,21 +74,24 @@ def _asked(request: ApprovalRequest, vote: Vote, edited: ApprovalRequest | None,
         or edited.arguments != vote.arguments
         or not is_intact(edited, key=key)
     ):
-        raise _unproven(request, "the edited request of this vote", "another or none", "preview the edit again")
+        raise unproven(vote, "the edited request of this vote", "another or none", "preview the edit again")
     return edited
 
 
-def _check_form(vote: Vote) -> None:
-    if vote.text is not None and len(vote.text) > MAX_TEXT_CHARS:
-        raise _malformed(vote, f"a text of at most {MAX_TEXT_CHARS:,} characters", f"{len(vote.text):,}")
-    if vote.answer is Answer.RESPOND and not (vote.text or "").strip():
-        raise _malformed(vote, "a text that the model is told", "none")
-    if (vote.arguments is not None) is not (vote.answer is Answer.EDIT):
-        raise _malformed(vote, "arguments with an edit and only there", "another combination")
+def _check_form(signed: SignedVote) -> None:
+    vote = signed.vote
+    check_text(vote, needed="a text that the model is told" if vote.answer is Answer.RESPOND else None)
+    parts = (
+        ("arguments", vote.arguments, Answer.EDIT),
+        ("a delegate", vote.delegate, Answer.DELEGATE),
+        ("a second signature", signed.second, Answer.BREAK_GLASS),
+    )
+    for what, part, answer in parts:
+        if (part is not None) is not (vote.answer is answer):
+            raise malformed(vote, f"{what} with {answer.value} and only there", "another combination")
     if vote.arguments is not None and not _is_canonical(vote.arguments):
-        raise _malformed(vote, "arguments in canonical JSON (RFC 8785)", "another spelling")
-    if not _NONCE.fullmatch(vote.nonce):
-        raise _malformed(vote, "a nonce of 32 hex digits", "another")
+        raise malformed(vote, "arguments in canonical JSON (RFC 8785)", "another spelling")
+    check_nonce(vote)
 
 
 def _is_canonical(arguments: str) -> bool:
@@ -89,20 +99,3 @@ def _is_canonical(arguments: str) -> bool:
         return binding.canonical(binding.parse(arguments.encode())) == arguments.encode()
     except (BindingError, ValueError):
         return False
-
-
-def _check_time(request: ApprovalRequest, vote: Vote, now: datetime) -> None:
-    if vote.at > now + timedelta(seconds=MAX_AHEAD_S):
-        raise _unproven(request, "a vote signed now", "one from the future", "set the clock and sign again")
-    if vote.at < request.created_at:
-        raise _unproven(request, "a vote signed since the request", "an older one", "set the clock and sign again")
-    if vote.at >= request.decide_by:
-        raise ApprovalExpiredError(request.id, decide_by=request.decide_by, answered_at=vote.at)
-
-
-def _unproven(request: ApprovalRequest, expected: str, got: str, action: str) -> ProofError:
-    return ProofError(f"approval {request.id}", expected=expected, got=got, action=action)
-
-
-def _malformed(vote: Vote, expected: str, got: str) -> ApprovalError:
-    return ApprovalError(f"vote on {vote.request}", expected=expected, got=got, action="correct it and sign again")

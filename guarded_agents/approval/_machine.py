@@ -1,8 +1,9 @@
 """Where a request stands, as a pure state machine (DESIGN section 8).
 
-PENDING goes to APPROVED by a quorum of votes, to REJECTED, ANSWERED or SUPERSEDED by one vote, and
-to EXPIRED by time; APPROVED goes to LAPSED by time. Time never approves, and a quorum below one is
-never met. What the claim does to a request (CONSUMED, VOIDED, WITHDRAWN) is the store's.
+PENDING goes to APPROVED by a quorum of votes or by one that breaks the glass, to REJECTED, ANSWERED or
+SUPERSEDED by one vote, and to EXPIRED by time; APPROVED goes to LAPSED by time. Time widens who is
+asked, and never approves; a quorum below one is never met. What the claim does to a request (CONSUMED,
+VOIDED, WITHDRAWN) is the store's.
 """
 
 import unicodedata
@@ -13,6 +14,7 @@ from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, Reques
 from guarded_agents.records import (
     Answer,
     ApprovalRequest,
+    Electorate,
     Principal,
     RequestStatus,
     SignedVote,
@@ -20,50 +22,103 @@ from guarded_agents.records import (
 )
 
 
-def is_barred(approver: str, requester: Principal) -> bool:
-    """Return whether *approver* is who asks, or whom that one acts for (separation of duties).
+def person(name: str) -> str:
+    """Return the one spelling of *name* (Unicode NFKC, without case) by which people are told apart.
 
-    Spellings that differ in case or in compatibility forms (Unicode NFKC) are the same person here:
-    that can only bar more.
+    That two names may be one person here can only bar more.
     """
-    return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}
-
-
-def _person(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def votes_counted(
-    request: ApprovalRequest,
-    votes: Iterable[SignedVote],
-    *,
-    eligible: frozenset[str],
-) -> frozenset[str]:
-    """Return the distinct people whose votes count towards the quorum of *request*.
+def spelt(moment: datetime) -> str:
+    """Return a moment in UTC as it is shown (RFC 3339)."""
+    return moment.isoformat().replace("+00:00", "Z")
 
-    They are in *eligible* and not barred, and signed the digest of this request with APPROVE, or
-    with the EDIT that led to it. Who made that edit counts only where ``editor_may_approve``.
+
+def is_barred(approver: str, requester: Principal) -> bool:
+    """Return whether *approver* is who asks, or whom that one acts for, however spelt (separation of duties)."""
+    return person(approver) in {person(requester.id), person(requester.acting_for or requester.id)}
+
+
+def groups_asked(request: ApprovalRequest, *, now: datetime) -> tuple[str, ...]:
+    """Return the groups whose members may answer at *now* (UTC): its own, and from escalate-at on the backup too."""
+    if request.backup is None or request.escalate_at is None or now < request.escalate_at:
+        return (request.group,)
+    return (request.group, request.backup)
+
+
+def votes_counted(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> frozenset[str]:
+    """Return the people whose votes count towards the quorum of *request*, as they signed.
+
+    *votes* are those on the request and on its parent. A vote counts of somebody among the voters who is
+    not barred, signed the digest of this request with APPROVE, or with the EDIT that led to it where
+    ``editor_may_approve``, and has not delegated.
     """
     votes = tuple(votes)
-    editors = {signed.vote.approver for signed in votes if _led_to(request, signed)}
+    without = _without_vote(request, votes)
     return frozenset(
         signed.vote.approver
         for signed in votes
-        if signed.vote.digest == request.digest
-        and signed.vote.approver in eligible
+        if signed.vote.approver in electorate.voters
+        and _is_over(request, signed)
+        and (_led_to(request, signed) or _answers(request, signed, Answer.APPROVE))
+        and person(signed.vote.approver) not in without
         and not is_barred(signed.vote.approver, request.requester)
-        and (request.editor_may_approve or signed.vote.approver not in editors)
-        and (_led_to(request, signed) or (signed.vote.answer is Answer.APPROVE and signed.vote.request == request.id))
     )
+
+
+def people_left(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> frozenset[str]:
+    """Return those of the voters whose vote counts or could still count, each by one spelling (`person`)."""
+    without = _without_vote(request, tuple(votes))
+    able = (person(voter) for voter in electorate.voters if not is_barred(voter, request.requester))
+    return frozenset(able) - without
+
+
+def glass_broken(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> bool:
+    """Return whether a broken glass stands: by one of the holders who is not barred, and over no hard rule."""
+    votes = tuple(votes)
+    without = _without_vote(request, votes)
+    return not request.hard and any(
+        signed.vote.approver in electorate.holders
+        and _is_over(request, signed)
+        and _answers(request, signed, Answer.BREAK_GLASS)
+        and signed.second is not None
+        and person(signed.vote.approver) not in without
+        and not is_barred(signed.vote.approver, request.requester)
+        for signed in votes
+    )
+
+
+def quorum_met(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> bool:
+    """Return whether enough people agree: the quorum, or one who broke the glass. A quorum below one is never met."""
+    votes = tuple(votes)
+    if request.quorum < 1:
+        return False
+    agreed = votes_counted(request, votes, electorate=electorate)
+    return len({person(name) for name in agreed}) >= request.quorum or glass_broken(
+        request, votes, electorate=electorate
+    )
+
+
+def _without_vote(request: ApprovalRequest, votes: tuple[SignedVote, ...]) -> frozenset[str]:
+    """Return who has no vote on *request*: who delegated it, and who edited it where that is not to count."""
+    return frozenset(
+        person(signed.vote.approver)
+        for signed in votes
+        if _answers(request, signed, Answer.DELEGATE) or (not request.editor_may_approve and _led_to(request, signed))
+    )
+
+
+def _is_over(request: ApprovalRequest, signed: SignedVote) -> bool:
+    return signed.vote.digest == request.digest
+
+
+def _answers(request: ApprovalRequest, signed: SignedVote, answer: Answer) -> bool:
+    return signed.vote.request == request.id and signed.vote.answer is answer
 
 
 def _led_to(request: ApprovalRequest, signed: SignedVote) -> bool:
     return signed.vote.answer is Answer.EDIT and signed.vote.request == request.parent
-
-
-def quorum_met(request: ApprovalRequest, votes: Iterable[SignedVote], *, eligible: frozenset[str]) -> bool:
-    """Return whether enough votes count. A quorum below one is never met."""
-    return 1 <= request.quorum <= len(votes_counted(request, votes, eligible=eligible))
 
 
 def status_at(standing: StandingRequest, *, now: datetime) -> RequestStatus:
@@ -87,8 +142,30 @@ def check_open(standing: StandingRequest, *, now: datetime) -> None:
         )
 
 
-def check_eligible(request: ApprovalRequest, approver: str, *, eligible: frozenset[str]) -> None:
-    """Raise NotEligibleError for a requester, and for anybody who is not in *eligible*."""
+def may_answer(
+    request: ApprovalRequest, approver: str, *, electorate: Electorate, cast: Iterable[SignedVote] = ()
+) -> bool:
+    """Return whether *approver* may still answer: one of the voters, not barred, and not among those in *cast*."""
+    spoken = {person(signed.vote.approver) for signed in cast if signed.vote.request == request.id}
+    return (
+        approver in electorate.voters and person(approver) not in spoken and not is_barred(approver, request.requester)
+    )
+
+
+def check_eligible(request: ApprovalRequest, approver: str, *, electorate: Electorate) -> None:
+    """Raise NotEligibleError for a requester, and for anybody who is not among the voters."""
+    check_not_barred(request, approver)
+    if approver not in electorate.voters:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected=f"a member of {request.group}{_later(request)}",
+            got="somebody else",
+            action="ask a member",
+        )
+
+
+def check_not_barred(request: ApprovalRequest, approver: str) -> None:
+    """Raise NotEligibleError for who asks, and for whom that one acts for."""
     if is_barred(approver, request.requester):
         raise NotEligibleError(
             f"approval {request.id}",
@@ -96,10 +173,9 @@ def check_eligible(request: ApprovalRequest, approver: str, *, eligible: frozens
             got="the requester",
             action=f"ask another member of {request.group}",
         )
-    if approver not in eligible:
-        raise NotEligibleError(
-            f"approval {request.id}",
-            expected=f"a member of {request.group}",
-            got="somebody else",
-            action="ask a member",
-        )
+
+
+def _later(request: ApprovalRequest) -> str:
+    if request.backup is None or request.escalate_at is None:
+        return ""
+    return f" (from {spelt(request.escalate_at)} on, of {request.backup} too)"

@@ -6,8 +6,8 @@ from typing import Final, TypedDict
 
 import rfc8785
 
-from guarded_agents.approval._machine import is_barred
-from guarded_agents.binding import keyed_digest
+from guarded_agents.approval._machine import is_barred, person
+from guarded_agents.binding import keyed_digest, requester_key
 from guarded_agents.errors import ApprovalError
 from guarded_agents.records import (
     AccessRequest,
@@ -16,8 +16,12 @@ from guarded_agents.records import (
     BoundCall,
     CallKey,
     Decision,
+    Integrity,
+    Labels,
     Permit,
     Principal,
+    Risk,
+    ToolEffect,
 )
 
 _ID_CHARS: Final = 12
@@ -30,6 +34,7 @@ class _Terms(TypedDict):
     quorum: int
     editor_may_approve: bool
     execute_within_s: int
+    backup: str | None
 
 
 def open_request(
@@ -37,13 +42,15 @@ def open_request(
     access: AccessRequest,
     decision: Decision,
     *,
+    members: frozenset[str],
     key: bytes,
     now: datetime,
 ) -> ApprovalRequest:
     """Return the request for one call that the policy permits once a person agrees.
 
-    *access* is what the policy was asked. The id follows from the call's key alone, so that asking
-    again gives the same id. Raises ApprovalError where *decision* holds no approval obligation.
+    *access* is what the policy was asked, *members* are those of the obligation's group now. The id
+    follows from the call's key alone, so that asking again gives the same id. Raises ApprovalError where
+    *decision* holds no approval obligation, or one that *members* cannot meet.
     """
     obligation = _obligation(decision, bound.call_id)
     request = ApprovalRequest(
@@ -63,10 +70,14 @@ def open_request(
         labels=access.labels,
         policy=decision.policy,
         rule=decision.rule,
+        escalate_at=_escalate_at(obligation, now),
+        risk=risk_of(decision, access.labels),
+        hard=decision.hard,
+        question=_question(access.principal, access.tenant, bound, key),
         created_at=now,
         decide_by=now + timedelta(seconds=obligation.decide_within_s),
         digest="",
-        **_terms(obligation, access.principal),
+        **_terms(obligation, access.principal, members),
     )
     return _digested(request, key)
 
@@ -76,14 +87,16 @@ def edit_request(
     bound: BoundCall,
     decision: Decision,
     *,
+    members: frozenset[str],
     key: bytes,
     now: datetime,
 ) -> ApprovalRequest:
     """Return the request for *parent*'s call with other arguments: another call, that inherits no vote (I8).
 
-    Its decide-by is the parent's. *decision* is a fresh one on the edited call; where it demands no
-    approval the parent's terms stay. Raises ApprovalError where it denies, and where *bound* is
-    not that tool in that turn, or changes nothing.
+    Its decide-by and escalate-at are the parent's. *decision* is a fresh one on the edited call, *members*
+    are those of its obligation's group now; where it demands no approval the parent's terms stay. Raises
+    ApprovalError where it denies, where *members* cannot meet it, and where *bound* is not that tool in
+    that turn, or changes nothing.
     """
     if not decision.permitted:
         raise _refused(parent.id, "an edit that the policy permits", decision.reason.value)
@@ -99,12 +112,25 @@ def edit_request(
         "arguments": bound.canonical.decode(),
         "policy": decision.policy,
         "rule": decision.rule,
+        "risk": risk_of(decision, parent.labels),
+        "hard": decision.hard,
+        "question": _question(parent.requester, parent.tenant, bound, key),
         "created_at": now,
         "parent": parent.id,
     }
     if decision.approval is not None:
-        changes |= _terms(decision.approval, parent.requester)
+        changes |= _terms(decision.approval, parent.requester, members)
+    if changes.get("backup", parent.backup) is None or parent.escalate_at is None:  # one is nothing without the other
+        changes |= {"backup": None, "escalate_at": None}
     return _digested(parent.model_copy(update=changes), key)
+
+
+def risk_of(decision: Decision, labels: Labels) -> Risk:
+    """Return what a wrong approval could cost: much for what cannot be undone or leaves after untrusted text."""
+    leaves = decision.tool_effect is ToolEffect.EGRESS and labels.integrity is Integrity.UNTRUSTED
+    if decision.irreversible or leaves:
+        return Risk.HIGH
+    return Risk.LOW if decision.tool_effect is ToolEffect.READ else Risk.MEDIUM
 
 
 def request_digest(request: ApprovalRequest, *, key: bytes) -> str:
@@ -150,22 +176,35 @@ def _obligation(decision: Decision, call_id: str) -> ApprovalObligation:
     return decision.approval
 
 
-def _terms(obligation: ApprovalObligation, requester: Principal) -> _Terms:
+def _terms(obligation: ApprovalObligation, requester: Principal, members: frozenset[str]) -> _Terms:
     """Return the fields that the obligation sets. Raises ApprovalError for terms that cannot be met."""
-    members = tuple(sorted(set(obligation.members)))
-    able = [member for member in members if not is_barred(member, requester)]
+    able = {person(member) for member in members if not is_barred(member, requester)}
     if not 1 <= obligation.quorum <= len(able):
         raise _refused(obligation.rule, f"a quorum from 1 to the {len(able)} who may answer", str(obligation.quorum))
-    if obligation.decide_within_s < 1 or obligation.execute_within_s < 1:
+    times_s = (obligation.decide_within_s, obligation.execute_within_s, obligation.escalate_within_s)
+    if any(time_s is not None and time_s < 1 for time_s in times_s):
         raise _refused(obligation.rule, "times of at least 1 s", "less")
+    if (obligation.backup is None) is not (obligation.escalate_within_s is None):
+        raise _refused(obligation.rule, "a backup and a time to escalate, or neither", "one of them")
     return {
         "approval_rule": obligation.rule,
         "group": obligation.group,
-        "members": members,
+        "members": tuple(sorted(members)),
         "quorum": obligation.quorum,
         "editor_may_approve": obligation.editor_may_approve,
         "execute_within_s": obligation.execute_within_s,
+        "backup": obligation.backup,
     }
+
+
+def _escalate_at(obligation: ApprovalObligation, now: datetime) -> datetime | None:
+    return None if obligation.escalate_within_s is None else now + timedelta(seconds=obligation.escalate_within_s)
+
+
+def _question(requester: Principal, tenant: str, bound: BoundCall, key: bytes) -> str:
+    """Return the digest of who asks for what: the same in every thread and turn, and whatever scopes are held."""
+    who = requester_key({"id": requester.id, "acting_for": requester.acting_for}, tenant)
+    return keyed_digest(key, "question", who, bound.tool, bound.canonical)
 
 
 def _request_id(call: CallKey, parent: str | None, key: bytes) -> str:

@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -13,9 +14,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from guarded_agents.approval._statement import NAMESPACE, statement
+from guarded_agents.approval._identity import Proof
+from guarded_agents.approval._statement import NAMESPACE
+from guarded_agents.binding import clipped
 from guarded_agents.errors import ConfigurationError, ProofError
-from guarded_agents.records import SignedVote
+from guarded_agents.records import Scheme
 
 _LINE: Final = re.compile(
     r"""(?P<names>"[^"]*"|[^\s"]+)
@@ -46,7 +49,7 @@ class AllowedKey(NamedTuple):
 
 
 class Signers:
-    """The people whose signature counts, by exact name."""
+    """The people whose signature counts, by exact name: the Authenticator of the scheme ED25519."""
 
     def __init__(self, keys: Mapping[str, tuple[AllowedKey, ...]]) -> None:
         self._keys = MappingProxyType(dict(keys))
@@ -56,33 +59,48 @@ class Signers:
         """Return the names that have a key."""
         return frozenset(self._keys)
 
-    def verify(self, signed: SignedVote, *, now: datetime) -> None:
-        """Raise ProofError unless a key of the vote's approver that counts at *now* signed the statement."""
-        message, signature = statement(signed.vote), _signature(signed)
-        for key in self._keys.get(signed.vote.approver, ()):
+    async def verify(self, proof: Proof, *, group: str, now: datetime, is_fresh: bool) -> str:  # noqa: ARG002 - a key counts in every group, and once it has ended for no statement, not even for one on record
+        """Return the fingerprint of the key of *proof*'s author that signed it and counts at *now* (UTC).
+
+        Raises ProofError where there is none: a key that has ended or was removed counts no more, also for
+        what it signed before.
+        """
+        if proof.scheme is not Scheme.ED25519:
+            raise _unproven(proof, "a signature by a registered key", f"a proof by {proof.scheme.value}")
+        signature = _signature(proof)
+        for key in self._keys.get(proof.who, ()):
             if not key.counts(now=now):
                 continue
             try:
-                key.public_key.verify(signature, message)
+                key.public_key.verify(signature, proof.message)
             except InvalidSignature:
                 continue
-            return
-        raise _unproven(signed, "a signature by a key of the approver", "none that fits")
+            return fingerprint(key.public_key)
+        raise _unproven(proof, "a signature by a key of the approver", "none that fits")
 
 
-def _signature(signed: SignedVote) -> bytes:
+def fingerprint(public_key: Ed25519PublicKey) -> str:
+    """Return the fingerprint of a key as ``ssh-keygen -l`` prints it: ``SHA256:`` and base64 without padding."""
+    digest = sha256(_BLOB + public_key.public_bytes_raw()).digest()
+    return f"SHA256:{b64encode(digest).decode().rstrip('=')}"
+
+
+def _signature(proof: Proof) -> bytes:
     try:
-        signature = b64decode(signed.signature, validate=True)
+        signature = b64decode(proof.signature, validate=True)
     except ValueError:  # binascii.Error, or letters that are not ASCII
-        raise _unproven(signed, "a signature in base64", "something else") from None
-    if len(signature) != _SIGNATURE_BYTES or b64encode(signature).decode() != signed.signature:
-        raise _unproven(signed, "64 bytes in base64", "something else")
+        raise _unproven(proof, "a signature in base64", "something else") from None
+    if len(signature) != _SIGNATURE_BYTES or b64encode(signature).decode() != proof.signature:
+        raise _unproven(proof, "64 bytes in base64", "something else")
     return signature
 
 
-def _unproven(signed: SignedVote, expected: str, got: str) -> ProofError:
+def _unproven(proof: Proof, expected: str, got: str) -> ProofError:
     return ProofError(
-        f"vote on {signed.vote.request}", expected=expected, got=got, action="sign the statement with your own key"
+        f"statement of {clipped(proof.who)}",
+        expected=expected,
+        got=got,
+        action="sign the statement with your own key",
     )
 
 

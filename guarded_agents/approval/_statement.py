@@ -1,8 +1,11 @@
-"""What an approver signs, and how (Ed25519, RFC 8032)."""
+"""What people sign, and how (Ed25519, RFC 8032)."""
 
-from base64 import b64encode
-from datetime import UTC
-from typing import Final
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Final, overload
 
 import rfc8785
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,41 +13,125 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 from pydantic_core import PydanticSerializationError
 
+from guarded_agents.approval._identity import Proof
 from guarded_agents.errors import ConfigurationError, ProofError
-from guarded_agents.records import SignedVote, Vote
+from guarded_agents.records import (
+    Resolution,
+    Review,
+    Scheme,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
+    Vote,
+)
+
+Statement = Vote | Review | Resolution
+SignedStatement = SignedVote | SignedReview | SignedResolution
 
 NAMESPACE: Final = "guarded-agents"
 """The namespace that an allowed_signers line may be limited to (ssh-keygen(1), ALLOWED SIGNERS)."""
 
-_PREFIX: Final = b"guarded-agents vote v1\n"  # keeps a vote from passing for anything else that is signed
+_PREFIXES: Final[Mapping[type[Statement], bytes]] = MappingProxyType(
+    {  # keeps one kind of statement from passing for another, or for anything else that is signed
+        Vote: b"guarded-agents vote v1\n",
+        Review: b"guarded-agents review v1\n",
+        Resolution: b"guarded-agents resolution v1\n",
+    }
+)
 _OPENSSH: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
-def statement(vote: Vote) -> bytes:
-    """Return the bytes that a vote's signature is over: a prefix line, then every field (RFC 8785).
+def statement(of: Statement) -> bytes:
+    """Return the bytes that a signature is over: a prefix line, then every field (RFC 8785).
 
-    The time is spelt in UTC with microseconds. Raises ProofError for a time without a zone or beyond the
+    Times are spelt in UTC with microseconds. Raises ProofError for a time without a zone or beyond the
     years 1 to 9999 in UTC, and for text that JSON cannot spell.
     """
-    if vote.at.utcoffset() is None:
-        raise _unspeakable(vote, "a time with a zone", "one without")
+    moments = {name: value for name, value in of if isinstance(value, datetime)}
+    if any(moment.utcoffset() is None for moment in moments.values()):
+        raise _unspeakable(of, "a time with a zone", "one without")
     try:
-        fields = vote.model_dump(mode="json")
-        fields["at"] = vote.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        return _PREFIX + rfc8785.dumps(fields)
+        fields = of.model_dump(mode="json") | {name: _spelt(moment) for name, moment in moments.items()}
+        return _PREFIXES[type(of)] + rfc8785.dumps(fields)
     except OverflowError:
-        raise _unspeakable(vote, "a time of the years 1 to 9999 in UTC", "another") from None
+        raise _unspeakable(of, "a time of the years 1 to 9999 in UTC", "another") from None
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, PydanticSerializationError):
-        raise _unspeakable(vote, "text without lone surrogates", "one") from None
+        raise _unspeakable(of, "text without lone surrogates, and numbers below 2^53", "another") from None
 
 
-def _unspeakable(vote: Vote, expected: str, got: str) -> ProofError:
-    return ProofError(f"vote on {vote.request}", expected=expected, got=got, action="sign it again")
+def _spelt(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def sign(vote: Vote, private_key: Ed25519PrivateKey) -> SignedVote:
-    """Return *vote* with its signature."""
-    return SignedVote(vote=vote, signature=b64encode(private_key.sign(statement(vote))).decode())
+def subject_of(of: Statement) -> str:
+    """Return what errors call the statement."""
+    if isinstance(of, Vote):
+        return f"vote on {of.request}"
+    return f"review of {of.request}" if isinstance(of, Review) else f"resolution of {of.call}"
+
+
+def _unspeakable(of: Statement, expected: str, got: str) -> ProofError:
+    return ProofError(subject_of(of), expected=expected, got=got, action="sign it again")
+
+
+def commitment(of: Statement) -> str:
+    """Return what the nonce of an ID token has to be that proves *of*: SHA-256 of the statement.
+
+    43 characters: base64url without padding (RFC 4648 section 5). Raises ProofError as `statement`.
+    """
+    return urlsafe_b64encode(sha256(statement(of)).digest()).decode().rstrip("=")
+
+
+def proof_of(signed: SignedStatement) -> Proof:
+    """Return what an Authenticator is asked about *signed*. Raises ProofError as `statement`."""
+    of = _statement_of(signed)
+    return Proof(_author(of), statement(of), of.at, signed.scheme, signed.signature)
+
+
+def second_of(signed: SignedStatement) -> Proof | None:
+    """Return what an Authenticator is asked about the second signature, None where there is none.
+
+    The second is by a registered key, however the first was proven. Whether the two credentials differ
+    is the caller's to check.
+    """
+    if signed.second is None:
+        return None
+    return proof_of(signed)._replace(scheme=Scheme.ED25519, signature=signed.second)
+
+
+def _statement_of(signed: SignedStatement) -> Statement:
+    if isinstance(signed, SignedVote):
+        return signed.vote
+    return signed.review if isinstance(signed, SignedReview) else signed.resolution
+
+
+def _author(of: Statement) -> str:
+    if isinstance(of, Vote):
+        return of.approver
+    return of.reviewer if isinstance(of, Review) else of.resolver
+
+
+@overload
+def sign(of: Vote, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None) -> SignedVote: ...
+@overload
+def sign(of: Review, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None) -> SignedReview: ...
+@overload
+def sign(
+    of: Resolution, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None
+) -> SignedResolution: ...
+def sign(of: Statement, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None) -> SignedStatement:
+    """Return *of* with its signature, and with that of a *second* key of the same person. Raises as `statement`."""
+    signature = _signature(of, private_key)
+    other = None if second is None else _signature(of, second)
+    if isinstance(of, Vote):
+        return SignedVote(vote=of, signature=signature, second=other)
+    if isinstance(of, Review):
+        return SignedReview(review=of, signature=signature, second=other)
+    return SignedResolution(resolution=of, signature=signature, second=other)
+
+
+def _signature(of: Statement, private_key: Ed25519PrivateKey) -> str:
+    return b64encode(private_key.sign(statement(of))).decode()
 
 
 def load_private_key(text: bytes, *, password: bytes | None = None) -> Ed25519PrivateKey:

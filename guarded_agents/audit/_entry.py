@@ -27,9 +27,12 @@ class Kind(StrEnum):
     DECISION = "decision"
     INTENT = "intent"
     LABEL_RAISED = "label_raised"  # a thread was exposed to something stricter
+    NOTICE = "notice"  # one was given up: nobody was told
     OUTCOME = "outcome"
     POLICY_LOADED = "policy_loaded"
     REFUSAL = "refusal"  # a claim row was closed and the model told so
+    RESOLUTION = "resolution"  # a person settled a call in doubt
+    REVIEW = "review"  # a person looked at a broken glass
     TOOL_QUARANTINED = "tool_quarantined"
     TOOL_RESTORED = "tool_restored"  # it matches its reviewed definition again
     VOTE = "vote"

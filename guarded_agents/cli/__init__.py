@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
-from guarded_agents.cli import _approvals, _audit, _demo, _policy, _tools
+from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _worker
 from guarded_agents.cli._text import printable
 from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
 
@@ -31,6 +31,8 @@ app.add_typer(_approvals.app)
 app.add_typer(_audit.app)
 app.add_typer(_policy.app)
 app.add_typer(_tools.app)
+app.command(name="worker")(_worker.worker)
+app.command(name="doctor")(_doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the form of a callback of typer

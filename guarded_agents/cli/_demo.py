@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from guarded_agents.cli import _shown
-from guarded_agents.cli._approvals import print_closing
+from guarded_agents.cli._closing import print_closing
 from guarded_agents.cli._graph import application
+from guarded_agents.cli._looking import view_of
+from guarded_agents.cli._opened import opened
+from guarded_agents.cli._options import Approver, AsJson, Deployment
+from guarded_agents.cli._prove import proof_of
 from guarded_agents.cli._report import report, waiting
-from guarded_agents.cli._store import AsJson, opened, standing_request
 from guarded_agents.cli._text import printable
-from guarded_agents.cli._vote import Ballot, Deployment, answer_all, last_words, vote
+from guarded_agents.cli._vote import Ballot, answer_all, last_words, vote
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import Answer, Principal
 
@@ -65,7 +68,8 @@ def demo(answer: _Choice = None, model: _Model = None, folder: _Folder = None, *
         if choice is Choice.LEAVE:
             break
         _say(f"{run.approvers[0]} signs: {choice.value} {waits[0]}; the thread goes on")
-        said = asyncio.run(vote(Deployment(run.store), waits[0], _ballot(run, choice), graph=GRAPH)).said
+        settled = asyncio.run(vote(Deployment(run.store), waits[0], _ballot(run, choice), graph=GRAPH))
+        said = None if settled is None else settled.said
     from graphs.refund_desk.run import effects
 
     found = report(run.store, THREAD, effects=effects(run.folder), now=datetime.now(UTC))
@@ -152,9 +156,9 @@ def _ask(run: "Run", request_id: str, *, as_json: bool) -> Choice:
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Choice.LEAVE
     with opened(run.store) as store:
-        standing, votes = standing_request(store, request_id), store.votes(request_id)
+        view = view_of(store, request_id, Deployment(run.store))
     _say("")
-    _say(_shown.as_text(standing, votes, now=datetime.now(UTC)))
+    _say(_shown.as_text(view, now=datetime.now(UTC)))
     _say("")
     try:
         while True:
@@ -171,7 +175,7 @@ def _ask(run: "Run", request_id: str, *, as_json: bool) -> Choice:
 
 def _ballot(run: "Run", choice: Choice) -> Ballot:
     approver = run.approvers[0]
-    return Ballot(Answer(choice.value), approver, run.key(approver))
+    return Ballot(Answer(choice.value), approver, proof_of(Approver(approver, run.key(approver))))
 
 
 def _how_to_answer(run: "Run", request_id: str, model: str | None) -> str:

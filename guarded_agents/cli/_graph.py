@@ -40,17 +40,18 @@ def load_name(name: str, *, option: str) -> object:
 
 
 @asynccontextmanager
-async def application(name: str, *, thread: str, store: Path) -> AsyncIterator["AnyGraph"]:
+async def application(name: str, *, thread: str | None, store: Path) -> AsyncIterator["AnyGraph"]:
     """Open the graph that ``module:factory`` names.
 
     The factory has the shape of those in ``langgraph.json``: called with a config whose ``configurable`` holds
-    ``thread_id`` and ``guard_store`` (the store's path), it returns a compiled graph, or a context manager or
-    awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError.
+    ``thread_id`` (absent where it is for all threads) and ``guard_store`` (the store's path), it returns a compiled
+    graph, or a context manager or awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError.
     """
     factory = load_name(name, option="--graph")
     if not callable(factory):
         raise _unusable(name, type(factory).__name__)
-    made: object = factory({"configurable": {"thread_id": thread, "guard_store": str(store)}})
+    of_thread = {} if thread is None else {"thread_id": thread}
+    made: object = factory({"configurable": {**of_thread, "guard_store": str(store)}})
     if isinstance(made, AbstractAsyncContextManager):
         async with made as graph:
             yield _checked(graph, name)

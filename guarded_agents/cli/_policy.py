@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from guarded_agents.binding import canonical, parse
 from guarded_agents.errors import BindingError, ConfigurationError, GuardError
-from guarded_agents.policy import Policy, explain, load_policy
+from guarded_agents.policy import Policy, explain, load_policy, seldom_meant
 from guarded_agents.records import AccessRequest, Labels, Principal, ToolRef
 
 app: Final = typer.Typer(
@@ -26,8 +26,7 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def check(path: _PolicyPath, *, as_json: _AsJson = False) -> None:
     """Load FILE as the guard would. Exit status 0 where it can be used, 2 where not."""
     policy = _loaded(path)
-    now = datetime.now(UTC)
-    notes = _notes(policy, now=now)
+    notes = seldom_meant(policy, now=datetime.now(UTC))
     summary = {
         "source": policy.source,
         "digest": policy.digest,
@@ -100,24 +99,6 @@ def _loaded(path: Path) -> Policy:
 def _fail(error: GuardError) -> typer.Exit:
     typer.echo(f"error: {error}", err=True)
     return typer.Exit(_USAGE_EXIT)
-
-
-def _notes(policy: Policy, *, now: datetime) -> list[str]:
-    """Return what is no error and yet seldom meant."""
-    granted = {scope for entry in policy.principals.values() for scope in entry.scopes}
-    notes = [
-        f"tool {key}: no principal has its scope {entry.scope}, so nobody can call it"
-        for key, entry in policy.tools.items()
-        if entry.scope not in granted
-    ]
-    notes += [
-        f"exception {exception.id}: it ended at {exception.until.isoformat()} and has no effect"
-        for exception in policy.exceptions
-        if not exception.is_live(now=now)
-    ]
-    if policy.signers is None and any(entry.approval is not None for entry in policy.tools.values()):
-        notes.append("signers: no file of approvers' keys is named, so no approval can be given")
-    return notes
 
 
 def _scopes(policy: Policy, principal: str, scopes: str | None) -> tuple[str, ...]:

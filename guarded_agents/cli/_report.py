@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from guarded_agents.approval import doubt_id
 from guarded_agents.audit import Kind, Verification, verify
 from guarded_agents.catalog import visible
-from guarded_agents.cli._store import opened
+from guarded_agents.cli._opened import opened
+from guarded_agents.cli._text import utc
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestStatus, StandingRequest
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
+_PAGE: Final = 1_000
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
 _ENDED: Final = {Reason.WITHDRAWN: "withdrawn", Reason.SUPERSEDED: "superseded"}
@@ -43,7 +46,7 @@ class Report:
     calls: tuple[Call, ...]
     effects: object
     audit: Verification
-    waiting: tuple[str, ...]  # the ids of the requests that still wait, by decide-by
+    waiting: tuple[str, ...]  # the ids of the requests that still wait, the most urgent one first
     doubts: tuple[str, ...]  # of the whole store
 
     def as_json(self) -> dict[str, object]:
@@ -64,11 +67,11 @@ def report(store: Path, thread: str, *, effects: object, now: datetime) -> Repor
 
 
 def waiting(store: "Store", thread: str) -> tuple[str, ...]:
-    """Return the ids of the requests of *thread* that are pending, by decide-by."""
+    """Return the ids of the requests of *thread* that are pending, the most urgent one first."""
     found, after = [], None
-    while page := store.requests(status=RequestStatus.PENDING, after=after):
-        found += [standing.request.id for standing in page if standing.request.thread == thread]
-        after = page[-1].request.id
+    while page := store.requests(status=RequestStatus.PENDING, limit=_PAGE, after=after):
+        found += [request.id for request in page if request.thread == thread]
+        after = page[-1].id
     return tuple(found)
 
 
@@ -81,7 +84,19 @@ def _doubt(store: "Store", claim: Claim) -> str:
     key, proposal = claim.key, store.proposal(claim.key)
     tool = "a call" if proposal is None else visible(proposal.tool)
     place = f"thread {visible(key.thread)}, turn {key.turn}"
-    return f"{tool} ({place}): nobody knows whether it happened; look at its server"
+    return (
+        f"{doubt_id(key)} {tool} ({place}): nobody knows whether it happened; look at its server,"
+        " then `approvals resolve`"
+    )
+
+
+def reviews(store: "Store", *, now: datetime) -> tuple[str, ...]:
+    """Return a line for each request that was approved by breaking the glass, and that nobody has reviewed yet."""
+    return tuple(
+        f"{glass.request} approved alone by {visible(glass.approver)}: review"
+        f" {'OVERDUE since' if glass.is_overdue(now=now) else 'due by'} {utc(glass.review_due)}, `approvals review`"
+        for glass in store.broken_glass()
+    )
 
 
 def _calls(store: "Store", thread: str) -> Iterator[Call]:
@@ -139,4 +154,4 @@ def _outcome(
     return ended or "unknown", ""
 
 
-__all__ = ["Call", "Report", "doubts", "report", "waiting"]
+__all__ = ["Call", "Report", "doubts", "report", "reviews", "waiting"]

@@ -1,19 +1,32 @@
 """Tables for a terminal of 80 columns or more, with or without colour."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from guarded_agents.catalog import visible
+from guarded_agents.cli._listed import Line, left
 from guarded_agents.cli._report import Call, Report
 from guarded_agents.cli._text import brief, brief_json
-from guarded_agents.records import StandingRequest
+from guarded_agents.records import RequestStatus
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _COLUMNS: Final = ("tool", "decision", "rule", "approver", "outcome")
 _FOLDED_CHARS: Final = 16  # a column is never made narrower than this to fit
-_STYLES: Final = {"permit": "green", "deny": "red", "executed": "green", "refused": "red", "waiting": "yellow"}
+_NAMES: Final = range(2, 5)  # the columns of requests that may be folded: an id is there to be copied
+_NAME_CHARS: Final = 8
+_ESCALATES: Final = 7  # its column
+_STYLES: Final = {
+    "permit": "green",
+    "deny": "red",
+    "executed": "green",
+    "refused": "red",
+    "waiting": "yellow",
+    "high": "red",
+}
 
 
 def print_report(report: Report) -> None:
@@ -29,23 +42,28 @@ def print_report(report: Report) -> None:
         console.print(f"    entry {sequence}: {what}")
 
 
-def print_requests(found: Sequence[StandingRequest]) -> None:
-    """Print one line a request."""
-    console = _console()
-    rows = [("ID", "TOOL", "ASKED BY", "HELD BY", "STATUS", "UNTIL (UTC)")]
-    for standing in found:
-        request = standing.request
+def print_requests(lines: Sequence[Line], *, with_status: bool, now: datetime) -> None:
+    """Print a line for each question, with the time left at *now* (UTC) to answer, and until a backup joins."""
+    rows = [("RISK", "ID", "TOOL", "ASKED BY", "GROUP", "VOTES", "LEFT", "ESCALATES", "STATUS")]
+    for request, number in lines:
+        is_open = request.status is RequestStatus.PENDING
         rows.append(
             (
+                request.risk.value,
                 request.id,
-                visible(f"{request.server}/{request.tool}"),
-                visible(request.requester.id),
-                visible(request.approval_rule),
-                standing.status.value,
-                f"{request.decide_by:%Y-%m-%d %H:%M}",
+                visible(request.tool) + (f" x{number:,}" if number > 1 else ""),
+                visible(request.principal),
+                visible(request.group),
+                f"{request.votes}/{request.quorum}",
+                left(request.decide_by, now=now) if is_open else "-",
+                left(request.escalate_at, now=now, then="escalated") if is_open else "-",
+                request.status.value,
             )
         )
-    _print_rows(console, rows)
+    said = [with_status or name != "STATUS" for name in rows[0]]
+    if all(row[_ESCALATES] == "-" for row in rows[1:]):
+        said[_ESCALATES] = False
+    _print_rows(_console(), [tuple(compress(row, said)) for row in rows], folded=_NAMES)
 
 
 def _console() -> "Console":
@@ -82,12 +100,17 @@ def _print_effects(console: "Console", effects: object) -> None:
     console.print()
 
 
-def _print_rows(console: "Console", rows: Sequence[tuple[str, ...]], below: Sequence[str] = ()) -> None:
-    """Print *rows*, the first of which is the heading, each with what stands *below* it over the whole width."""
+def _print_rows(
+    console: "Console", rows: Sequence[tuple[str, ...]], below: Sequence[str] = (), *, folded: range | None = None
+) -> None:
+    """Print *rows*, the first of which is the heading, each with what stands *below* it over the whole width.
+
+    Where they do not fit, the columns *folded* give way, by default all that are wide.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    widths = _widths(rows, console.width)
+    widths = _widths(rows, console.width, folded)
     for number, row in enumerate(rows):
         table = Table.grid(padding=(0, 1))
         for width in widths:
@@ -102,17 +125,26 @@ def _print_rows(console: "Console", rows: Sequence[tuple[str, ...]], below: Sequ
             console.print()
 
 
-def _widths(rows: Sequence[tuple[str, ...]], available: int) -> list[int]:
+def _widths(rows: Sequence[tuple[str, ...]], available: int, folded: range | None) -> list[int]:
     """Return the width of each column; the widest give way until all fit."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    while sum(widths) + len(widths) > available and max(widths) > _FOLDED_CHARS:
-        widths[widths.index(max(widths))] -= 1
+    from rich.cells import cell_len  # a wide character takes two columns
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    least = _FOLDED_CHARS if folded is None else _NAME_CHARS
+    giving = range(len(widths)) if folded is None else folded
+    while sum(widths) + len(widths) > available:
+        widest = max(giving, key=widths.__getitem__)
+        if widths[widest] <= least:
+            break
+        widths[widest] -= 1
     return widths
 
 
 def _folded(cell: str, width: int) -> str:
-    """Return *cell*, which does not fit, folded after the colon of a rule's id where it has one."""
-    return cell if len(cell) <= width else cell.replace(":", ":\n", 1)
+    """Return *cell*, where it does not fit folded after the colon of a rule's id or the slash of a tool."""
+    if len(cell) <= width:
+        return cell
+    return cell.replace(":", ":\n", 1) if ":" in cell else cell.replace("/", "/\n", 1)
 
 
 def _print_indented(console: "Console", lines: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from guarded_agents.catalog import visible, visible_json
+from guarded_agents.cli._folded import folded
 
 _MAX_CHARS: Final = 150  # of one value in a table
 
@@ -16,12 +17,15 @@ def printable(text: str) -> str:
     return visible_json(text)
 
 
-def pretty(canonical: str) -> str:
-    r"""Return canonical JSON indented, with invisible characters as ``\uXXXX``; as it stands where it is no JSON."""
+def pretty(canonical: str, *, is_full: bool = False) -> str:
+    r"""Return canonical JSON indented, with invisible characters as ``\uXXXX``; as it stands where it is no JSON.
+
+    What is long is folded, unless *is_full*.
+    """
     if not canonical:
         return "(erased)"
     try:
-        return visible_json(orjson.dumps(orjson.loads(canonical), option=orjson.OPT_INDENT_2).decode())
+        return folded(orjson.loads(canonical), is_full=is_full)
     except orjson.JSONDecodeError:
         return visible(canonical)
 
@@ -57,9 +61,25 @@ def indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
+def duration(seconds: float) -> str:
+    """Return *seconds* in words, of two units at most: ``45 s``, ``12 min``, ``3 h 58 min``, ``2 d 4 h``."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
+    if days:
+        return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"
+
+
+def clock(moment: datetime, *, now: datetime) -> str:
+    """Return *moment* (UTC) as a clock shows it, and how far it is from *now*."""
+    left = (moment - now).total_seconds()
+    return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else f'{duration(-left)} ago'})"
+
+
 def utc(moment: datetime) -> str:
     """Return *moment* (UTC) to the second, as RFC 3339 spells it."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-__all__ = ["brief", "brief_json", "cut", "indented", "pretty", "printable", "utc"]
+__all__ = ["brief", "brief_json", "clock", "cut", "duration", "indented", "pretty", "printable", "utc"]

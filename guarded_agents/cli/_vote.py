@@ -1,20 +1,25 @@
 """Sign an answer, record it, and wake the thread that waits for it."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from guarded_agents.cli._graph import application
+from guarded_agents.cli._opened import standing_request, voting_guard
+from guarded_agents.cli._options import Deployment
+from guarded_agents.cli._prove import Proof
 from guarded_agents.cli._report import waiting
-from guarded_agents.cli._store import require_store, standing_request
-from guarded_agents.errors import ConfigurationError, RequestClosedError, StoreError, UnknownRequestError
-from guarded_agents.keys import RootKey, read_key_file
-from guarded_agents.records import Answer, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.errors import (
+    ApprovalError,
+    DirectoryError,
+    GuardError,
+    RequestClosedError,
+    StoreError,
+    UnknownRequestError,
+)
+from guarded_agents.records import Answer, RequestStatus, StandingRequest
 
 if TYPE_CHECKING:
     from guarded_agents import Guard
@@ -22,29 +27,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """The files of a guard. A file that is None lies beside the store, under its usual name."""
-
-    store: Path
-    policy: Path | None = None
-    lockfile: Path | None = None
-    root_key: Path | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Return the folder of the store."""
-        return self.store.resolve().parent
-
-
-@dataclass(frozen=True, slots=True)
 class Ballot:
-    """What an approver answers, before it is signed."""
+    """What an approver answers, and what proves it is them."""
 
     answer: Answer
     approver: str
-    key: Path  # their private key
+    proof: Proof
     arguments: dict[str, object] | None = None
     text: str | None = None
+    delegate: str | None = None
 
 
 class Settled(NamedTuple):
@@ -52,46 +43,64 @@ class Settled(NamedTuple):
 
     standing: StandingRequest
     said: str | None = None
+    approvals: int = 0  # how many have approved it
 
 
-@asynccontextmanager
-async def voting_guard(deployment: Deployment) -> AsyncIterator["Guard"]:
-    """Open a guard that judges and votes and starts no server. Raises ConfigurationError and StoreError."""
-    from guarded_agents import Guard
-    from guarded_agents.catalog import load_lockfile
-    from guarded_agents.transport import ReviewedTransport
-
-    require_store(deployment.store)
-    root_key = deployment.root_key or deployment.store.with_name(f"{deployment.store.name}.key")
-    RootKey.load(root_key, create=False)  # a key made here would fit no request
-    lockfile = deployment.lockfile or deployment.folder / "tools.lock"
-    reviewed = load_lockfile(_read(lockfile), source=str(lockfile))
-    async with Guard.open(
-        deployment.policy or deployment.folder / "policy.yaml",
-        lockfile=lockfile,
-        store=deployment.store,
-        transport=ReviewedTransport(reviewed),
-        root_key=root_key,
-    ) as guard:
-        yield guard
-
-
-async def vote(deployment: Deployment, request_id: str, ballot: Ballot, *, graph: str | None) -> Settled:
+async def vote(deployment: Deployment, request_id: str, ballot: Ballot, *, graph: str | None) -> Settled | None:
     """Record the ballot and, with *graph* (``module:factory``), let the thread go on; return what now stands.
 
-    Whatever is wrong is raised before the vote is recorded: ConfigurationError, StoreError, ApprovalError.
+    None where the statement was kept and nothing was sent. Whatever is wrong is raised before the vote is recorded:
+    ConfigurationError, StoreError, ApprovalError.
     """
-    private_key = _private_key(ballot)
     async with voting_guard(deployment) as guard:
-        _require_pending(guard, request_id)
-        signed = _signed(guard, request_id, ballot, private_key)
-        if graph is None:
-            return Settled(await guard.vote(signed))
-        thread = standing_request(guard.store, request_id).request.thread
-        with _told(graph):
-            async with application(graph, thread=thread, store=deployment.store) as agent:
-                standing = await guard.resume(agent, signed)
-                return Settled(standing, await last_words(agent, thread))
+        return await cast(deployment, guard, request_id, ballot, graph=graph)
+
+
+async def vote_all(
+    deployment: Deployment, request_ids: Sequence[str], ballot: Ballot, *, graph: str | None
+) -> tuple[list[Settled], list[GuardError]]:
+    """Record one vote for each request; return what stands of each, and why the others' votes do not count."""
+    settled: list[Settled] = []
+    failed: list[GuardError] = []
+    async with voting_guard(deployment) as guard:
+        for request_id in request_ids:
+            try:
+                found = await cast(deployment, guard, request_id, ballot, graph=graph)
+            except (ApprovalError, DirectoryError) as error:
+                failed.append(error)
+            else:
+                settled += [] if found is None else [found]
+    return settled, failed
+
+
+async def cast(
+    deployment: Deployment, guard: "Guard", request_id: str, ballot: Ballot, *, graph: str | None
+) -> Settled | None:
+    """Do as `vote`, with a guard that is open."""
+    _require_pending(guard, request_id)
+    prepared = guard.prepare(
+        request_id,
+        ballot.answer,
+        approver=ballot.approver,
+        arguments=ballot.arguments,
+        text=ballot.text,
+        delegate=ballot.delegate,
+    )
+    if ballot.proof.keep(prepared):
+        return None
+    signed = ballot.proof.of_vote(prepared)
+    if graph is None:
+        standing = await guard.vote(signed)
+        return Settled(standing, approvals=_approvals(guard, standing))
+    thread = standing_request(guard.store, request_id).request.thread
+    async with opened_graph(graph, deployment, thread=thread) as agent:
+        standing = await guard.resume(agent, signed)
+        return Settled(standing, await last_words(agent, thread), _approvals(guard, standing))
+
+
+def _approvals(guard: "Guard", standing: StandingRequest) -> int:
+    votes = guard.store.votes(standing.request.id)
+    return len({signed.vote.approver for signed in votes if signed.vote.answer is Answer.APPROVE})
 
 
 async def answer_all(
@@ -99,10 +108,10 @@ async def answer_all(
 ) -> tuple[str, ...]:
     """Answer whatever *thread* waits for, and what it then waits for, all alike; return the ids of the requests."""
     answered: list[str] = []
-    private_key = _private_key(ballot)
     async with voting_guard(deployment) as guard:
         while len(answered) < max_answers and (waits := waiting(guard.store, thread)):
-            await guard.resume(agent, _signed(guard, waits[0], ballot, private_key))
+            prepared = guard.prepare(waits[0], ballot.answer, approver=ballot.approver)
+            await guard.resume(agent, ballot.proof.of_vote(prepared))
             answered.append(waits[0])
     return tuple(answered)
 
@@ -119,44 +128,22 @@ def _require_pending(guard: "Guard", request_id: str) -> None:
         )
 
 
-def _private_key(ballot: Ballot) -> Ed25519PrivateKey:
-    """Return the approver's key, before anything is opened. Raises ConfigurationError that names the file."""
-    from guarded_agents import load_private_key
-
-    try:
-        return load_private_key(read_key_file(ballot.key))
-    except ConfigurationError as error:
-        if error.subject == str(ballot.key):
-            raise
-        raise ConfigurationError(str(ballot.key), expected=error.expected, got=error.got, action=error.action) from None
-
-
-def _signed(guard: "Guard", request_id: str, ballot: Ballot, private_key: Ed25519PrivateKey) -> SignedVote:
-    from guarded_agents import sign
-
-    prepared = guard.prepare(
-        request_id, ballot.answer, approver=ballot.approver, arguments=ballot.arguments, text=ballot.text
-    )
-    return sign(prepared, private_key)
-
-
 async def wake(deployment: Deployment, request_id: str, *, graph: str) -> Settled:
     """Let the thread of a request that was answered already go on; return the request. It casts no vote."""
     async with voting_guard(deployment) as guard:
         standing = standing_request(guard.store, request_id)
         thread = standing.request.thread
-        with _told(graph):
-            async with application(graph, thread=thread, store=deployment.store) as agent:
-                state = await agent.aget_state({"configurable": {"thread_id": thread}})
-                if not state.next:
-                    raise UnknownRequestError(
-                        f"approval {request_id}",
-                        expected="a thread that is not at its end",
-                        got="one that is, or none",
-                        action="look at it with `guarded-agents approvals show`, and check --graph",
-                    )
-                await guard.wake(agent, thread)
-                return Settled(standing, await last_words(agent, thread))
+        async with opened_graph(graph, deployment, thread=thread) as agent:
+            state = await agent.aget_state({"configurable": {"thread_id": thread}})
+            if not state.next:
+                raise UnknownRequestError(
+                    f"approval {request_id}",
+                    expected="a thread that is not at its end",
+                    got="one that is, or none",
+                    action="look at it with `guarded-agents approvals show`, and check --graph",
+                )
+            await guard.wake(agent, thread)
+            return Settled(standing, await last_words(agent, thread))
 
 
 async def last_words(agent: "AnyGraph", thread: str) -> str | None:
@@ -168,9 +155,16 @@ async def last_words(agent: "AnyGraph", thread: str) -> str | None:
     return messages[-1].text if not state.next and isinstance(messages[-1], AIMessage) else None
 
 
+@asynccontextmanager
+async def opened_graph(name: str, deployment: Deployment, *, thread: str | None = None) -> AsyncIterator["AnyGraph"]:
+    """Open the application's graph, and tell of its own database, with the checkpointer, as of every other one."""
+    with _told(name):
+        async with application(name, thread=thread, store=deployment.store) as agent:
+            yield agent
+
+
 @contextmanager
 def _told(graph: str) -> Iterator[None]:
-    """Tell of the application's own database, which the checkpointer is in, as of every other one."""
     try:
         yield
     except sqlite3.Error as error:
@@ -182,12 +176,4 @@ def _told(graph: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise ConfigurationError(str(path), expected="a lockfile", got=got, action="name one with --lockfile") from None
-
-
-__all__ = ["Ballot", "Deployment", "Settled", "answer_all", "last_words", "vote", "voting_guard", "wake"]
+__all__ = ["Ballot", "Settled", "answer_all", "cast", "last_words", "opened_graph", "vote", "vote_all", "wake"]

@@ -4,10 +4,12 @@ from guarded_agents.nodes._approval import Approval, approval_subgraph
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._execute import Endings
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
+from guarded_agents.nodes._people import People
 from guarded_agents.nodes._plan import Plans
 from guarded_agents.nodes._screen_input import InputState, ScreenInput
 from guarded_agents.nodes._services import CallTask, Services, checked
-from guarded_agents.nodes._votes import Votes
+from guarded_agents.nodes._statements import Statements
+from guarded_agents.nodes._votes import Votes, require_signed
 
 __all__ = [
     "Approval",
@@ -16,12 +18,15 @@ __all__ = [
     "Endings",
     "HomeLoop",
     "InputState",
+    "People",
     "Plans",
     "ScreenInput",
     "Services",
+    "Statements",
     "Votes",
     "approval_subgraph",
     "checked",
     "context_of",
     "dual",
+    "require_signed",
 ]

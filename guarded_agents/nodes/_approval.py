@@ -1,6 +1,8 @@
 """The approval subgraph: ``hold`` decides and records, ``ask`` waits, then ``execute`` or ``refuse`` (FACTS F32)."""
 
 from collections.abc import Awaitable, Generator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Literal, cast
 
 from langchain_core.messages.tool import ToolCall
@@ -14,18 +16,23 @@ from pydantic import JsonValue
 
 from guarded_agents.approval import ResumeAnswer, changed_payload, interrupt_payload, is_intact, open_request
 from guarded_agents.binding import parse
-from guarded_agents.errors import ApprovalError, BindingError, GuardError, StoreError
+from guarded_agents.catalog import CatalogTool
+from guarded_agents.errors import ApprovalError, BindingError, DirectoryError, GuardError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._told import refusal
 from guarded_agents.nodes._votes import Votes
-from guarded_agents.records import AccessRequest, ApprovalRequest, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import AccessRequest, ApprovalRequest, Outcome, Reason, RequestStatus, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import Told
 
 Next = Literal["ask", "execute", "refuse"]
 Steps = Generator[Awaitable[StandingRequest], StandingRequest, Command[Next]]
+_NOT_ASKED: Final = frozenset(
+    {Reason.COALESCED, Reason.ALREADY_REJECTED, Reason.QUEUE_FULL, Reason.DIRECTORY_UNAVAILABLE}
+)
 HOW: Final = "sign the vote over `digest`, then guard.resume or `guarded-agents approvals`"
 
 
@@ -45,20 +52,50 @@ class Approval:
         standing = self._endings.derive(task, config, context)
         if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
             return Command(goto="refuse")
-        tool, decision, facts = standing.judgement.tool, standing.judgement.decision, standing.facts
+        tool, decision = standing.judgement.tool, standing.judgement.decision
         if tool is None or decision.approval is None:
             return Command(goto="execute")
-        services = self._services
-        access = AccessRequest(facts.requester, facts.tenant, tool.ref, standing.call.arguments, facts.labels)
+        if standing.request is not None:
+            return Command(goto="ask")  # it was written before: a replay, or a task that somebody made up
         try:
-            now = services.now()
-            request = open_request(standing.call, access, decision, key=services.request_key, now=now)
-            note = _notes.held(standing.call, facts, decision, request)
-            held = await services.store.hold(request, note, now=now)
+            held = await self._held(standing, tool, decision.approval.group)
+        except DirectoryError:
+            held = Told(Reason.DIRECTORY_UNAVAILABLE)
         except (ApprovalError, StoreError):  # too few could answer it, or it cannot be recorded
             return Command(goto="refuse")
+        if isinstance(held, Told) and held.reason in _NOT_ASKED:
+            retry_at = None if held.reason is Reason.COALESCED else held.retry_at
+            return await self._closed(standing, refusal(held.reason, retry_at=retry_at))
         settled = isinstance(held, Told) and not held.waiting  # an edit may wait on in its place: `ask` follows it
         return Command(goto="execute" if settled else "ask")
+
+    async def _held(self, standing: Standing, tool: CatalogTool, group: str) -> StandingRequest | Told:
+        """Write the request; who may answer it the directory says.
+
+        Raises ApprovalError, DirectoryError and StoreError.
+        """
+        services, call, facts, decision = self._services, standing.call, standing.facts, standing.judgement.decision
+        members = await services.people.members(group)
+        now = services.now()
+        access = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
+        request = open_request(call, access, decision, members=members, key=services.request_key, now=now)
+        note = _notes.held(call, facts, decision, request)
+        return await services.store.hold(request, note, limits=services.queue(group), now=now)
+
+    async def _closed(self, standing: Standing, outcome: Outcome) -> Command[Next]:
+        """Close a call that nobody is asked about, before the model is told so: `refuse` tells what is closed here."""
+        services, decision, tool = self._services, standing.judgement.decision, standing.judgement.tool
+        note = _notes.decided(
+            standing.call,
+            standing.facts,
+            replace(decision, reason=outcome.reason),
+            definition="" if tool is None else tool.ref.definition,
+        )
+        with suppress(StoreError):  # `refuse` tries again, and tells what it then finds
+            await services.store.refuse(
+                standing.call.key, reason=outcome.reason, outcome=outcome, note=note, now=services.now()
+            )
+        return Command(goto="refuse")
 
     async def ask(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Command[Next]:
         """Wait while the store says pending; see `_waiting`."""
@@ -118,7 +155,7 @@ class Approval:
             try:
                 yield self._votes.cast(answer.signed())
                 how = HOW
-            except (ApprovalError, BindingError, StoreError) as error:
+            except (ApprovalError, BindingError, DirectoryError, StoreError) as error:
                 # Not its subject: that quotes the answer, which anybody may have given, and an approver reads this.
                 how = f"{HOW}; the last answer did not count: expected {error.expected}, got {error.got}"
 

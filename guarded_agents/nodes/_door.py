@@ -11,8 +11,9 @@ from typing import Final
 
 from opentelemetry.trace import Span
 
-from guarded_agents.errors import NotSentError, StoreError, TransportError
+from guarded_agents.errors import DirectoryError, NotSentError, StoreError, TransportError
 from guarded_agents.nodes import _notes
+from guarded_agents.nodes._people import NO_ELECTORATE
 from guarded_agents.nodes._services import Services, requester_of
 from guarded_agents.nodes._told import WAITING, in_doubt, refusal, told_of
 from guarded_agents.records import (
@@ -23,6 +24,7 @@ from guarded_agents.records import (
     Outcome,
     Permit,
     Reason,
+    RequestStatus,
     ThreadFacts,
     ToolEffect,
 )
@@ -100,6 +102,8 @@ class Door:
         try:
             told = await self._admit(permit)
             admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)
+        except DirectoryError:
+            return await self._undecidable(permit)
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         if isinstance(admitted, Outcome):
@@ -111,7 +115,10 @@ class Door:
 
     async def _admit(self, permit: Permit) -> Admission | Told:
         call, services = permit.call, self._services
-        now = services.now()
+        electorate = NO_ELECTORATE
+        if permit.request is not None:
+            electorate = await services.people.proven(permit.request, now=services.now())
+        now = services.now()  # after the directory has answered: execute-by may have passed meanwhile
         request = None if permit.request is None else permit.request.id
         decided = self._decided(permit)
         return await services.store.admit(
@@ -119,7 +126,7 @@ class Door:
             owner=services.owner,
             lease_until=now + services.lease,
             request=request,
-            eligible=frozenset() if permit.request is None else services.proven(permit.request, now=now),
+            electorate=electorate,
             limits=permit.decision.limits,
             notes=(
                 decided,
@@ -128,6 +135,25 @@ class Door:
             refusal=decided,
             now=now,
         )
+
+    async def _undecidable(self, permit: Permit) -> Outcome:
+        """Close a call of which it cannot be told who agreed: doubt is a deny (I6). The model may ask again later.
+
+        Closed it is before the model is told (8b.2); one that still waits for people is not (8b.3).
+        """
+        services, outcome = self._services, refusal(Reason.DIRECTORY_UNAVAILABLE)
+        kind, fields = self._decided(permit)
+        note = AuditNote(kind, {**fields, "reason": outcome.reason.value})
+        try:
+            standing = services.store.request_of(permit.call.key)
+            if standing is not None and standing.status is RequestStatus.PENDING:
+                return WAITING
+            claim = await services.store.refuse(
+                permit.call.key, reason=outcome.reason, outcome=outcome, note=note, now=services.now()
+            )
+        except StoreError:
+            return refusal(Reason.STORE_UNAVAILABLE)
+        return outcome if claim.reason is Reason.NOT_PROPOSED else told_of(claim)
 
     async def _settled_by_others(self, permit: Permit, told: Told) -> Outcome | Admission:
         """Return what stands in place of an admission; wait where another owner is about to settle."""

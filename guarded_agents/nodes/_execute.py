@@ -9,7 +9,7 @@ from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
-from guarded_agents.nodes._told import GuardUpdate, refusal, settled, told_of, tool_message
+from guarded_agents.nodes._told import GuardUpdate, answered, refusal, settled, told_of, tool_message
 from guarded_agents.records import (
     AuditHead,
     BoundCall,
@@ -178,7 +178,7 @@ def _why(task: CallTask, standing: Standing) -> Outcome:
     request = standing.request
     if request is not None and (reason := _BY_STATUS.get(request.status)) is not None:
         if reason is Reason.ANSWERED:
-            return Outcome(refusal(Reason.REJECTED).status, _answered(request), is_error=False, reason=reason)
+            return answered(request.text or "")
         told = refusal(reason)
         if reason is Reason.REJECTED and request.text:
             return replace(told, content=f"{told.content} The approver's reason: {request.text}")
@@ -194,7 +194,3 @@ def _is_unparsed(task: CallTask) -> bool:
 def unavailable() -> StoreError:
     """Return the error of a store that did not answer, where `derive` has already told so."""
     return StoreError("store", expected="an answer", got="none", action="wake the thread again later")
-
-
-def _answered(request: StandingRequest) -> str:
-    return f"The call was not carried out. An approver answers instead: {request.text}"

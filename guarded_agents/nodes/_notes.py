@@ -1,15 +1,23 @@
 """The audit entries of a call. Digests are keyed; arguments never stand in an entry (DESIGN I10)."""
 
+from collections.abc import Sequence
+from hashlib import sha256
+
 from pydantic import JsonValue
 
+from guarded_agents.approval import SignedStatement, Statement
 from guarded_agents.audit import Kind, place_of
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
     ApprovalRequest,
     BoundCall,
+    CallKey,
     Decision,
     Outcome,
     RequestStatus,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
     ThreadFacts,
 )
 from guarded_agents.stores import AuditNote
@@ -69,6 +77,68 @@ def held(call: BoundCall, facts: ThreadFacts, decision: Decision, request: Appro
             "status": RequestStatus.PENDING.value,
         },
     )
+
+
+def voted(signed: SignedVote, credentials: Sequence[str], *, group: str, successor: str | None) -> AuditNote:
+    """Return the entry of a verified vote; of what proves it the SHA-256, for an ID token is a credential (I10)."""
+    vote = signed.vote
+    return AuditNote(
+        Kind.VOTE,
+        {
+            "request": vote.request,
+            "digest": vote.digest,
+            "approver": vote.approver,
+            "group": group,
+            "answer": vote.answer.value,
+            "delegate": vote.delegate,
+            "successor": successor,
+        }
+        | _proven(signed, vote, credentials),
+    )
+
+
+def reviewed(signed: SignedReview, credentials: Sequence[str]) -> AuditNote:
+    """Return the entry of a verified review of a broken glass."""
+    review = signed.review
+    return AuditNote(
+        Kind.REVIEW,
+        {
+            "request": review.request,
+            "digest": review.digest,
+            "reviewer": review.reviewer,
+            "finding": review.finding.value,
+        }
+        | _proven(signed, review, credentials),
+    )
+
+
+def resolved(signed: SignedResolution, credentials: Sequence[str], *, key: CallKey, group: str) -> AuditNote:
+    """Return the entry of a call in doubt that a verified resolution settles."""
+    resolution = signed.resolution
+    return AuditNote(
+        Kind.RESOLUTION,
+        place_of(key)
+        | {
+            "doubt": resolution.call,
+            "attempt": resolution.attempt,
+            "verdict": resolution.verdict.value,
+            "resolver": resolution.resolver,
+            "group": group,
+            "looked_at": resolution.looked_at.isoformat(),
+        }
+        | _proven(signed, resolution, credentials),
+    )
+
+
+def _proven(signed: SignedStatement, of: Statement, credentials: Sequence[str]) -> dict[str, JsonValue]:
+    return {
+        "nonce": of.nonce,
+        "signed_at": of.at.isoformat(),
+        "scheme": signed.scheme.value,
+        "credentials": list(credentials),
+        "proof": sha256(signed.signature.encode()).hexdigest(),
+        "second": None if signed.second is None else sha256(signed.second.encode()).hexdigest(),
+    }
 
 
 def label_raised(facts: ThreadFacts) -> AuditNote:

@@ -11,11 +11,12 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import JsonValue
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
-from guarded_agents.approval import Signers, covers
+from guarded_agents.approval import covers
 from guarded_agents.binding import bind, keyed_digest, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
-from guarded_agents.errors import ProofError, StoreError
+from guarded_agents.errors import StoreError
 from guarded_agents.nodes._loop import HomeLoop
+from guarded_agents.nodes._people import People
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -27,6 +28,7 @@ from guarded_agents.records import (
     Labels,
     Permit,
     Principal,
+    QueueLimits,
     Reason,
     ThreadFacts,
     ToolRef,
@@ -71,8 +73,9 @@ class Services:
     store: Store
     transport: ToolTransport
     telemetry: Telemetry
-    signers: Signers
-    members: Callable[[str], frozenset[str]]  # who may answer for an approver group now
+    people: People  # who may answer, and whether it is them
+    queue: Callable[[str], QueueLimits]  # how much may wait for an approver group
+    operators: str | None  # the group that looks after calls in doubt which nobody was asked about
     observe: Callable[[str], Awaitable[None]]  # look again at what a server offers
     recover: Callable[[str], Awaitable[None]]  # the same, but not more often than every 30 s
     home: HomeLoop
@@ -142,22 +145,6 @@ class Services:
     def still_covers(self, permit: Permit) -> bool:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
-
-    def proven(self, request: ApprovalRequest, *, now: datetime) -> frozenset[str]:
-        """Return those who may answer *request* now and whose stored votes bear their signatures.
-
-        Whoever can write the store could put a vote there; nobody can sign one for an approver. Raises StoreError.
-        """
-        members, signed_by, doubtful = self.members(request.group), set(), set()
-        parents = () if request.parent is None else self.store.votes(request.parent)
-        for signed in (*self.store.votes(request.id), *parents):
-            try:
-                self.signers.verify(signed, now=now)
-            except ProofError:
-                doubtful.add(signed.vote.approver)
-            else:
-                signed_by.add(signed.vote.approver)
-        return members & frozenset(signed_by - doubtful)
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

@@ -1,6 +1,7 @@
 """What the model is told, and what a task writes to the state."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from langchain_core.messages import ToolMessage
@@ -37,8 +38,16 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.EXPIRED: "Nobody approved it in time; tell the user, and ask before you propose it again.",
     Reason.LAPSED: "Its approval was not used in time; tell the user, and ask before you propose it again.",
     Reason.VOIDED: "Something that its approval was given for has changed; tell the user.",
-    Reason.WITHDRAWN: "It was withdrawn, because the user wrote something new before it was decided.",
+    Reason.WITHDRAWN: "It was withdrawn before it was decided: the user wrote something new, or it was cancelled.",
+    Reason.COALESCED: "The same call waits for an approver already; do not propose it again, tell the user.",
+    Reason.ALREADY_REJECTED: "An approver rejected the same a short while ago, so nobody was asked; tell the user.",
+    Reason.QUEUE_FULL: "Too many calls wait for an approver at the moment, so nobody was asked; tell the user.",
+    Reason.DIRECTORY_UNAVAILABLE: "Who may approve it cannot be looked up at the moment; tell the user, and propose it "
+    "again later.",
 }
+_ANSWERED: Final = (
+    "An approver answers instead. These are the approver's words, not the tool's; nobody vouches for what they quote: "
+)
 WAITING: Final = Outcome(
     ClaimStatus.CLOSED,
     "This call waits for an approver. Do not propose it again; its answer will follow.",
@@ -48,11 +57,26 @@ IN_DOUBT_TEXT: Final = (
     "It is not known whether this call was carried out: it was sent, and no reliable answer came. It may still happen. "
     "Do not repeat it; tell the user that a person has to look."
 )
+_LOOKED: Final[Mapping[ClaimStatus, str]] = {
+    ClaimStatus.HAPPENED: "A person has looked: this call was carried out. What it answered is not known.",
+    ClaimStatus.NOT_HAPPENED: "A person has looked: this call was not carried out. Propose it again if it is needed.",
+}
 
 
-def refusal(reason: Reason) -> Outcome:
-    """Return what the model is told of a call that was not carried out; it reveals no rule."""
-    return Outcome(ClaimStatus.CLOSED, NOT_CARRIED_OUT + _NEXT[reason], is_error=True, reason=reason)
+def refusal(reason: Reason, *, retry_at: datetime | None = None) -> Outcome:
+    """Return what the model is told of a call that was not carried out; it reveals no rule.
+
+    *retry_at* (UTC) is when it can be asked again at the earliest: told to the minute, and never too early.
+    """
+    text = NOT_CARRIED_OUT + _NEXT[reason]
+    if retry_at is not None:
+        text += f" It can be asked again from {_to_the_minute(retry_at)} on, not before."
+    return Outcome(ClaimStatus.CLOSED, text, is_error=True, reason=reason)
+
+
+def answered(text: str) -> Outcome:
+    """Return what the model is told where an approver responds: *text*, as the approver's own."""
+    return Outcome(ClaimStatus.CLOSED, f"{NOT_CARRIED_OUT}{_ANSWERED}{text}", is_error=False, reason=Reason.ANSWERED)
 
 
 def in_doubt(said: str = "") -> Outcome:
@@ -65,6 +89,8 @@ def told_of(claim: Claim) -> Outcome:
     """Return what a claim row says, the same to everybody who asks."""
     if claim.status in (ClaimStatus.SENDING, ClaimStatus.CONFLICT, ClaimStatus.NOT_OBSERVED):
         return in_doubt()
+    if (looked := _LOOKED.get(claim.status)) is not None:
+        return Outcome(claim.status, looked, is_error=claim.status is ClaimStatus.NOT_HAPPENED)
     if claim.outcome is not None:
         return claim.outcome
     return refusal(claim.reason) if claim.status is ClaimStatus.CLOSED else in_doubt()
@@ -105,6 +131,12 @@ def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, he
         },
         "guard_audit": {"log": head.log, "size": head.size, "root": head.root},
     }
+
+
+def _to_the_minute(moment: datetime) -> str:
+    """Return *moment* in UTC, rounded up to the minute (RFC 3339)."""
+    up = (moment + timedelta(seconds=59, microseconds=999_999)).astimezone(UTC).replace(second=0, microsecond=0)
+    return up.isoformat().replace("+00:00", "Z")
 
 
 def _short(key: CallKey | None, of: str, call_id: str) -> str:

@@ -3,24 +3,26 @@
 from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
+from typing import Final
 
-from guarded_agents.approval import check_vote, edit_request, is_intact
-from guarded_agents.audit import Kind
-from guarded_agents.binding import canonical, parse
+from guarded_agents.approval import SignedStatement, check_vote, edit_request, is_intact
+from guarded_agents.binding import canonical, clipped, parse
 from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
+from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.records import (
     Answer,
     ApprovalObligation,
     ApprovalRequest,
-    Decision,
+    Record,
     RequestStatus,
     SignedVote,
     StandingRequest,
     ThreadFacts,
     Vote,
 )
-from guarded_agents.stores import AuditNote
+
+MAX_SIGNED_CHARS: Final = 262_144  # edited arguments, quoted once more, an ID token, and all the rest
 
 
 class Votes:
@@ -38,21 +40,15 @@ class Votes:
         approver: str,
         arguments: dict[str, object] | None = None,
         text: str | None = None,
+        delegate: str | None = None,
     ) -> Vote:
         """Return the statement that *approver* signs to give *answer*; *arguments* are those of an edit.
 
-        Raises UnknownRequestError, ProofError where the request's row was changed, BindingError, and
-        NotEligibleError where the policy denies the edited call.
+        *delegate* is who answers in the approver's place. Raises UnknownRequestError, ProofError
+        where the request's row was changed, BindingError, and NotEligibleError where the policy denies the edited call.
         """
-        services, standing = self._services, self._standing(request_id)
-        if not is_intact(standing.request, key=services.request_key):
-            raise ProofError(
-                f"approval {request_id}",
-                expected="the row as it was written",
-                got="a changed one",
-                action="sign nothing; verify the audit log",
-            )
-        now = services.now()
+        services = self._services
+        standing, now = standing_of(services, request_id), services.now()
         edit, digest = None, standing.request.digest
         if answer is Answer.EDIT:
             edited = self._edited(standing.request, arguments or {}, now=now)
@@ -64,6 +60,7 @@ class Votes:
             answer=answer,
             arguments=edit,
             text=text,
+            delegate=delegate,
             at=now,
             nonce=token_hex(16),
         )
@@ -71,50 +68,38 @@ class Votes:
     async def cast(self, signed: SignedVote) -> StandingRequest:
         """Verify *signed* in full and record it; return the request that now stands.
 
-        Raises the ApprovalError that says why the vote does not count; the request is then as it was.
+        Raises the ApprovalError that says why the vote does not count, and DirectoryError where it cannot be told
+        whether it does; the request is then as it was.
         """
+        require_signed(signed, SignedVote)
         services, vote = self._services, signed.vote
-        standing = self._standing(vote.request)
-        now = services.now()
+        standing = standing_of(services, vote.request)
+        request, now = standing.request, services.now()
+        circle = await services.people.circle(request, now=now)
+        group = circle.group_of(vote.approver)
+        # First of all: nobody else is told where the request stands, or what the policy says of an edit.
+        credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
         edited = None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
-            services.signers.verify(signed, now=now)  # before the policy answers anything about what it proposes
-            edited = self._edited(standing.request, _arguments(vote), now=now)
-        members = services.members(standing.request.group)
+            edited = self._edited(request, _arguments(vote), now=now)
         check_vote(
             standing,
             signed,
+            electorate=circle.electorate,
+            cast=cast_on(services, request),
+            terms=services.people.glass,
             edited=edited,
-            members=members,
-            signers=services.signers,
             key=services.request_key,
             now=now,
         )
-        note = AuditNote(
-            Kind.VOTE,
-            {
-                "request": vote.request,
-                "digest": vote.digest,
-                "approver": vote.approver,
-                "answer": vote.answer.value,
-                "nonce": vote.nonce,
-                "signed_at": vote.at.isoformat(),
-                "signature": signed.signature,
-                "successor": None if edited is None else edited.id,
-            },
+        return await services.store.vote(
+            signed,
+            electorate=circle.electorate,
+            edited=edited,
+            glass=services.people.glass,
+            note=_notes.voted(signed, credentials, group=group, successor=None if edited is None else edited.id),
+            now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
         )
-        return await services.store.vote(signed, eligible=members, edited=edited, note=note, now=now)
-
-    def _standing(self, request_id: str) -> StandingRequest:
-        standing = self._services.store.request(request_id)
-        if standing is None:
-            raise UnknownRequestError(
-                f"approval {request_id}",
-                expected="the id of a recorded request",
-                got="one that is not in the store",
-                action="list what waits with `guarded-agents approvals list`",
-            )
-        return standing
 
     def _edited(self, parent: ApprovalRequest, arguments: object, *, now: datetime) -> ApprovalRequest:
         """Return the request of the edited call, decided afresh; it inherits no vote (I8)."""
@@ -136,8 +121,55 @@ class Votes:
                 got=f"a call decided as {judgement.decision.reason.value} by {judgement.decision.rule}",
                 action="edit it otherwise, or reject it",
             )
-        decision = _with_approval(judgement.decision, parent)
-        return edit_request(parent, call, decision, key=services.request_key, now=now)
+        obligation = judgement.decision.approval or _inherited(parent)
+        members = parent.members if obligation.group == parent.group else obligation.members
+        decision = replace(judgement.decision, approval=obligation)
+        return edit_request(parent, call, decision, members=frozenset(members), key=services.request_key, now=now)
+
+
+def standing_of(services: Services, request_id: str) -> StandingRequest:
+    """Return the request of that id, intact. Raises UnknownRequestError, and ProofError where its row was changed."""
+    standing = services.store.request(request_id)
+    if standing is None:
+        raise UnknownRequestError(
+            f"approval {clipped(request_id)}",
+            expected="the id of a recorded request",
+            got="one that is not in the store",
+            action="list what waits with `guarded-agents approvals list`",
+        )
+    if not is_intact(standing.request, key=services.request_key):
+        raise ProofError(
+            f"approval {request_id}",
+            expected="the row as it was written",
+            got="a changed one",
+            action="sign nothing; verify the audit log",
+        )
+    return standing
+
+
+def cast_on(services: Services, request: ApprovalRequest) -> tuple[SignedVote, ...]:
+    """Return the votes on *request*, and those on the one that it is an edit of."""
+    parents = () if request.parent is None else services.store.votes(request.parent)
+    return (*services.store.votes(request.id), *parents)
+
+
+def require_signed(signed: object, kind: type[SignedStatement]) -> None:
+    """Raise ProofError unless *signed* is a *kind* of a size that a person can have meant."""
+    if not isinstance(signed, kind):
+        raise _unsigned(f"a {kind.__name__}", type(signed).__name__)
+    if (chars := _chars(signed)) > MAX_SIGNED_CHARS:
+        raise _unsigned(f"at most {MAX_SIGNED_CHARS:,} characters", f"{chars:,}")
+
+
+def _chars(record: Record) -> int:
+    fields = [value for _, value in record]
+    return sum(len(value) for value in fields if isinstance(value, str)) + sum(
+        _chars(value) for value in fields if isinstance(value, Record)
+    )
+
+
+def _unsigned(expected: str, got: str) -> ProofError:
+    return ProofError("answer", expected=expected, got=got, action="prepare a statement, and sign that")
 
 
 def _arguments(vote: Vote) -> object:
@@ -154,11 +186,9 @@ def _arguments(vote: Vote) -> object:
     return arguments
 
 
-def _with_approval(decision: Decision, parent: ApprovalRequest) -> Decision:
-    """Return *decision* with an obligation: where the edited call needs none, the editor's own signature is enough."""
-    if decision.approval is not None:
-        return decision
-    obligation = ApprovalObligation(
+def _inherited(parent: ApprovalRequest) -> ApprovalObligation:
+    """Return the obligation of an edited call that the policy asks none for: the editor's own signature is enough."""
+    return ApprovalObligation(
         rule=parent.approval_rule,
         group=parent.group,
         members=parent.members,
@@ -166,5 +196,6 @@ def _with_approval(decision: Decision, parent: ApprovalRequest) -> Decision:
         decide_within_s=1,  # the parent's decide-by stays
         execute_within_s=parent.execute_within_s,
         editor_may_approve=True,
+        backup=parent.backup,
+        escalate_within_s=None if parent.backup is None else 1,  # the parent's escalate-at stays
     )
-    return replace(decision, approval=obligation)

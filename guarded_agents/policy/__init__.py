@@ -4,13 +4,15 @@ A policy file (YAML, DESIGN section 6) becomes a `Policy`; `RulePolicy` decides 
 """
 
 from guarded_agents.policy._decide import PolicyDecisionPoint, RulePolicy
-from guarded_agents.policy._explain import AskedApprovers, Explanation, explain
+from guarded_agents.policy._explain import AskedApprovers, EmergencyTerms, Explanation, explain
 from guarded_agents.policy._file import Policy
 from guarded_agents.policy._load import load_policy
+from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._trace import Step
 
 __all__ = [
     "AskedApprovers",
+    "EmergencyTerms",
     "Explanation",
     "Policy",
     "PolicyDecisionPoint",
@@ -18,4 +20,5 @@ __all__ = [
     "Step",
     "explain",
     "load_policy",
+    "seldom_meant",
 ]

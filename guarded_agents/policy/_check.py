@@ -1,16 +1,27 @@
 """What a policy must keep that one record alone cannot show: names that exist, rules that can be met."""
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from guarded_agents.errors import GuardError
 from guarded_agents.policy._condition import check_condition
 from guarded_agents.policy._fence import ConditionFault
-from guarded_agents.policy._file import ApprovalEntry, ArgumentUse, PolicyFile, Recording, ToolEntry
+from guarded_agents.policy._file import (
+    ApprovalEntry,
+    ApproverGroup,
+    ArgumentUse,
+    BreakGlassEntry,
+    PolicyFile,
+    Recording,
+    ToolEntry,
+)
 from guarded_agents.records import ToolEffect
 from guarded_agents.schema import compile_schema
 
 DEFAULT_DENY: Final = "default-deny"
+_GROUP: Final = "a group of this file"
 
 
 class Fault(NamedTuple):
@@ -31,6 +42,56 @@ def approval_id(key: str, entry: ApprovalEntry) -> str:
     return entry.id if entry.id is not None else f"approval:{key}"
 
 
+def people(names: Iterable[str]) -> frozenset[str]:
+    """Return whom *names* are. Spellings that differ in case or compatibility forms (Unicode NFKC) are one person."""
+    return frozenset(unicodedata.normalize("NFKC", name).casefold() for name in names)
+
+
+class Parts:
+    """Who may ask for the tools of a policy and who may answer, as far as the file says it."""
+
+    def __init__(self, policy: PolicyFile) -> None:
+        """Look at *policy*, whose groups and their backups are in the file."""
+        self._policy = policy
+
+    @cached_property
+    def _askers(self) -> dict[str, frozenset[str]]:
+        """Who has which scope."""
+        names: dict[str, list[str]] = {}
+        for name, entry in self._policy.principals.items():
+            for scope in entry.scopes:
+                names.setdefault(scope, []).append(name)
+        return {scope: people(listed) for scope, listed in names.items()}
+
+    @cached_property
+    def members(self) -> dict[str, frozenset[str]]:
+        """Who is in which group."""
+        return {name: people(group.members) for name, group in self._policy.approvers.items()}
+
+    def askers(self, entry: ToolEntry) -> frozenset[str]:
+        """Return who may ask for the tool of *entry*."""
+        return self._askers.get(entry.scope, frozenset())
+
+    def locked_out(self, entry: ToolEntry, approval: ApprovalEntry) -> frozenset[str]:
+        """Return whose calls of the tool of *entry* certainly too few others could approve.
+
+        Anybody may be in an external group, so that one locks out nobody.
+        """
+        voters = self._voters(approval)
+        if voters is None or len(voters) > approval.quorum:
+            return frozenset()
+        return frozenset(asker for asker in self.askers(entry) if len(voters - {asker}) < approval.quorum)
+
+    def _voters(self, approval: ApprovalEntry) -> frozenset[str] | None:
+        group = self._policy.approvers[approval.approvers]
+        asked = [approval.approvers]
+        if group.backup is not None and approval.escalate_within_s is not None:
+            asked.append(group.backup)
+        if any(self._policy.approvers[name].external for name in asked):
+            return None
+        return frozenset().union(*(self.members[name] for name in asked))
+
+
 def first_fault(policy: PolicyFile) -> Fault | None:
     """Return the first thing that makes *policy* unusable, None where nothing does."""
     return next(_faults(policy), None)
@@ -38,6 +99,7 @@ def first_fault(policy: PolicyFile) -> Fault | None:
 
 def _faults(policy: PolicyFile) -> Iterator[Fault]:
     yield from _groups(policy)
+    parts = Parts(policy)
     for key, entry in policy.tools.items():
         path = ("tools", key)
         yield from _conditions(path, entry)
@@ -45,20 +107,30 @@ def _faults(policy: PolicyFile) -> Iterator[Fault]:
         if entry.arguments:
             yield from _arguments(path, entry)
         if entry.approval is not None:
-            yield from _approval(path, entry.approval, policy)
+            yield from _approval(path, entry, entry.approval, policy, parts=parts)
         if entry.argument_schema is not None:
             yield from _schema(path, entry, key)
     yield from _exceptions(policy)
     yield from _ids(policy)
+    if policy.break_glass is not None:
+        yield from _glass(policy.break_glass, policy, parts)
+    if policy.operators is not None and policy.operators not in policy.approvers:
+        yield Fault(("operators",), _GROUP, f"{policy.operators[:80]!r}")
 
 
 def _groups(policy: PolicyFile) -> Iterator[Fault]:
     for name, group in policy.approvers.items():
         path = ("approvers", name)
-        if not group.members:
-            yield Fault((*path, "members"), "at least one member", "none")
+        yield from _group(path, group)
         if group.backup is not None and (group.backup not in policy.approvers or group.backup == name):
             yield Fault((*path, "backup"), "another group of this file", group.backup)
+
+
+def _group(path: tuple[str, ...], group: ApproverGroup) -> Iterator[Fault]:
+    if group.external and group.members:
+        yield Fault((*path, "members"), "none for an external group, whom a directory knows", "some")
+    if not group.external and not group.members:
+        yield Fault((*path, "members"), "at least one member", "none")
 
 
 def _condition(path: tuple[str | int, ...], text: str) -> Iterator[Fault]:
@@ -93,15 +165,55 @@ def _arguments(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
             yield Fault((*here, "content"), "use: content for a rule about content", argument.use)
 
 
-def _approval(path: tuple[str, ...], approval: ApprovalEntry, policy: PolicyFile) -> Iterator[Fault]:
+def _approval(
+    path: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, policy: PolicyFile, *, parts: Parts
+) -> Iterator[Fault]:
     here = (*path, "approval")
     group = policy.approvers.get(approval.approvers)
     if group is None:
-        yield Fault((*here, "approvers"), "a group of this file", f"{approval.approvers[:80]!r}")
-    elif approval.quorum > len(group.members):
-        yield Fault((*here, "quorum"), f"a quorum of at most {len(group.members)}, the group", str(approval.quorum))
+        yield Fault((*here, "approvers"), _GROUP, f"{approval.approvers[:80]!r}")
+    else:
+        yield from _answerable(here, entry, approval, group, parts)
+
+
+def _answerable(
+    here: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, group: ApproverGroup, parts: Parts
+) -> Iterator[Fault]:
+    if approval.escalate_within_s is not None and group.backup is None:
+        yield Fault((*here, "escalate_within"), f"a backup of {approval.approvers}", "a group without one")
     if approval.escalate_within_s is not None and approval.escalate_within_s >= approval.decide_within_s:
         yield Fault((*here, "escalate_within"), "escalation before decide_within has passed", "one after it")
+    size = len(parts.members[approval.approvers])
+    if not group.external and approval.quorum > size:
+        yield Fault((*here, "quorum"), f"a quorum of at most {size}, the group", str(approval.quorum))
+    locked_out = parts.locked_out(entry, approval)
+    if locked_out and locked_out == parts.askers(entry):
+        got = "a group that is too small without the principal that asks"
+        yield Fault((*here, "quorum"), "enough approvers other than who asks", got)
+
+
+def _glass(glass: BreakGlassEntry, policy: PolicyFile, parts: Parts) -> Iterator[Fault]:
+    holders = people(glass.holders)
+    if len(holders) < len(glass.holders):
+        yield Fault(("break_glass", "holders"), "each person once", "one in two spellings")
+    for index, key in enumerate(glass.tools):
+        got = _unbreakable(policy.tools.get(key))
+        if got is not None:
+            yield Fault(("break_glass", "tools", index), "a tool with an approval that is not hard", f"{key!r}, {got}")
+    group = policy.approvers.get(glass.reviewers)
+    if group is None:
+        yield Fault(("break_glass", "reviewers"), _GROUP, f"{glass.reviewers[:80]!r}")
+    elif not group.external and any(parts.members[glass.reviewers] == {holder} for holder in holders):
+        got = "a holder as the only reviewer"
+        yield Fault(("break_glass", "reviewers"), "a reviewer other than who breaks the glass", got)
+
+
+def _unbreakable(entry: ToolEntry | None) -> str | None:
+    if entry is None:
+        return "which this file does not list"
+    if entry.hard:
+        return "which is hard"
+    return "which nobody has to approve" if entry.approval is None else None
 
 
 def _schema(path: tuple[str, ...], entry: ToolEntry, key: str) -> Iterator[Fault]:

@@ -20,6 +20,10 @@ class EntryDigests:
         self._exceptions: dict[str, list[JsonValue]] = {}
         for exception in policy.exceptions:
             self._exceptions.setdefault(exception.allows, []).append(exception.model_dump(mode="json"))
+        glass = policy.break_glass
+        self._glassed = frozenset[str]() if glass is None else frozenset(glass.tools)
+        # Of its tools only the one that is asked about decides.
+        self._glass = None if glass is None else _digest(glass.model_dump(mode="json", exclude={"tools"}))
         self._by_scope: dict[str, list[JsonValue]] = {}
         for name, entry in sorted(policy.principals.items()):
             tenants: JsonValue = None if entry.tenants is None else list(entry.tenants)
@@ -29,8 +33,10 @@ class EntryDigests:
     def of(self, key: str) -> str:
         """Return the digest (hex SHA-256 over RFC 8785) of what decides the tool *key*, "server/tool".
 
-        Covered are its entry, its exceptions, the approver group and its backup, and the principals
-        that have its scope. A tool that the policy does not know has the digest of no entry.
+        Covered are its entry, its exceptions, the approver group and its backup, the terms of breaking the glass
+        where the tool is among them, and the principals that have its scope. How much may wait for a group is not
+        covered: it decides no call, so it can be raised while calls wait. A tool that the policy does not know has
+        the digest of no entry.
         """
         known = self._made.get(key)
         if known is None:
@@ -49,21 +55,25 @@ class EntryDigests:
             "entry": entry.model_dump(mode="json"),
             "exceptions": self._exceptions.get(key, []),
             "approvers": group,
+            "break_glass": self._glass if key in self._glassed else None,
             "holders": self._holders_of(entry.scope),
         }
 
     def _group(self, name: str) -> str:
         if name not in self._groups:
-            group = self._policy.approvers[name]
-            backup = None if group.backup is None else self._policy.approvers[group.backup]
+            backup = self._policy.approvers[name].backup
             self._groups[name] = _digest(
                 {
                     "name": name,
-                    "group": group.model_dump(mode="json"),
-                    "backup": None if backup is None else backup.model_dump(mode="json"),
+                    "group": self._members_of(name),
+                    "backup": None if backup is None else self._members_of(backup),
                 }
             )
         return self._groups[name]
+
+    def _members_of(self, group: str) -> JsonValue:
+        dumped: JsonValue = self._policy.approvers[group].model_dump(mode="json", exclude={"capacity"})
+        return dumped
 
     def _holders_of(self, scope: str) -> str:
         if scope not in self._holders:

@@ -9,11 +9,12 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, StringConstraints
 
-from guarded_agents.records import Labels, Record, ToolEffect
+from guarded_agents.records import BreakGlassTerms, Labels, QueueLimits, Record, ToolEffect
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _MAX_DURATION_S: Final = 90 * 86_400  # longer than any quarter; a forgotten zero is likelier
+_QUEUE: Final = QueueLimits()
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)")
 
@@ -61,6 +62,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
 Table = Annotated[Mapping[Key, Value], AfterValidator(_frozen), PlainSerializer(dict)]
 Names = Annotated[tuple[Name, ...], AfterValidator(_unique)]
 Scopes = Annotated[tuple[Scope, ...], AfterValidator(_unique)]
+ToolNames = Annotated[tuple[ToolName, ...], AfterValidator(_unique)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 Until = Annotated[datetime, BeforeValidator(_moment)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -97,11 +99,35 @@ class PrincipalEntry(Record):
 
 
 class ApproverGroup(Record):
-    """Who may answer. ``backup`` names the group that is asked next; ``capacity`` bounds what waits."""
+    """Who may answer. ``backup`` names the group that is asked next; ``capacity`` bounds what waits.
 
-    members: Names
+    Who belongs to an ``external`` group a directory knows, not the file.
+    """
+
+    members: Names = ()
+    external: bool = False
     backup: Name | None = None
-    capacity: Count | None = None
+    capacity: Count = _QUEUE.per_group
+
+
+class BreakGlassEntry(Record):
+    """Who may approve alone in an emergency, with which tools and how often; *reviewers* look at it afterwards."""
+
+    holders: Annotated[Names, Field(min_length=1)]
+    tools: Annotated[ToolNames, Field(min_length=1)]
+    reviewers: Name
+    per_person: Count = 1
+    period_s: Seconds = Field(default=7 * 86_400, alias="period")
+    execute_within_s: Seconds = Field(default=900, alias="execute_within")
+    review_within_s: Seconds = Field(default=3 * 86_400, alias="review_within")
+
+
+class QueueEntry(Record):
+    """How much may wait for people, beside each group's capacity, and how soon a rejected call is asked again."""
+
+    per_principal: Count = _QUEUE.per_principal
+    per_tenant: Count = _QUEUE.per_tenant
+    ask_again_after_s: Seconds = Field(default=_QUEUE.ask_again_after_s, alias="ask_again_after")
 
 
 class ArgumentEntry(Record):
@@ -187,6 +213,9 @@ class PolicyFile(Record):
     approvers: Table[Name, ApproverGroup] = Field(default_factory=lambda: MappingProxyType({}))
     tools: Table[ToolName, ToolEntry]
     exceptions: tuple[ExceptionEntry, ...] = ()
+    break_glass: BreakGlassEntry | None = None
+    operators: Name | None = None  # the group that settles calls in doubt for which nobody was asked
+    queue: QueueEntry = QueueEntry()
 
 
 class Policy(PolicyFile):
@@ -200,6 +229,37 @@ class Policy(PolicyFile):
     source: str
 
     def members(self, group: str) -> tuple[str, ...]:
-        """Return who is in the approver group *group*, sorted; nobody where there is no such group."""
+        """Return whom the file puts into *group*, sorted; nobody for an external group and for an unknown one."""
         entry = self.approvers.get(group)
         return () if entry is None else entry.members
+
+    def queue_limits(self, group: str) -> QueueLimits:
+        """Return how much may wait: for *group*, and at all; an unknown group has the capacity by default."""
+        entry = self.approvers.get(group)
+        return QueueLimits(
+            per_group=_QUEUE.per_group if entry is None else entry.capacity,
+            per_principal=self.queue.per_principal,
+            per_tenant=self.queue.per_tenant,
+            ask_again_after_s=self.queue.ask_again_after_s,
+        )
+
+    @property
+    def glass(self) -> BreakGlassTerms | None:
+        """Return the terms of breaking the glass; None where nobody may."""
+        entry = self.break_glass
+        if entry is None:
+            return None
+        return BreakGlassTerms(
+            holders=frozenset(entry.holders),
+            tools=frozenset(entry.tools),
+            per_person=entry.per_person,
+            period_s=entry.period_s,
+            execute_within_s=entry.execute_within_s,
+            review_within_s=entry.review_within_s,
+            reviewers=entry.reviewers,
+        )
+
+    @property
+    def external_groups(self) -> tuple[str, ...]:
+        """Return the groups whose members only a directory knows, sorted."""
+        return tuple(sorted(name for name, group in self.approvers.items() if group.external))

@@ -190,6 +190,7 @@ def _base(entry: ToolEntry, rule: str, digest: str) -> Decision:
 
 def _obligation(policy: Policy, key: str, approval: ApprovalEntry) -> tuple[ApprovalObligation, Gate | None]:
     rule = approval_id(key, approval)
+    escalates = approval.escalate_within_s is not None
     obligation = ApprovalObligation(
         rule=rule,
         group=approval.approvers,
@@ -198,6 +199,8 @@ def _obligation(policy: Policy, key: str, approval: ApprovalEntry) -> tuple[Appr
         decide_within_s=approval.decide_within_s,
         execute_within_s=approval.execute_within_s,
         editor_may_approve=approval.editor_may_approve,
+        backup=policy.approvers[approval.approvers].backup if escalates else None,
+        escalate_within_s=approval.escalate_within_s,
     )
     gate = None if approval.when is None else Gate(rule, compile_condition(approval.when), hard=False)
     return obligation, gate

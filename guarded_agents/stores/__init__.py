@@ -9,8 +9,9 @@ from guarded_agents.stores._protocol import (
     ClosedCall,
     EntryOpened,
     Store,
+    Swept,
     Told,
 )
 from guarded_agents.stores._sqlite import SqliteStore
 
-__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "SqliteStore", "Store", "Told"]
+__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "SqliteStore", "Store", "Swept", "Told"]

@@ -9,16 +9,17 @@ from guarded_agents.records import (
     CallKey,
     Claim,
     ClaimStatus,
+    Electorate,
     Limits,
     Reason,
     RequestStatus,
     StandingRequest,
 )
+from guarded_agents.stores._ballot import quorum_stands
 from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
 from guarded_agents.stores._protocol import Admission, AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, asker_of, micros, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
-from guarded_agents.stores._votes import quorum_stands
 
 _HOUR: Final = timedelta(seconds=3_600)
 _REFUSES: Final = {
@@ -39,7 +40,7 @@ class Asked:
     owner: str
     lease_until: datetime  # UTC
     request: str | None
-    eligible: frozenset[str]
+    electorate: Electorate
     limits: Limits
     notes: Sequence[AuditNote]
     refusal: AuditNote
@@ -78,14 +79,14 @@ def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
 
 
 def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Reason | None:
-    """Return why the request cannot be consumed now; the quorum is counted again over who is eligible now."""
+    """Return why the request cannot be consumed now; the quorum is counted again over who counts now."""
     if standing is None:
         return None
     if standing.status is not RequestStatus.APPROVED:
         return _REFUSES.get(standing.status, Reason.VOIDED)
     if standing.execute_by is None or asked.now >= standing.execute_by:
         return Reason.LAPSED
-    if asked.request is not None and not quorum_stands(tx, standing.request, asked.eligible):
+    if asked.request is not None and not quorum_stands(tx, standing.request, asked.electorate):
         return Reason.VOIDED
     return None
 

@@ -49,6 +49,20 @@ def close_request(tx: Tx, key: CallKey, status: RequestStatus, now: datetime) ->
     )
 
 
+def withdraw_requests(tx: Tx, thread: str, entry: str, now: datetime) -> list[tuple[str, CallKey]]:
+    """Withdraw the open requests of *entry*; return each with the call that it was for, in the order of their turns."""
+    rows = tx.db.execute(
+        "UPDATE requests SET status = 'withdrawn', settled_at = ?, due = NULL"
+        " WHERE thread = ? AND entry = ? AND status IN ('pending', 'approved')"
+        " RETURNING turn, number, digest, occurrence, id",
+        (micros(now), thread, entry),
+    ).fetchall()
+    return [
+        (request, CallKey(thread, entry, turn, digest, occurrence))
+        for turn, _, digest, occurrence, request in sorted(rows)
+    ]
+
+
 def told_of(claim: Claim, standing: StandingRequest | None) -> Told:
     """Return what an existing row says. Where an edit led on, nothing is told as refused yet: see ``standing``."""
     edited = standing is not None and standing.status is RequestStatus.SUPERSEDED and standing.successor is not None

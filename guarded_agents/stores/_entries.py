@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
-from guarded_agents.stores._closing import close_request, close_row, note_of
+from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
 from guarded_agents.stores._protocol import EntryOpened
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
@@ -71,7 +71,13 @@ def _recorded(tx: Tx, opened: ThreadFacts) -> bool:
     return True
 
 
-def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> None:
+def withdraw(tx: Tx, thread: str, *, now: datetime) -> tuple[str, ...]:
+    """Close what the current entry of *thread* left open, as new input does (8b.2); return the requests withdrawn."""
+    row = tx.db.execute("SELECT entry FROM threads WHERE thread = ?", (thread,)).fetchone()
+    return () if row is None or row[0] is None else _withdraw(tx, thread, row[0], now)
+
+
+def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[str, ...]:
     """Close what *entry* left open, over row and request; what was sent stays as it is (8b.2)."""
     left = tx.db.execute(
         f"SELECT p.turn, p.digest, p.occurrence, p.tool FROM proposals p LEFT JOIN {CLAIM_OF_PROPOSAL}"
@@ -83,12 +89,11 @@ def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> None:
         key = CallKey(thread, entry, turn, digest, occurrence)
         close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
         notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
-    tx.db.execute(
-        "UPDATE requests SET status = 'withdrawn', settled_at = ?"
-        " WHERE thread = ? AND entry = ? AND status IN ('pending', 'approved')",
-        (micros(now), thread, entry),
-    )
+    withdrawn = withdraw_requests(tx, thread, entry, now)
+    for request, key in withdrawn:
+        notes.append(note_of(Kind.APPROVAL, key, request=request, status=RequestStatus.WITHDRAWN))
     tx.append(notes, now)
+    return tuple(request for request, _ in withdrawn)
 
 
 # -- what the model proposes ------------------------------------------------------------------

@@ -103,6 +103,9 @@ class Store(Protocol):
     def thread(self, thread: str) -> ThreadFacts | None:
         """Return what is known of *thread*, including what is still buffered."""
 
+    def requester(self, thread: str, entry: str) -> Principal | None:
+        """Return who asked for *entry* of *thread*, also when it is no longer the current one."""
+
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the recorded proposal of *key*, including what is still buffered."""
 
@@ -285,10 +288,16 @@ class Store(Protocol):
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
 
     async def take_wakes(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[str, ...]:
-        """Return threads with a settled request that has not been told, leased to *owner* until *until* (UTC)."""
+        """Return threads with a settled request that has not been told, leased to *owner* until *until* (UTC).
+
+        Also those whose lease ended before `woken` was said (their worker died), and those to be tried again by now.
+        """
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
-        """End the lease of *owner* on *thread*; it is not taken again before *again_at*."""
+        """End the lease of *owner* on *thread*.
+
+        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell.
+        """
 
     async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
         """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""

@@ -2,19 +2,18 @@
 
 import sqlite3
 from datetime import datetime
+from typing import Final
 
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import Claim, RequestStatus, SignedVote, StandingRequest
+from guarded_agents.records import Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
 from guarded_agents.stores._protocol import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
     CLAIM_OF_PROPOSAL,
     CLAIMS,
-    REQUEST_COLUMNS,
-    REQUESTS,
     claim_from,
     micros,
-    standing_from,
+    moment,
     vote_from,
 )
 
@@ -32,13 +31,24 @@ def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, 
     return tuple(ClosedCall(call_id, tool, claim_from(tuple(row))) for call_id, tool, *row in rows)
 
 
+_SUMMARY_COLUMNS: Final = (
+    "r.id, r.status, r.risk, r.tool, r.principal, r.tenant, r.grp, r.quorum,"
+    " (SELECT count(*) FROM votes v WHERE v.request = r.id), r.question, r.thread, r.decide_by, r.escalate_at"
+)
+_STATUS: Final = {status.value: status for status in RequestStatus}
+_RISK: Final = {-risk.rank: risk for risk in Risk}
+
+
 def requests(
     db: sqlite3.Connection, status: RequestStatus | None, limit: int, after: str | None
-) -> tuple[StandingRequest, ...]:
-    """Return requests by decide-by, then id, after the one named. Raises UnknownRequestError where it is not there."""
-    place: tuple[int, str] = (-(2**63), "")
+) -> tuple[RequestSummary, ...]:
+    """Return requests by risk, decide-by, then id, after the one named.
+
+    Raises UnknownRequestError where that is not there.
+    """
+    place: tuple[int, int, str] = (-len(Risk), 0, "")
     if after is not None:
-        row = db.execute("SELECT decide_by, id FROM requests WHERE id = ?", (after,)).fetchone()
+        row = db.execute("SELECT risk, decide_by, id FROM requests WHERE id = ?", (after,)).fetchone()
         if row is None:
             raise UnknownRequestError(
                 f"page after approval {after}",
@@ -49,11 +59,37 @@ def requests(
         place = row
     where, values = ("", ()) if status is None else ("r.status = ? AND ", (status.value,))
     rows = db.execute(
-        f"SELECT {REQUEST_COLUMNS} FROM {REQUESTS} WHERE {where}(r.decide_by, r.id) > (?, ?)"
-        " ORDER BY r.decide_by, r.id LIMIT ?",
+        f"SELECT {_SUMMARY_COLUMNS} FROM requests r WHERE {where}(r.risk, r.decide_by, r.id) > (?, ?, ?)"
+        " ORDER BY r.risk, r.decide_by, r.id LIMIT ?",
         (*values, *place, limit),
     )
-    return tuple(map(standing_from, rows))
+    return tuple(map(_summary_from, rows))
+
+
+def similar(db: sqlite3.Connection, standing: StandingRequest, limit: int) -> tuple[RequestSummary, ...]:
+    """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+    request = standing.request
+    rows = db.execute(
+        f"SELECT {_SUMMARY_COLUMNS} FROM requests r INDEXED BY requests_similar WHERE r.tenant = ? AND r.principal = ?"
+        " AND r.tool = ? AND r.status <> 'pending' AND r.number < (SELECT number FROM requests WHERE id = ?)"
+        " ORDER BY r.number DESC LIMIT ?",
+        (request.tenant, request.requester.id, f"{request.server}/{request.tool}", request.id, limit),
+    )
+    return tuple(map(_summary_from, rows))
+
+
+def _summary_from(
+    row: tuple[str, str, int, str, str, str, str, int, int, str, str, int, int | None],
+) -> RequestSummary:
+    escalate_at = row[12]
+    return RequestSummary(
+        row[0],
+        _STATUS[row[1]],
+        _RISK[row[2]],
+        *row[3:11],
+        moment(row[11]),
+        None if escalate_at is None else moment(escalate_at),
+    )
 
 
 def votes(db: sqlite3.Connection, request_id: str) -> tuple[SignedVote, ...]:

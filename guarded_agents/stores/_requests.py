@@ -2,19 +2,35 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from guarded_agents.approval import status_at
 from guarded_agents.audit import Kind
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import ApprovalRequest, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import ApprovalRequest, NoticeKind, QueueLimits, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._closing import existing_row, note_of, told_of
+from guarded_agents.stores._outbox import put_notice
 from guarded_agents.stores._protocol import AuditNote, Told
-from guarded_agents.stores._rows import micros, put, put_request, request_of_id, request_of_key, tool_of
+from guarded_agents.stores._queue import not_asked, put_request
+from guarded_agents.stores._rows import micros, put, request_of_id, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
 
+_TO_BE_TOLD: Final = frozenset(
+    {
+        RequestStatus.APPROVED,
+        RequestStatus.ANSWERED,
+        RequestStatus.REJECTED,
+        RequestStatus.EXPIRED,
+        RequestStatus.LAPSED,
+    }
+)
+"""Settled, and the claim row not yet written: the thread has to be woken. Any other status closes the row itself."""
 
-def hold(tx: Tx, request: ApprovalRequest, note: AuditNote, *, now: datetime) -> StandingRequest | Told:
-    """Write *request* as PENDING, once; never re-open it (8b.6; TX hold)."""
+
+def hold(
+    tx: Tx, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
+) -> StandingRequest | Told:
+    """Write *request* as PENDING, once, where the queue has room; never re-open it (8b.6; TX hold)."""
     standing = request_of_key(tx.db, request.key)
     claim = existing_row(tx, request.key, now)
     if claim is not None:
@@ -23,7 +39,10 @@ def hold(tx: Tx, request: ApprovalRequest, note: AuditNote, *, now: datetime) ->
         return standing
     if tool_of(tx.db, request.key) is None:
         return Told(Reason.NOT_PROPOSED)
-    put_request(tx.db, request)
+    if (told := not_asked(tx, request, limits, now)) is not None:
+        return told
+    put_request(tx, request)
+    put_notice(tx, NoticeKind.ASKED, request, request.group, now=now)
     tx.append([note], now)
     return StandingRequest(request, RequestStatus.PENDING)
 
@@ -38,8 +57,12 @@ def expire(tx: Tx, request_id: str, *, now: datetime) -> StandingRequest:
 def timed_out(tx: Tx, standing: StandingRequest, status: RequestStatus, now: datetime) -> StandingRequest:
     """Move a request to *status*, EXPIRED or LAPSED, and say so in the audit log."""
     request = standing.request
+    tx.db.execute(
+        "UPDATE requests SET status = ?, settled_at = ?, due = ? WHERE id = ?",
+        (status.value, micros(now), micros(now), request.id),
+    )
     tx.append([note_of(Kind.APPROVAL, request.key, request=request.id, status=status)], now)
-    return store_move(tx, replace(standing, status=status, settled_at=now))
+    return replace(standing, status=status, settled_at=now)
 
 
 def known(tx: Tx, request_id: str) -> StandingRequest:
@@ -53,16 +76,19 @@ def known(tx: Tx, request_id: str) -> StandingRequest:
 
 
 def store_move(tx: Tx, standing: StandingRequest) -> StandingRequest:
-    """Write where *standing* now stands, and return it."""
+    """Write where *standing*, which was PENDING, now stands, and return it."""
+    settled_at = None if standing.settled_at is None else micros(standing.settled_at)
     tx.db.execute(
-        "UPDATE requests SET status = ?, execute_by = ?, settled_at = ?, settled_by = ?, text = ?, successor = ?"
-        " WHERE id = ?",
+        "UPDATE requests SET status = ?, execute_by = ?, settled_at = ?, due = ?, settled_by = ?, text = ?,"
+        " broke_glass = ?, successor = ? WHERE id = ?",
         (
             standing.status.value,
             None if standing.execute_by is None else micros(standing.execute_by),
-            None if standing.settled_at is None else micros(standing.settled_at),
+            settled_at,
+            settled_at if standing.status in _TO_BE_TOLD else None,
             standing.settled_by,
             None if standing.text is None else put(tx.db, standing.text.encode()),
+            standing.broke_glass,
             standing.successor,
             standing.request.id,
         ),

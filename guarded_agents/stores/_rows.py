@@ -112,6 +112,12 @@ def thread_of(db: sqlite3.Connection, thread: str) -> ThreadFacts | None:
     return ThreadFacts(thread, entry, _principal(requester), tenant, _LABELS[integrity][kept])
 
 
+def requester_of(db: sqlite3.Connection, thread: str, entry: str) -> Principal | None:
+    """Return who opened *entry* of *thread*; None where nobody did."""
+    row = db.execute("SELECT requester FROM entries WHERE thread = ? AND entry = ?", (thread, entry)).fetchone()
+    return None if row is None else _principal(row[0])
+
+
 def is_left(db: sqlite3.Connection, thread: str, entry: str) -> bool:
     """Return whether the user has written something newer on *thread* than *entry*."""
     row = db.execute("SELECT entry FROM threads WHERE thread = ?", (thread,)).fetchone()
@@ -214,16 +220,18 @@ def outcome_columns(
 
 # -- requests and votes -----------------------------------------------------------------------
 
-REQUEST_COLUMNS: Final = "r.document, a.body, r.status, r.execute_by, r.settled_at, r.settled_by, t.body, r.successor"
+REQUEST_COLUMNS: Final = (
+    "r.document, a.body, r.status, r.execute_by, r.settled_at, r.settled_by, t.body, r.broke_glass, r.successor"
+)
 REQUESTS: Final = "requests r LEFT JOIN payloads a ON a.id = r.arguments LEFT JOIN payloads t ON t.id = r.text"
 
 
 def standing_from(
-    row: tuple[str, bytes | None, str, int | None, int | None, str | None, bytes | None, str | None],
+    row: tuple[str, bytes | None, str, int | None, int | None, str | None, bytes | None, int, str | None],
 ) -> StandingRequest:
     """Return the request of a row of ``REQUEST_COLUMNS``; its arguments are empty where they were erased."""
-    document, arguments, status, execute_by, settled_at, settled_by, text, successor = row
-    literal = '""' if arguments is None else arguments.decode()  # spliced in, for an inbox lists thousands
+    document, arguments, status, execute_by, settled_at, settled_by, text, broke_glass, successor = row
+    literal = '""' if arguments is None else arguments.decode()
     return StandingRequest(
         ApprovalRequest.model_validate_json(f'{document[:-1]},"arguments":{literal}}}'),
         RequestStatus(status),
@@ -231,6 +239,7 @@ def standing_from(
         _moment_or_none(settled_at),
         settled_by,
         None if text is None else text.decode(),
+        bool(broke_glass),
         successor,
     )
 
@@ -245,23 +254,6 @@ def request_of_key(db: sqlite3.Connection, key: CallKey) -> StandingRequest | No
     """Return the request that *key* would consume."""
     row = db.execute(f"SELECT {REQUEST_COLUMNS} FROM {REQUESTS} WHERE {KEY_IS}", key).fetchone()
     return None if row is None else standing_from(row)
-
-
-def put_request(db: sqlite3.Connection, request: ApprovalRequest) -> None:
-    """Write *request* as PENDING; it must not be there yet."""
-    document = request.model_dump_json(exclude={"arguments"})
-    db.execute(
-        "INSERT INTO requests (id, thread, entry, turn, digest, occurrence, status, decide_by, document, arguments)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            request.id,
-            *request.key,
-            RequestStatus.PENDING.value,
-            micros(request.decide_by),
-            document,
-            put(db, orjson.dumps(request.arguments)),
-        ),
-    )
 
 
 def vote_from(document: str, body: bytes | None) -> SignedVote:

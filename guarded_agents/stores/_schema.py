@@ -1,9 +1,4 @@
-"""The tables, and how a file is opened.
-
-Times are integer microseconds since 1970, UTC. What people wrote (arguments, answers, texts) stands
-only in ``payloads``, named by number: erasing it sets the body to NULL and touches neither
-claim nor audit entry. A payload row is never deleted, so that no number is given twice.
-"""
+"""How a file is opened, and made where it is missing."""
 
 import errno
 import os
@@ -17,55 +12,11 @@ from uuid import uuid4
 
 from guarded_agents.errors import StoreError
 from guarded_agents.stores._failures import BUSY_TIMEOUT_S, store_error, told
+from guarded_agents.stores._tables import SCHEMA_VERSION, TABLES
 
-SCHEMA_VERSION: Final = 1
 MEMORY: Final = ":memory:"
 
-_KEY: Final = (
-    "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
-    " occurrence INTEGER NOT NULL"
-)
 _MAKING: Final = threading.Lock()  # nobody connects to a file that another thread here has open
-_UNIQUE: Final = "(thread, entry, turn, digest, occurrence)"
-_TABLES: Final = (
-    "CREATE TABLE guard_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    "CREATE TABLE payloads (id INTEGER PRIMARY KEY, body BLOB) STRICT",
-    """CREATE TABLE threads (
-        thread TEXT PRIMARY KEY, entry TEXT, integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE entries (
-        thread TEXT NOT NULL, entry TEXT NOT NULL, requester TEXT NOT NULL, tenant TEXT NOT NULL,
-        opened_at INTEGER NOT NULL, PRIMARY KEY (thread, entry)
-    ) STRICT, WITHOUT ROWID""",
-    f"""CREATE TABLE proposals (
-        {_KEY}, tool TEXT NOT NULL, call_id TEXT NOT NULL, consequential INTEGER NOT NULL,
-        integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL, payload INTEGER NOT NULL,
-        PRIMARY KEY {_UNIQUE}
-    ) STRICT, WITHOUT ROWID""",
-    f"""CREATE TABLE claims (
-        {_KEY}, tool TEXT NOT NULL, requester TEXT NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL,
-        owner TEXT NOT NULL, attempt INTEGER NOT NULL, lease_until INTEGER NOT NULL, reason TEXT NOT NULL,
-        admitted_at INTEGER, changed_at INTEGER NOT NULL,
-        outcome_status TEXT, outcome_is_error INTEGER, outcome_reason TEXT, outcome_payload INTEGER,
-        PRIMARY KEY {_UNIQUE}
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX claims_of_thread ON claims (thread, tool) WHERE admitted_at IS NOT NULL",
-    "CREATE INDEX claims_of_requester ON claims (tool, requester, tenant, admitted_at) WHERE admitted_at IS NOT NULL",
-    "CREATE INDEX claims_open ON claims (status, lease_until) WHERE status IN ('sending', 'in_doubt', 'conflict')",
-    f"""CREATE TABLE requests (
-        id TEXT PRIMARY KEY, {_KEY}, status TEXT NOT NULL, decide_by INTEGER NOT NULL, execute_by INTEGER,
-        settled_at INTEGER, settled_by TEXT, text INTEGER, successor TEXT,
-        document TEXT NOT NULL, arguments INTEGER NOT NULL,
-        UNIQUE {_UNIQUE}
-    ) STRICT""",
-    "CREATE INDEX requests_by_status ON requests (status, decide_by, id)",
-    "CREATE INDEX requests_by_time ON requests (decide_by, id)",
-    """CREATE TABLE votes (
-        number INTEGER PRIMARY KEY, request TEXT NOT NULL, approver TEXT NOT NULL, answer TEXT NOT NULL,
-        digest TEXT NOT NULL, document TEXT NOT NULL, payload INTEGER NOT NULL, UNIQUE (request, approver)
-    ) STRICT""",
-    "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash TEXT NOT NULL) STRICT",
-)
 
 
 def open_writer(path: str, log_id: str | None) -> tuple[sqlite3.Connection, str]:
@@ -152,7 +103,7 @@ def _tables(db: sqlite3.Connection) -> list[tuple[str]]:
 
 
 def _create(db: sqlite3.Connection, log_id: str) -> None:
-    for statement in _TABLES:
+    for statement in TABLES:
         db.execute(statement)
     meta = {"schema_version": str(SCHEMA_VERSION), "log_id": log_id}
     db.executemany("INSERT INTO guard_meta VALUES (?, ?)", meta.items())

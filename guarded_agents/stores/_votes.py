@@ -1,9 +1,11 @@
 """The transaction of a vote. That its signature holds and who is eligible was decided by the facade."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
-from guarded_agents.approval import is_barred, quorum_met
+from guarded_agents.approval import check_delegation, is_barred
 from guarded_agents.errors import (
     ApprovalError,
     ApprovalExpiredError,
@@ -13,21 +15,22 @@ from guarded_agents.errors import (
 )
 from guarded_agents.records import (
     Answer,
-    ApprovalRequest,
+    NoticeKind,
     Proposal,
     Reason,
     RequestStatus,
-    SignedVote,
     StandingRequest,
 )
+from guarded_agents.stores._ballot import Ballot, quorum_stands, votes_on
 from guarded_agents.stores._closing import close_row
-from guarded_agents.stores._protocol import AuditNote
-from guarded_agents.stores._reads import votes
+from guarded_agents.stores._glass import break_glass, check_may_break
+from guarded_agents.stores._nonces import spend_nonce
+from guarded_agents.stores._outbox import put_notice
+from guarded_agents.stores._queue import put_request
 from guarded_agents.stores._requests import known, store_move, timed_out
 from guarded_agents.stores._rows import (
     claim_of,
     put_proposal,
-    put_request,
     put_vote,
     request_of_id,
     request_of_key,
@@ -35,24 +38,7 @@ from guarded_agents.stores._rows import (
 )
 from guarded_agents.stores._tx import Tx
 
-_SETTLES = {Answer.REJECT: RequestStatus.REJECTED, Answer.RESPOND: RequestStatus.ANSWERED}
-
-
-@dataclass(frozen=True, slots=True)
-class Ballot:
-    """One verified vote, and what the facade knew when it came in."""
-
-    signed: SignedVote
-    eligible: frozenset[str]
-    edited: ApprovalRequest | None
-    note: AuditNote
-    now: datetime  # UTC
-
-
-def quorum_stands(tx: Tx, request: ApprovalRequest, eligible: frozenset[str]) -> bool:
-    """Return whether enough of *eligible* have signed *request*, the edit that led to it included."""
-    cast = votes(tx.db, request.id) + (() if request.parent is None else votes(tx.db, request.parent))
-    return quorum_met(request, cast, eligible=eligible)
+_SETTLES: Final = {Answer.REJECT: RequestStatus.REJECTED, Answer.RESPOND: RequestStatus.ANSWERED}
 
 
 def vote(tx: Tx, ballot: Ballot) -> StandingRequest | ApprovalError:
@@ -64,41 +50,47 @@ def vote(tx: Tx, ballot: Ballot) -> StandingRequest | ApprovalError:
     standing = known(tx, cast.request)
     if (again := _voted_before(tx, ballot, standing)) is not None:
         return again
+    spend_nonce(tx, cast.approver, cast)
     if standing.status is not RequestStatus.PENDING:
-        raise _closed(standing, f"one that is {standing.status.value}")
+        raise _closed(standing, _what_stands(standing))
     if now >= standing.request.decide_by:
         timed_out(tx, standing, RequestStatus.EXPIRED, now)
         return ApprovalExpiredError(standing.request.id, decide_by=standing.request.decide_by, answered_at=now)
-    if cast.approver not in ballot.eligible or is_barred(cast.approver, standing.request.requester):
-        raise _not_eligible(standing, "another one or the requester")
+    _check_may(tx, standing, ballot)
     put_vote(tx.db, ballot.signed)
     tx.append([ballot.note], now)
-    if cast.answer is Answer.EDIT:
-        return _edited(tx, standing, ballot)
-    if cast.answer is Answer.APPROVE:
-        return _approved_if_met(tx, standing, ballot)
-    return store_move(
-        tx,
-        replace(standing, status=_SETTLES[cast.answer], settled_at=now, settled_by=cast.approver, text=cast.text),
-    )
+    return _MOVES[cast.answer](tx, standing, ballot)
+
+
+def _check_may(tx: Tx, standing: StandingRequest, ballot: Ballot) -> None:
+    """Raise unless the voter may give this answer at this instant."""
+    cast, request = ballot.signed.vote, standing.request
+    if cast.answer is Answer.BREAK_GLASS:
+        check_may_break(tx, standing, ballot)
+        return
+    if cast.approver not in ballot.electorate.voters or is_barred(cast.approver, request.requester):
+        raise _not_eligible(standing, "another one or the requester")
+    if cast.answer is Answer.DELEGATE:
+        check_delegation(request, cast, votes_on(tx, request), electorate=ballot.electorate)
 
 
 def _voted_before(tx: Tx, ballot: Ballot, standing: StandingRequest) -> StandingRequest | None:
     """Return what stands if the same vote is recorded. Raises NotEligibleError for another of the same approver."""
     cast = ballot.signed.vote
     row = tx.db.execute(
-        "SELECT answer, digest FROM votes WHERE request = ? AND approver = ?", (cast.request, cast.approver)
+        "SELECT answer, digest, document ->> '$.vote.delegate' FROM votes WHERE request = ? AND approver = ?",
+        (cast.request, cast.approver),
     ).fetchone()
     if row is None:
         return None
-    if row != (cast.answer.value, cast.digest):
+    if row != (cast.answer.value, cast.digest, cast.delegate):
         raise _not_eligible(standing, "one who has voted otherwise")
     return standing if standing.successor is None else request_of_id(tx.db, standing.successor)
 
 
 def _approved_if_met(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
     request, now = standing.request, ballot.now
-    if not quorum_stands(tx, request, ballot.eligible):
+    if not quorum_stands(tx, request, ballot.electorate):
         return standing
     return store_move(
         tx,
@@ -110,6 +102,22 @@ def _approved_if_met(tx: Tx, standing: StandingRequest, ballot: Ballot) -> Stand
             settled_by=ballot.signed.vote.approver,
         ),
     )
+
+
+def _settled(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
+    cast = ballot.signed.vote
+    return store_move(
+        tx,
+        replace(
+            standing, status=_SETTLES[cast.answer], settled_at=ballot.now, settled_by=cast.approver, text=cast.text
+        ),
+    )
+
+
+def _delegated(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
+    """Tell the delegate. The vote that says so is the voter's one vote, so that both count as one person."""
+    put_notice(tx, NoticeKind.DELEGATED, standing.request, ballot.signed.vote.delegate or "", now=ballot.now)
+    return standing
 
 
 def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
@@ -138,8 +146,26 @@ def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReques
     )
     call = (f"{new.server}/{new.tool}", old.call_id, new.arguments.encode())
     put_proposal(tx.db, Proposal(new.key, *call, consequential=True, labels=new.labels))
-    put_request(tx.db, new)
-    return _approved_if_met(tx, StandingRequest(new, RequestStatus.PENDING), ballot)
+    put_request(tx, new)
+    edited = _approved_if_met(tx, StandingRequest(new, RequestStatus.PENDING), ballot)
+    if edited.status is RequestStatus.PENDING:
+        put_notice(tx, NoticeKind.ASKED, new, new.group, now=now)
+    return edited
+
+
+_MOVES: Final[Mapping[Answer, Callable[[Tx, StandingRequest, Ballot], StandingRequest]]] = {
+    Answer.APPROVE: _approved_if_met,
+    Answer.EDIT: _edited,
+    Answer.REJECT: _settled,
+    Answer.RESPOND: _settled,
+    Answer.DELEGATE: _delegated,
+    Answer.BREAK_GLASS: break_glass,
+}
+
+
+def _what_stands(standing: StandingRequest) -> str:
+    by = "" if standing.settled_by is None else f" by {standing.settled_by}"
+    return f"one that is {standing.status.value}{by}"
 
 
 def _closed(standing: StandingRequest, got: str) -> RequestClosedError:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from guarded_agents import ApprovalExpiredError, PolicyError
-from tests.support.bank import RAJ, calls
+from guarded_agents import Answer, ApprovalExpiredError, PolicyError
+from tests.support.bank import EVE, RAJ, calls
+from tests.support.people import ESCALATES, GLASS
 from tests.support.siege import HAPPENED_WIRE, WIRE, Post, Siege
 
 pytestmark = pytest.mark.requirement("B12", "I6", "I7")
@@ -90,4 +91,44 @@ def test_the_policy_has_no_option_that_turns_it_round(siege: Siege, option: str)
     siege.policy((old, option if name in present else f"{old}, {option}"))
     with pytest.raises(PolicyError):
         siege.open(SCRIPT)
+    assert siege.effects == []
+
+
+def test_neither_the_time_of_escalation_nor_a_sweep_approves(siege: Siege) -> None:
+    (siege.bank.folder / "policy.yaml").write_text(ESCALATES)
+    post = siege.open(SCRIPT)
+    post.ask()
+    [request] = post.waits()
+    for at_s in (30 * 60, DECIDE_S - 30 * 60 - 1):
+        siege.bank.clock.advance(at_s)
+        for _ in range(2):
+            post.call("sweep")
+            post.call("wake", "t1")
+        assert post.waits() == [request]
+    siege.bank.clock.advance(1)
+    assert post.call("sweep").expired == (request,)
+    _press(siege, post, siege.signed(post, request, approver=RAJ))
+    assert siege.effects == []
+
+
+def test_a_full_queue_refuses_and_approves_nothing(siege: Siege) -> None:
+    path = siege.bank.folder / "policy.yaml"
+    path.write_text(path.read_text() + "queue: {per_tenant: 1}\n")
+    post = siege.open(calls(("wire", WIRE), ("wire", WIRE | {"account": "B"}), ("wire", WIRE | {"account": "C"})))
+    post.ask()
+    [request] = post.waits()
+    siege.bank.clock.advance(DECIDE_S)
+    _press(siege, post, siege.signed(post, request))
+    assert siege.effects == []
+
+
+def test_a_broken_glass_is_used_in_time_or_not_at_all(siege: Siege) -> None:
+    (siege.bank.folder / "policy.yaml").write_text(GLASS)
+    post = siege.open(SCRIPT)
+    post.ask()
+    [request] = post.waits()
+    why = "Nobody else can be reached before the supplier closes."
+    post.call("vote", siege.signed(post, request, Answer.BREAK_GLASS, approver=EVE, text=why))
+    siege.bank.clock.advance(5 * 60)  # sooner over than the rule's own time
+    _press(siege, post)
     assert siege.effects == []

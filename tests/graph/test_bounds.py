@@ -78,6 +78,8 @@ async def test_a_wake_looks_at_each_of_100_waiting_calls_a_few_times_and_calls_n
         counts["model"] += 1
         return AIMessage("done")
 
+    with (bank.folder / "policy.yaml").open("a") as policy:
+        policy.write(f"queue: {{per_principal: {WIDE}}}\n")
     async with bank.connected() as transport, bank.open(transport=transport) as guard:
         agent = guard.agent(model(wide).model_copy(update={"script": (wide, last)}), checkpointer=InMemorySaver())
         await agent.ainvoke(asked(), thread(), context=CONTEXT)

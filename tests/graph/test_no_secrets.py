@@ -117,8 +117,9 @@ async def test_the_digest_of_a_guessable_call_is_another_in_another_deployment(t
             said: Any = {"messages": [HumanMessage("please", id="m1")]}
             await desk.agent.ainvoke(said, desk.config, context=CONTEXT)
             [held] = desk.guard.store.requests()
-            digests |= {held.request.call_digest, held.request.digest, held.request.id}
-    assert len(digests) == 6
+            request = desk.guard.store.request(held.id).request
+            digests |= {request.call_digest, request.digest, request.id, request.question}
+    assert len(digests) == 8
 
 
 @pytest.mark.requirement("I10")

@@ -128,4 +128,5 @@ async def test_the_requester_of_a_request_is_the_recorded_one(tmp_path: Path) ->
         forged = FORGED["guard_requester"] | {"principal": {"id": "eve@example.com", "scopes": [], "acting_for": None}}
         await desk.agent.aupdate_state(desk.config, {"guard_requester": forged}, as_node="screen_input")
         [held] = desk.guard.store.requests()
-        assert held.request.requester == TELLER
+        assert held.principal == TELLER.id
+        assert desk.guard.store.request(held.id).request.requester == TELLER

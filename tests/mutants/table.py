@@ -11,9 +11,11 @@ RECORD_DECISION = "guarded_agents/records/_decision.py"
 RECORD_ORIGIN = "guarded_agents/records/_origin.py"
 LINT = "guarded_agents/_lint.py"
 TOOLS = "guarded_agents/_tools.py"
-ASSEMBLY = "guarded_agents/assembly.py"
+ANSWERS = "guarded_agents/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
 CHECK = "guarded_agents/approval/_check.py"
+APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
+RESOLUTION = "guarded_agents/approval/_resolution.py"
 MACHINE = "guarded_agents/approval/_machine.py"
 REQUEST = "guarded_agents/approval/_request.py"
 SIGNERS = "guarded_agents/approval/_signers.py"
@@ -24,6 +26,7 @@ APPROVAL = "guarded_agents/nodes/_approval.py"
 DOOR = "guarded_agents/nodes/_door.py"
 EXECUTE = "guarded_agents/nodes/_execute.py"
 NOTES = "guarded_agents/nodes/_notes.py"
+PEOPLE = "guarded_agents/nodes/_people.py"
 PLAN = "guarded_agents/nodes/_plan.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 TOLD = "guarded_agents/nodes/_told.py"
@@ -45,6 +48,9 @@ ONCE = "tests/graph/test_once.py"
 RECORDED = "tests/graph/test_recorded_first.py"
 DOUBT = "tests/graph/test_doubt_is_deny.py"
 FACADE = "tests/graph/test_facade.py"
+GLASS = "tests/graph/test_break_glass.py"
+REVOKED = "tests/graph/test_revoked.py"
+AFTERWARDS = "tests/graph/test_afterwards.py"
 EDITS = "tests/graph/test_edits.py"
 LABELS = "tests/graph/test_labels.py"
 SECRETS = "tests/graph/test_no_secrets.py"
@@ -511,10 +517,21 @@ MUTANTS = (
         "I6:unrecorded-entry",
         DOOR,
         "            admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)\n"
+        "        except DirectoryError:\n"
+        "            return await self._undecidable(permit)\n"
         "        except StoreError:",
         "            admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)\n"
+        "        except DirectoryError:\n"
+        "            return await self._undecidable(permit)\n"
         "        except NotSentError:",
         (f"{RECORDED}::test_a_call_that_cannot_be_recorded_is_not_sent_and_the_run_goes_on",),
+    ),
+    Mutant(
+        "I6:silent-directory-closes-what-waits",
+        DOOR,
+        "            if standing is not None and standing.status is RequestStatus.PENDING:",
+        "            if standing is None:",
+        (f"{REVOKED}::test_a_task_that_was_made_up_while_the_directory_fails_closes_nothing_that_waits",),
     ),
     # -- I7 resume is input -------------------------------------------------------------------
     Mutant("I7:any-request", CHECK, "if vote.request != request.id:", "if vote.request is None:", (OTHER_VOTE,)),
@@ -528,49 +545,77 @@ MUTANTS = (
     Mutant(
         "I7:anybody-votes",
         CHECK,
-        "    check_eligible(request, vote.approver, eligible=members)",
-        "    check_form = request, vote.approver, members",
+        "        check_eligible(request, vote.approver, electorate=electorate)",
+        "        check_form = request, vote.approver, electorate",
         (OTHER_VOTE,),
     ),
     Mutant(
         "I7:unsigned",
-        CHECK,
-        "    signers.verify(signed, now=now)",
-        "    check_form = signers",
-        (OTHER_VOTE, VOTE_REFUSED),
+        PEOPLE,
+        "        found = [await self._credential(proof, group=group, now=now, is_fresh=is_fresh) for proof in proofs]",
+        "        found = [proof.signature for proof in proofs]",
+        (f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected",),
     ),
-    Mutant("I7:malformed", CHECK, "    _check_form(vote)", "    check_form = vote", (OTHER_VOTE, VOTE_REFUSED)),
+    Mutant(
+        "I7:one-key-breaks-the-glass",
+        PEOPLE,
+        "        if len(set(found)) != len(found):",
+        "        if not found:",
+        (f"{GLASS}::test_the_glass_holds_against",),
+    ),
+    Mutant(
+        "I7:glass-of-anybody",
+        APPROVAL_GLASS,
+        "    if vote.approver not in holders:",
+        "    if vote.approver is holders:",
+        (f"{GLASS}::test_the_glass_holds_against",),
+    ),
+    Mutant(
+        "I7:members-of-then",
+        PEOPLE,
+        "        groups = {group: await self.members(group) for group in groups_asked(request, now=now)}",
+        "        groups = {group: frozenset(request.members) for group in groups_asked(request, now=now)}",
+        (f"{REVOKED}::test_the_directory_is_asked_again_just_before_the_claim",),
+    ),
+    Mutant(
+        "I7:resolved-by-anybody",
+        RESOLUTION,
+        "    if resolution.resolver not in members:",
+        "    if resolution.resolver is members:",
+        (f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",),
+    ),
+    Mutant("I7:malformed", CHECK, "    _check_form(signed)", "    check_form = signed", (OTHER_VOTE, VOTE_REFUSED)),
     Mutant(
         "I7:any-digest",
         CHECK,
-        "if not hmac.compare_digest(vote.digest.encode(), asked.digest.encode()):",
+        'if not hmac.compare_digest(vote.digest.encode("utf-8", "replace"), asked.digest.encode()):',
         "if vote.digest is None:",
         (OTHER_VOTE, VOTE_REFUSED),
     ),
     Mutant(
         "I7:any-time",
         CHECK,
-        "    _check_time(request, vote, now)\n",
+        '    check_signed(vote, since=request.created_at, since_what="the request", now=now)\n',
         "    check_form = now\n",
         (OTHER_VOTE, VOTE_REFUSED),
     ),
     Mutant(
         "I7:own-call",
         MACHINE,
-        "return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}",
+        "return person(approver) in {person(requester.id), person(requester.acting_for or requester.id)}",
         "return False",
         (f"{FACADE}::test_nobody_approves_a_call_of_their_own",),
     ),
     Mutant(
         "I7:on-behalf-of-oneself",
         MACHINE,
-        "return _person(approver) in {_person(requester.id), _person(requester.acting_for or requester.id)}",
-        "return _person(approver) == _person(requester.id)",
+        "return person(approver) in {person(requester.id), person(requester.acting_for or requester.id)}",
+        "return person(approver) == person(requester.id)",
         (f"{FACADE}::test_nobody_approves_a_call_of_their_own",),
     ),
     Mutant(
         "I7:any-thread",
-        ASSEMBLY,
+        ANSWERS,
         "if standing.request.id not in waiting and standing.request.parent not in waiting:",
         "if waiting is None:",
         (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
@@ -578,14 +623,14 @@ MUTANTS = (
     Mutant(
         "I7:quorum-of-then",
         ADMIT,
-        "if asked.request is not None and not quorum_stands(tx, standing.request, asked.eligible):",
+        "if asked.request is not None and not quorum_stands(tx, standing.request, asked.electorate):",
         "if asked.request is None:",
-        (f"{FACADE}::test_an_approver_who_lost_the_role_since_approves_nothing",),
+        (f"{REVOKED}::test_what_was_taken_back_between_vote_and_execution_does_not_run",),
     ),
     Mutant(
         "I7:stored-vote-unproven",
-        SERVICES,
-        "self.signers.verify(signed, now=now)",
+        PEOPLE,
+        "await self.prove(signed, group=circle.group_of(who), now=now, is_fresh=False)",
         "str(signed)",
         (f"{ATTACKS}::test_a_vote_that_was_written_into_the_store_without_a_signature_approves_nothing",),
     ),
@@ -608,8 +653,8 @@ MUTANTS = (
     Mutant(
         "I8:votes-inherited",
         MACHINE,
-        "if signed.vote.digest == request.digest\n",
-        "if signed.vote.digest is not None\n",
+        "return signed.vote.digest == request.digest\n",
+        "return signed.vote.digest is not None\n",
         (
             f"{UNIT_REQUESTS}::test_a_vote_over_another_digest_does_not_count",
             f"{UNIT_REQUESTS}::test_an_edited_request_inherits_no_votes",
@@ -724,8 +769,8 @@ MUTANTS = (
     Mutant(
         "I10:rule-told-to-the-model",
         TOLD,
-        "return Outcome(ClaimStatus.CLOSED, NOT_CARRIED_OUT + _NEXT[reason], is_error=True, reason=reason)",
-        'return Outcome(ClaimStatus.CLOSED, "finance " + _NEXT[reason], is_error=True, reason=reason)',
+        "text = NOT_CARRIED_OUT + _NEXT[reason]",
+        'text = "finance " + _NEXT[reason]',
         (f"{SECRETS}::test_a_refusal_tells_the_model_no_rule_and_no_argument",),
     ),
     # -- I11 bounded --------------------------------------------------------------------------
@@ -751,6 +796,20 @@ MUTANTS = (
         (f"{BOUNDED}::test_what_a_turn_adds_to_the_checkpoints_does_not_grow_with_the_turns",),
     ),
     # -- I12 hard rules stay hard -------------------------------------------------------------
+    Mutant(
+        "I12:glass-over-hard",
+        APPROVAL_GLASS,
+        "    if request.hard:",
+        "    if request.hard is None:",
+        (f"{GLASS}::test_no_glass_is_broken_over",),
+    ),
+    Mutant(
+        "I12:glass-of-any-tool",
+        APPROVAL_GLASS,
+        '    if f"{request.server}/{request.tool}" not in terms.tools:',
+        "    if request.tool is None:",
+        (f"{GLASS}::test_no_glass_is_broken_over",),
+    ),
     Mutant(
         "I12:hard-tool-waived",
         "guarded_agents/policy/_check.py",

@@ -45,7 +45,7 @@ class Bench:
         self.parts = guard._parts
 
     def run(self, work: Any) -> Any:
-        return self.guard._home.run_sync(work)
+        return self.guard._services.home.run_sync(work)
 
     def propose(self, *proposed: Any) -> tuple[Any, list[Any]]:
         """Open a new thread, propose in it, and return its config and the tasks of the turn."""

@@ -3,7 +3,7 @@
 import json
 import string
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,11 @@ signers: keys
 principals:
   desk: {scopes: [a, b]}
 approvers:
-  fin: {members: [ana, raj]}
+  fin: {members: [ana, raj], backup: top, capacity: 9}
+  top: {external: true}
+operators: fin
+queue: {per_principal: 5, per_tenant: 20, ask_again_after: 15m}
+break_glass: {holders: [lea], tools: [s/t], reviewers: fin, per_person: 1, period: 7d, execute_within: 15m}
 tools:
   s/t:
     scope: a
@@ -33,7 +37,8 @@ tools:
     permit_when: args.n <= 5 && args.m.startsWith('x')
     deny_when: [{id: d, when: args.n == 3, hard: true}]
     schema: {type: object}
-    approval: {when: args.n > 2, approvers: fin, quorum: 2, decide_within: 4h, execute_within: 15m}
+    approval: {when: args.n > 2, approvers: fin, quorum: 2, decide_within: 4h, execute_within: 15m,
+      escalate_within: 1h}
     limits: {per_thread: 3}
 exceptions:
   - {id: e, allows: s/t, when: args.n < 9, until: 2027-01-31, reason: r, granted_by: [ana]}
@@ -102,6 +107,7 @@ def test_a_mutated_policy_is_a_policy_or_an_error_with_its_place(
     mutations: list[tuple[int, int, str]], given_arguments: dict[str, JsonValue]
 ) -> None:
     text = VALID
+    assert load_policy(text.encode(), source="fuzz").glass is not None
     for start, length, put in mutations:
         text = text[:start] + put + text[start + length :]
     use(text.encode(errors="surrogatepass"), given_arguments)
@@ -249,3 +255,123 @@ def test_no_permit_is_given_that_the_policy_does_not_give(
         assert (decision.approval is not None) == (n <= approval.bound)
     told = explain(policy, request, now=NOW)
     assert (told.effect, told.rule) == (decision.effect, decision.rule)
+
+
+# -- an oracle of who can answer ------------------------------------------------------------------
+
+NAMES: Final = ("ana", "Ana", "\uff41na", "raj", "lea")
+PERSON: Final = {"ana": "ana", "Ana": "ana", "\uff41na": "ana", "raj": "raj", "lea": "lea"}
+GROUPS: Final = ("g", "h", "k")
+names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+backups: dict[str, st.SearchStrategy[Any]] = {"backup": st.sampled_from(GROUPS)}
+groups = (
+    st.fixed_dictionaries({"members": names}, optional=backups)
+    | st.fixed_dictionaries({"external": st.just(value=True)}, optional=backups)
+    | st.just({"members": ["raj", "lea", "zoe"]})
+    | st.just({"members": ["raj", "zoe"], "backup": "k"})
+    | st.fixed_dictionaries({}, optional={"members": names, "external": st.booleans(), **backups})
+)
+approvals = st.fixed_dictionaries(
+    {"approvers": st.sampled_from(GROUPS), "quorum": st.integers(1, 3)}, optional={"escalate_within": st.just("1h")}
+)
+glasses = st.fixed_dictionaries(
+    {
+        "holders": st.sampled_from([["lea"], ["ana"], ["raj", "lea"]]) | names,
+        "tools": st.just(["s/t"])
+        | st.just(["s/t"])
+        | st.lists(st.sampled_from(["s/t", "s/u", "s/v"]), max_size=2, unique=True),
+        "reviewers": st.sampled_from(GROUPS),
+    }
+)
+documents = st.fixed_dictionaries(
+    {
+        "principals": st.dictionaries(st.sampled_from([*NAMES, "desk"]), st.sampled_from([["a"], ["b"]]), max_size=3),
+        "approvers": st.fixed_dictionaries(dict.fromkeys(GROUPS, groups))
+        | st.dictionaries(st.sampled_from(GROUPS), groups, min_size=1, max_size=3),
+        "hard": st.sampled_from([False, False, False, True]),
+        "approval": approvals,
+        "glass": st.none() | glasses,
+        "operators": st.none() | st.sampled_from(GROUPS),
+    }
+)
+
+
+def persons(listed: list[str]) -> set[str]:
+    return {PERSON.get(name, name) for name in listed}
+
+
+def answerable(document: dict[str, Any]) -> bool:
+    """Return whether a reader of docs/policy.md would say that the file can be used."""
+    approvers, glass = document["approvers"], document["glass"]
+    return (
+        all(
+            bool(group.get("external")) != bool(group.get("members"))
+            and group.get("backup") != name
+            and group.get("backup", name) in approvers
+            for name, group in approvers.items()
+        )
+        and document["approval"]["approvers"] in approvers
+        and attainable(document["approval"], approvers, document["principals"])
+        and (document["operators"] is None or document["operators"] in approvers)
+        and (glass is None or breakable(glass, approvers, hard=document["hard"]))
+    )
+
+
+def attainable(approval: dict[str, Any], approvers: dict[str, Any], principals: dict[str, list[str]]) -> bool:
+    asked, escalates, quorum = approvers[approval["approvers"]], "escalate_within" in approval, approval["quorum"]
+    if escalates and "backup" not in asked:
+        return False
+    if not asked.get("external") and quorum > len(persons(asked["members"])):
+        return False
+    voters = [asked, approvers[asked["backup"]]] if escalates else [asked]
+    askers = persons([name for name, scopes in principals.items() if "a" in scopes])
+    if not askers or any(group.get("external") for group in voters):
+        return True
+    known = set[str]().union(*(persons(group["members"]) for group in voters))
+    return any(len(known - {asker}) >= quorum for asker in askers)
+
+
+def breakable(glass: dict[str, Any], approvers: dict[str, Any], *, hard: bool) -> bool:
+    if not glass["holders"] or len(persons(glass["holders"])) < len(glass["holders"]):
+        return False
+    if glass["tools"] != ["s/t"] or hard or glass["reviewers"] not in approvers:
+        return False
+    reviewers = approvers[glass["reviewers"]]
+    return bool(
+        reviewers.get("external")
+        or all(persons(reviewers["members"]) - {holder} for holder in persons(glass["holders"]))
+    )
+
+
+@pytest.mark.requirement("B9")
+@pytest.mark.requirement("I12")
+@settings(max_examples=400, derandomize=True)
+@given(documents)
+def test_a_policy_can_be_used_exactly_where_its_approvals_and_its_glass_could_be_answered_by_others(
+    document: dict[str, Any],
+) -> None:
+    tool = {
+        "scope": "a",
+        "effect": "write",
+        "hard": document["hard"],
+        "approval": {**document["approval"], "decide_within": "4h", "execute_within": "1h"},
+    }
+    file: dict[str, Any] = {
+        "version": 1,
+        "principals": {name: {"scopes": scopes} for name, scopes in document["principals"].items()},
+        "approvers": document["approvers"],
+        "tools": {"s/t": tool, "s/u": {"scope": "a", "effect": "write"}},
+    }
+    file |= {"break_glass": document["glass"]} if document["glass"] is not None else {}
+    file |= {"operators": document["operators"]} if document["operators"] is not None else {}
+    text = json.dumps(file).encode()
+    if not answerable(document):
+        with pytest.raises(PolicyError):
+            load_policy(text, source="fuzz")
+        return
+    policy = load_policy(text, source="fuzz")
+    assert policy.glass is None or not any(policy.tools[key].hard for key in policy.glass.tools)
+    obligation = RulePolicy(policy).decide(ask({}, principal="desk"), now=NOW).approval
+    if obligation is not None:
+        assert (obligation.backup is None) == (obligation.escalate_within_s is None)
+        assert set(policy.members(obligation.group)) == set(obligation.members)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ SERVER = Path(__file__).with_name("bank_server.py")
 TELLER = Principal(id="teller", scopes=("bank:read", "bank:write", "bank:drop"))
 CONTEXT = GuardContext(principal=TELLER)
 ANA, RAJ, EVE = "ana@example.com", "raj@example.com", "eve@example.com"
+PEOPLE, KEY_NAMES = (ANA, RAJ, EVE), ("key", "second.key")
 
 POLICY = """\
 version: 1
@@ -100,24 +101,31 @@ class Bank:
         """Return *answer* by ``approver`` (default ana), signed with that approver's key."""
         approver = more.pop("approver", ANA)
         vote = guard.prepare(request_id, answer, approver=approver, **more)
-        return sign(vote, self.private_key(approver))
+        second = self.private_key(approver, "second.key") if answer is Answer.BREAK_GLASS else None
+        return sign(vote, self.private_key(approver), second=second)
 
-    def private_key(self, approver: str) -> Ed25519PrivateKey:
-        return load_private_key((self.folder / f"{approver}.key").read_bytes())
+    def private_key(self, approver: str, name: str = "key") -> Ed25519PrivateKey:
+        """Return the key of *approver*, or with ``second.key`` their other one."""
+        return load_private_key((self.folder / f"{approver}.{name}").read_bytes())
 
 
 async def make_bank(folder: Path, *, policy: str = POLICY) -> Bank:
     """Write a deployment into *folder*; the lockfile is made from the tools as the server offers them now."""
     bank = Bank(folder, FixedClock(NOON))
     (folder / "policy.yaml").write_text(policy)
-    lines = []
-    for approver in (ANA, RAJ, EVE):
-        key = Ed25519PrivateKey.generate()
-        (folder / f"{approver}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-        lines.append(allowed_signers_line(approver, key.public_key()) + "\n")
-    (folder / "allowed_signers").write_text("".join(lines))
+    write_keys(folder, {(who, name): Ed25519PrivateKey.generate() for who in PEOPLE for name in KEY_NAMES})
     (folder / "tools.lock").write_bytes(dump_lockfile(make_lock([of_observed(tool) for tool in await offered(bank)])))
     return bank
+
+
+def write_keys(folder: Path, keys: Mapping[tuple[str, str], Ed25519PrivateKey]) -> None:
+    """Write the private *keys*, by who has them and what they are called, and the list of the public ones."""
+    lines = []
+    for (who, name), key in keys.items():
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        (folder / f"{who}.{name}").write_bytes(pem)
+        lines.append(allowed_signers_line(who, key.public_key()) + "\n")
+    (folder / "allowed_signers").write_text("".join(lines))
 
 
 async def offered(bank: Bank) -> tuple[ObservedTool, ...]:

@@ -7,20 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
 from guarded_agents import Answer, Guard, GuardContext, SignedVote
-from guarded_agents.approval import allowed_signers_line
 from guarded_agents.catalog import dump_lockfile, make_lock, of_observed
 from guarded_agents.testing import FixedClock
 from guarded_agents.transport import ObservedTool, ToolReply
-from tests.support.bank import ANA, CONTEXT, EVE, NOON, POLICY, RAJ, Bank, answers, asked, model, thread, waiting
+from tests.support.bank import (
+    CONTEXT,
+    NOON,
+    PEOPLE,
+    POLICY,
+    Bank,
+    answers,
+    asked,
+    model,
+    thread,
+    waiting,
+    write_keys,
+)
 
 ACCOUNT = {"account": {"type": "string"}}
 MONEY = ACCOUNT | {"amount_cents": {"type": "integer"}}
-KEYS = {name: Ed25519PrivateKey.generate() for name in (ANA, RAJ, EVE)}
+KEYS = {name: Ed25519PrivateKey.generate() for name in PEOPLE}
+SECOND_KEYS = {(name, "second.key"): Ed25519PrivateKey.generate() for name in PEOPLE}
 
 
 def tool(name: str, properties: Mapping[str, Any], output: Mapping[str, Any] | None = None) -> ObservedTool:
@@ -85,12 +96,7 @@ def make_ledger_bank(folder: Path, *, policy: str = POLICY, tools: Sequence[Obse
     """Write a deployment into *folder* whose lockfile holds *tools*; no process is started."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "policy.yaml").write_text(policy)
-    lines = []
-    for name, key in KEYS.items():
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-        (folder / f"{name}.key").write_bytes(pem)
-        lines.append(allowed_signers_line(name, key.public_key()) + "\n")
-    (folder / "allowed_signers").write_text("".join(lines))
+    write_keys(folder, {(who, "key"): key for who, key in KEYS.items()} | SECOND_KEYS)
     (folder / "tools.lock").write_bytes(dump_lockfile(make_lock([of_observed(found) for found in tools])))
     return Bank(folder, FixedClock(NOON))
 

@@ -25,6 +25,7 @@ WIRE = {"account": "ACME", "amount_cents": 900}
 LARGE = {"account": "mallory", "amount_cents": 99_999}
 HAPPENED_TOPUP, HAPPENED_WIRE = ("topup", "B", 5), ("wire", "ACME", 900)
 Done = list[tuple[str, str, int]]
+_GUARDS = ("vote", "observe", "review", "resolve", "cancel", "sweep")  # methods of the guard that need no graph
 
 
 def forged(name: str, args: object, *, turn: int = 1, occurrence: int = 0, call_id: str = "call-0") -> dict[str, Any]:
@@ -119,8 +120,8 @@ class Post:
         return self._call(name, *args, **kwargs)
 
     async def _acall(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        if name in ("resume", "vote", "wake"):
-            agent = () if name == "vote" else (self.agent,)
+        if name in ("resume", "wake", *_GUARDS):
+            agent = () if name in _GUARDS else (self.agent,)
             return await getattr(self.guard, name)(*agent, *args)
         found = getattr(self.agent, f"a{name}")(*args, **kwargs)
         return [part async for part in found] if hasattr(found, "__aiter__") else await found
@@ -128,7 +129,7 @@ class Post:
     def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if name == "resume":
             return self.guard.resume_sync(self.agent, *args)
-        if name in ("vote", "observe"):
+        if name in _GUARDS:
             return self.line.wait(getattr(self.guard, name)(*args))
         if name == "wake":
             return self.agent.invoke(None, thread(*args))

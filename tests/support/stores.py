@@ -1,22 +1,33 @@
 """What a store is handed, with as little of it as possible to say."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 from guarded_agents.records import (
     UNEXPOSED,
     Answer,
     ApprovalRequest,
+    BreakGlassTerms,
     CallKey,
     Claim,
     ClaimStatus,
+    Electorate,
     Labels,
     Limits,
     Outcome,
     Principal,
     Proposal,
+    QueueLimits,
     Reason,
+    Resolution,
+    Review,
+    ReviewFinding,
+    Risk,
+    SignedResolution,
+    SignedReview,
     SignedVote,
     StandingRequest,
+    Verdict,
     Vote,
 )
 from guarded_agents.stores import Admission, AuditNote, EntryOpened, SqliteStore, Told
@@ -26,6 +37,17 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DESK = Principal(id="desk-agent", scopes=("refunds:write",), acting_for="bob")
 BOTH = frozenset({"ana", "raj"})
+HOLDERS = frozenset({"zoe"})
+GLASS = BreakGlassTerms(
+    holders=HOLDERS | {"max"},
+    tools=frozenset({"payments/refund"}),
+    per_person=2,
+    period_s=86_400,
+    execute_within_s=300,
+    review_within_s=7_200,
+    reviewers="auditors",
+)
+ROOM = QueueLimits()
 NOTE = AuditNote("decision", {"said": "by the caller"})
 INTENT = AuditNote("intent", {"said": "before it is sent"})
 REFUSAL = AuditNote("refusal", {"said": "why not"})
@@ -37,6 +59,11 @@ CLOSED = Outcome(ClaimStatus.CLOSED, "not carried out", is_error=True, reason=Re
 
 def key(digest: str = "a", *, thread: str = "thread", entry: str = "entry", turn: int = 1) -> CallKey:
     return CallKey(thread, entry, turn, digest, 0)
+
+
+def alone(digest: str, *, thread: str = "thread") -> CallKey:
+    """Return the key of a call in a turn of its own."""
+    return key(digest, thread=thread, turn=int.from_bytes(digest.encode()) % 1_000_003)
 
 
 def proposal(of: CallKey | None = None, *, consequential: bool = True, tool: str = "payments/refund") -> Proposal:
@@ -69,6 +96,11 @@ def request(of: CallKey | None = None, **changes: object) -> ApprovalRequest:
         "quorum": 1,
         "editor_may_approve": False,
         "execute_within_s": 900,
+        "backup": None,
+        "escalate_at": None,
+        "risk": Risk.MEDIUM,
+        "hard": False,
+        "question": f"question-{of.digest}",
         "created_at": TEN,
         "decide_by": TEN + HOUR,
         "digest": f"digest-{of.digest}",
@@ -82,12 +114,65 @@ def vote(
     answer: Answer = Answer.APPROVE,
     *,
     digest: str | None = None,
+    nonce: str | None = None,
+    second: str | None = None,
     **more: str,
 ) -> SignedVote:
+    digest = digest or on.digest
     cast = Vote(
-        request=on.id, digest=digest or on.digest, approver=approver, answer=answer, at=TEN, nonce="0" * 32, **more
+        request=on.id,
+        digest=digest,
+        approver=approver,
+        answer=answer,
+        at=TEN,
+        nonce=nonce or nonce_of(on.id, digest, answer, *more.values()),
+        **more,
     )
-    return SignedVote(vote=cast, signature=f"{approver}'s")
+    return SignedVote(vote=cast, signature=f"{approver}'s", second=second)
+
+
+def broken(on: ApprovalRequest, approver: str = "zoe", **more: str) -> SignedVote:
+    """Return a vote that breaks the glass."""
+    text = more.pop("text", "nobody else can be reached and the shop is down")
+    return vote(on, approver, Answer.BREAK_GLASS, text=text, second=f"{approver}'s other", **more)
+
+
+def review(on: str = "r-a", reviewer: str = "ida", finding: ReviewFinding = ReviewFinding.REVIEWED) -> SignedReview:
+    said = Review(
+        request=on,
+        digest="digest-a",
+        reviewer=reviewer,
+        finding=finding,
+        text="it was needed",
+        at=TEN,
+        nonce=nonce_of(on, reviewer, finding),
+    )
+    return SignedReview(review=said, signature=f"{reviewer}'s")
+
+
+def resolution(
+    verdict: Verdict = Verdict.HAPPENED,
+    *,
+    attempt: int = 1,
+    looked_at: datetime = TEN + HOUR,
+    resolver: str = "ana",
+    call: str = "call-a",
+) -> SignedResolution:
+    said = Resolution(
+        call=call,
+        attempt=attempt,
+        verdict=verdict,
+        resolver=resolver,
+        looked_at=looked_at,
+        text="the bank's list of the day",
+        at=TEN + HOUR,
+        nonce=nonce_of(call, verdict, str(attempt), looked_at.isoformat()),
+    )
+    return SignedResolution(resolution=said, signature=f"{resolver}'s")
+
+
+def nonce_of(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 class Desk:
@@ -106,19 +191,37 @@ class Desk:
     async def propose(self, *calls: Proposal, durable: bool = True) -> frozenset[CallKey]:
         return await self.store.propose(calls or (proposal(),), durable=durable, now=TEN)
 
-    async def hold(self, of: ApprovalRequest | None = None, *, now: datetime = TEN) -> StandingRequest | Told:
-        return await self.store.hold(of or request(), NOTE, now=now)
+    async def hold(
+        self, of: ApprovalRequest | None = None, *, limits: QueueLimits = ROOM, now: datetime = TEN
+    ) -> StandingRequest | Told:
+        return await self.store.hold(of or request(), NOTE, limits=limits, now=now)
+
+    async def ask(
+        self, of: ApprovalRequest | None = None, *, limits: QueueLimits = ROOM, now: datetime = TEN
+    ) -> StandingRequest | Told:
+        """Propose and hold one call."""
+        of = of or request()
+        await self.propose(proposal(of.key))
+        return await self.hold(of, limits=limits, now=now)
 
     async def vote(
         self,
         cast: SignedVote | None = None,
         *,
         eligible: frozenset[str] = BOTH,
+        holders: frozenset[str] = frozenset(),
         edited: ApprovalRequest | None = None,
+        glass: BreakGlassTerms | None = None,
         now: datetime = TEN,
     ) -> StandingRequest:
-        cast = cast or vote(request())
-        return await self.store.vote(cast, eligible=eligible, edited=edited, note=AuditNote("vote", {}), now=now)
+        return await self.store.vote(
+            cast or vote(request()),
+            electorate=Electorate(eligible, holders),
+            edited=edited,
+            glass=glass,
+            note=AuditNote("vote", {}),
+            now=now,
+        )
 
     async def admit(
         self,
@@ -126,6 +229,7 @@ class Desk:
         *,
         request: str | None = None,
         eligible: frozenset[str] = BOTH,
+        holders: frozenset[str] = frozenset(),
         limits: Limits = Limits(),
         now: datetime = TEN,
         owner: str = "me",
@@ -135,7 +239,7 @@ class Desk:
             owner=owner,
             lease_until=now + MINUTE,
             request=request,
-            eligible=eligible,
+            electorate=Electorate(eligible, holders),
             limits=limits,
             notes=[INTENT],
             refusal=REFUSAL,
@@ -159,9 +263,16 @@ class Desk:
     async def approved(self, of: ApprovalRequest | None = None) -> StandingRequest:
         """Propose, hold and approve one call."""
         of = of or request()
-        await self.propose(proposal(of.key))
-        await self.hold(of)
+        await self.ask(of)
         return await self.vote(vote(of))
+
+    async def sent(self) -> None:
+        """Admit one call, with a lease of a minute."""
+        await self.propose()
+        await self.admit()
+
+    async def resolve(self, signed: SignedResolution | None = None, *, now: datetime = TEN + HOUR) -> Claim:
+        return await self.store.resolve(signed or resolution(), key(), note=AuditNote("outcome", {}), now=now)
 
     def set_status(self, status: ClaimStatus, of: CallKey | None = None) -> None:
         """Put a claim row where no transaction of this release puts it."""

@@ -1,11 +1,23 @@
 """Typical user code, type-checked by ``make check``; it is never run."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.memory import InMemorySaver
 
-from guarded_agents import Answer, Guard, GuardContext, Principal, load_private_key, sign
+from guarded_agents import (
+    Answer,
+    Directory,
+    Guard,
+    GuardContext,
+    Principal,
+    ReviewFinding,
+    Verdict,
+    doubt_id,
+    load_private_key,
+    sign,
+)
 
 
 async def ask(model: BaseChatModel, folder: Path) -> str:
@@ -24,3 +36,31 @@ async def ask(model: BaseChatModel, folder: Path) -> str:
         vote = guard.prepare("7f3a", Answer.APPROVE, approver="ana@example.com")
         await guard.resume(agent, sign(vote, load_private_key((folder / "ana.key").read_bytes())))
         return str(result["messages"][-1].content)
+
+
+class Ldap:
+    """A directory of the application's own."""
+
+    async def members(self, group: str) -> frozenset[str]:
+        """Return who belongs to *group* now."""
+        return frozenset({f"{group}@example.com"})
+
+
+async def operate(folder: Path, request: str) -> tuple[str, ...]:
+    """Hand a vote over, break the glass and have that reviewed, settle what is in doubt, and cancel a thread."""
+    directory: Directory = Ldap()
+    key, second = (load_private_key((folder / name).read_bytes()) for name in ("ana.key", "ana2.key"))
+    async with Guard.open(
+        folder / "policy.yaml", lockfile=folder / "tools.lock", store=folder / "guard.db", directory=directory
+    ) as guard:
+        await guard.vote(sign(guard.prepare(request, Answer.DELEGATE, approver="ana", delegate="raj"), key))
+        emergency = guard.prepare(request, Answer.BREAK_GLASS, approver="ana", text="nobody else is there until noon")
+        await guard.vote(sign(emergency, key, second=second))
+        review = guard.prepare_review(request, ReviewFinding.REVIEWED, reviewer="raj", text="looked at it")
+        await guard.review(sign(review, second))
+        for claim in guard.doubts:
+            resolution = guard.prepare_resolution(
+                doubt_id(claim.key), Verdict.HAPPENED, resolver="raj", looked_at=datetime.now(UTC), text="seen"
+            )
+            await guard.resolve(sign(resolution, second))
+        return (await guard.sweep()).expired + await guard.cancel("1")

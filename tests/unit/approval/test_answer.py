@@ -10,9 +10,9 @@ from langgraph.types import Command, interrupt
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from guarded_agents.approval import ResumeAnswer, interrupt_payload
-from guarded_agents.records import Answer
-from tests.support.approvals import opened, voted
+from guarded_agents.approval import ResumeAnswer, changed_payload, interrupt_payload
+from guarded_agents.records import Answer, Scheme
+from tests.support.approvals import broke, opened, voted
 
 REQUEST = opened()
 SIGNED = voted(REQUEST, answer=Answer.REJECT, text="no")
@@ -27,9 +27,21 @@ def test_the_payload_has_langchains_shape_and_ours() -> None:
     assert payload["args"] == {"order_id": "1", "amount_cents": 8200}
     assert (payload["request_id"], payload["digest"]) == (REQUEST.id, REQUEST.digest)
     assert payload["decide_by"] == "2026-01-05T14:00:00Z"
+    assert (payload["risk"], payload["backup"], payload["escalate_at"]) == ("medium", None, None)
     assert payload["labels"] == {"integrity": "trusted", "confidentiality": "public"}
     assert payload["how_to_answer"] == "guarded-agents approvals show"
     assert json.loads(json.dumps(payload)) == payload
+
+
+def test_the_payload_says_who_is_asked_next_and_when() -> None:
+    payload = interrupt_payload(opened(backup="leads", escalate_within_s=60), how="")
+    assert (payload["backup"], payload["escalate_at"]) == ("leads", "2026-01-05T10:01:00Z")
+
+
+def test_the_payload_of_a_changed_row_shows_nothing_of_it() -> None:
+    payload = changed_payload(REQUEST)
+    assert set(payload) == {"type", "request_id", "how_to_answer"}
+    assert "8200" not in str(payload)
 
 
 @pytest.mark.requirement("I7")
@@ -37,6 +49,17 @@ def test_a_signed_vote_is_the_answer_from_json_and_from_python() -> None:
     assert ResumeAnswer.model_validate(SIGNED.model_dump(mode="json")).signed() == SIGNED
     assert ResumeAnswer.model_validate_json(SIGNED.model_dump_json()).signed() == SIGNED
     assert ResumeAnswer(vote=SIGNED.vote, signature=SIGNED.signature).signed() == SIGNED
+    two_keys = broke(REQUEST)
+    assert ResumeAnswer.model_validate(two_keys.model_dump(mode="json")).signed() == two_keys
+    assert ResumeAnswer.model_validate(two_keys.model_dump()).signed() == two_keys
+
+
+@pytest.mark.requirement("I10")
+@pytest.mark.parametrize("scheme", [Scheme.OIDC, "oidc"], ids=["python", "json"])
+def test_an_id_token_is_never_a_resume_value(scheme: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ResumeAnswer.model_validate(SIGNED.model_dump(mode="json") | {"scheme": scheme, "signature": "a.b.c"})
+    assert "a.b.c" not in str(caught.value)
 
 
 JSON = SIGNED.model_dump(mode="json")
@@ -54,6 +77,9 @@ BOGUS = {
     "time-a-number": {"vote": JSON["vote"] | {"at": 5}, "signature": "x"},
     "no-json": {"vote": {1}, "signature": "x"},
     "signature-bytes": JSON | {"signature": 5},
+    "signature-of-10-mb": JSON | {"signature": "A" * 10_000_000},
+    "second-of-10-mb": JSON | {"second": "A" * 10_000_000},
+    "vote-of-10-mb": {"vote": JSON["vote"] | {"text": "A" * 10_000_000}, "signature": "x"},
 }
 
 

@@ -4,25 +4,48 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from guarded_agents.approval import ResumeAnswer, check_vote, edit_request, sign
+from guarded_agents.approval import ResumeAnswer, check_vote, edit_request
 from guarded_agents.errors import (
     ApprovalError,
     ApprovalExpiredError,
+    BreakGlassError,
     NotEligibleError,
     ProofError,
     RequestClosedError,
     UnknownRequestError,
 )
-from guarded_agents.records import Answer, ApprovalRequest, RequestStatus, SignedVote, StandingRequest
-from tests.support.approvals import KEY, MEMBERS, PRIVATE, SIGNERS, TEN, bound, opened, permits, standing, voted
+from guarded_agents.records import Answer, ApprovalRequest, Electorate, RequestStatus, SignedVote, StandingRequest
+from tests.support.approvals import (
+    ANA,
+    BACKUP,
+    ELECTORATE,
+    HOLDERS,
+    KEY,
+    MAX,
+    MEMBERS,
+    RAJ,
+    TEN,
+    TERMS,
+    ZOE,
+    bound,
+    broke,
+    delegated,
+    opened,
+    permits,
+    standing,
+    voted,
+)
 
 REQUEST = opened()
 NOW = TEN + timedelta(minutes=2)
-EDITED = edit_request(REQUEST, bound({"order_id": "1", "amount_cents": 5000}), permits(), key=KEY, now=NOW)
+TWO = opened(quorum=2)
+EDITED = edit_request(
+    REQUEST, bound({"order_id": "1", "amount_cents": 5000}), permits(), members=MEMBERS, key=KEY, now=NOW
+)
 
 
 def check(signed: SignedVote, where: StandingRequest | None = None, now: datetime = NOW, **changes: object) -> None:
-    values = {"members": MEMBERS, "signers": SIGNERS, "key": KEY, "now": now} | changes
+    values = {"electorate": ELECTORATE, "key": KEY, "now": now, "terms": TERMS} | changes
     check_vote(where or standing(), signed, **values)  # type: ignore[arg-type]
 
 
@@ -38,6 +61,9 @@ COUNTING = {
     "reject-with-a-reason": voted(REQUEST, answer=Answer.REJECT, text="x" * 4_000),
     "respond": voted(REQUEST, answer=Answer.RESPOND, text="it is paid already"),
     "edit": an_edit(),
+    "delegate": delegated(REQUEST, ANA, RAJ),
+    "delegate-with-a-word": delegated(REQUEST, ANA, RAJ, text="on leave"),
+    "break-the-glass": broke(REQUEST),
     "at-the-first-moment": voted(REQUEST, at=REQUEST.created_at),
     "clock-a-little-ahead": voted(REQUEST, at=NOW + timedelta(minutes=5)),
 }
@@ -52,18 +78,36 @@ def foreign(**changes: object) -> SignedVote:
     return voted(REQUEST, "zoe@example.com", **changes)
 
 
+def among(*voters: str) -> dict[str, object]:
+    return {"electorate": Electorate(frozenset(voters))}
+
+
+SURROGATE = voted(REQUEST)
+SURROGATE = SURROGATE.model_copy(update={"vote": SURROGATE.vote.model_copy(update={"digest": "\ud800"})})
 REFUSED: dict[str, tuple[SignedVote, type[ApprovalError], dict[str, object]]] = {
     "on-another-request": (voted(REQUEST, request="0" * 12), UnknownRequestError, {}),
     "of-no-member": (foreign(), NotEligibleError, {}),
-    "of-a-former-member": (voted(REQUEST), NotEligibleError, {"members": frozenset({"raj@example.com"})}),
-    "nobody-is-eligible": (voted(REQUEST), NotEligibleError, {"members": frozenset()}),
-    "of-the-requester": (voted(REQUEST, "desk-agent"), NotEligibleError, {"members": frozenset({"desk-agent"})}),
-    "of-whom-it-acts-for": (voted(REQUEST, "bob"), NotEligibleError, {"members": frozenset({"bob"})}),
-    "signed-by-another": (
-        sign(voted(REQUEST).vote, PRIVATE["raj@example.com"]),
-        ProofError,
-        {},
+    "of-a-former-member": (voted(REQUEST), NotEligibleError, among(RAJ)),
+    "nobody-is-eligible": (voted(REQUEST), NotEligibleError, among()),
+    "of-the-requester": (voted(REQUEST, "desk-agent"), NotEligibleError, among("desk-agent")),
+    "of-whom-it-acts-for": (voted(REQUEST, "bob"), NotEligibleError, among("bob")),
+    "of-a-holder-who-breaks-no-glass": (voted(REQUEST, MAX), NotEligibleError, {}),
+    "glass-broken-by-a-member": (broke(REQUEST, ANA), NotEligibleError, {}),
+    "glass-broken-by-a-former-holder": (broke(REQUEST), NotEligibleError, among(ANA)),
+    "glass-broken-where-there-is-none": (broke(REQUEST), BreakGlassError, {"terms": None}),
+    "glass-broken-with-one-key": (broke(REQUEST).model_copy(update={"second": None}), ApprovalError, {}),
+    "two-keys-for-an-approval": (voted(REQUEST).model_copy(update={"second": "c2Vjb25k"}), ApprovalError, {}),
+    "approval-with-a-delegate": (voted(REQUEST, delegate=RAJ), ApprovalError, {}),
+    "delegation-to-nobody": (voted(REQUEST, answer=Answer.DELEGATE), ApprovalError, {}),
+    "delegation-to-somebody-else": (delegated(REQUEST, ANA, ZOE), NotEligibleError, {}),
+    "delegation-to-who-has-voted": (
+        delegated(TWO, ANA, RAJ),
+        NotEligibleError,
+        {"where": StandingRequest(TWO, RequestStatus.PENDING), "cast": (voted(TWO, RAJ),)},
     ),
+    "delegation-over-another-digest": (delegated(REQUEST, ANA, RAJ, digest="0" * 64), ProofError, {}),
+    "glass-over-another-digest": (broke(REQUEST, digest="0" * 64), ProofError, {}),
+    "digest-with-a-lone-surrogate": (SURROGATE, ProofError, {}),
     "other-digest": (voted(REQUEST, digest="0" * 64), ProofError, {}),
     "digest-not-ascii": (voted(REQUEST, digest="ä"), ProofError, {}),
     "digest-of-another-amount": (voted(REQUEST, digest=EDITED.digest), ProofError, {}),
@@ -137,6 +181,21 @@ def test_a_row_that_was_changed_in_the_store_takes_no_vote(field: str) -> None:
     row = REQUEST.model_copy(update={field: TAMPERED[field]})
     with pytest.raises(ProofError, match="the row as it was written"):
         check(voted(row), StandingRequest(row, RequestStatus.PENDING))
+
+
+@pytest.mark.requirement("I7")
+def test_a_member_of_the_backup_answers_once_it_counts() -> None:
+    signed = voted(REQUEST, ZOE)
+    with pytest.raises(NotEligibleError):
+        check(signed)
+    check(signed, electorate=Electorate(MEMBERS | BACKUP, HOLDERS))
+
+
+def test_a_delegation_that_is_sent_again_is_no_error() -> None:
+    signed = delegated(TWO, ANA, RAJ)
+    electorate = Electorate(MEMBERS | BACKUP)
+    where = StandingRequest(TWO, RequestStatus.PENDING)
+    check(signed, where, electorate=electorate, cast=(signed, voted(TWO, RAJ)))
 
 
 @pytest.mark.requirement("I7")

@@ -6,13 +6,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guarded_agents.approval import AllowedKey, Signers, allowed_signers_line, parse_allowed_signers, sign
+from guarded_agents.approval import (
+    AllowedKey,
+    Authenticator,
+    Proof,
+    Signers,
+    allowed_signers_line,
+    fingerprint,
+    parse_allowed_signers,
+    proof_of,
+    second_of,
+    sign,
+)
 from guarded_agents.errors import ConfigurationError, ProofError
-from tests.support.approvals import PRIVATE, SIGNERS, TEN, opened, voted
+from guarded_agents.records import Scheme
+from tests.support.approvals import PRIVATE, SIGNERS, TEN, broke, opened, voted
 
 ANA, RAJ = (PRIVATE[name].public_key() for name in ("ana@example.com", "raj@example.com"))
 A, R = (key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() for key in (ANA, RAJ))
@@ -113,33 +125,59 @@ def test_no_line_is_made_for_a_name_that_it_could_not_hold(name: str) -> None:
         allowed_signers_line(name, ANA)
 
 
+async def verified(signers: Signers, proof: Proof, now: datetime = TEN, *, is_fresh: bool = True) -> str:
+    return await signers.verify(proof, group="finance", now=now, is_fresh=is_fresh)
+
+
+PROOF = proof_of(voted(opened()))
+
+
 @pytest.mark.requirement("I7")
-def test_a_signature_by_a_key_of_the_approver_is_proof() -> None:
-    SIGNERS.verify(voted(opened()), now=TEN)
+async def test_a_signature_by_a_key_of_the_approver_is_proof_and_tells_which_key() -> None:
+    authenticator: Authenticator = SIGNERS
+    assert await authenticator.verify(PROOF, group="finance", now=TEN, is_fresh=True) == fingerprint(ANA)
     assert "ana@example.com" in SIGNERS.principals
 
 
-SIGNED = voted(opened())
+@pytest.mark.requirement("I7")
+async def test_two_keys_of_one_person_are_two_credentials() -> None:
+    signed = broke(opened())
+    second = second_of(signed)
+    assert second is not None
+    assert await verified(SIGNERS, proof_of(signed)) != await verified(SIGNERS, second)
+
+
+def test_a_fingerprint_is_what_ssh_keygen_prints() -> None:
+    line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl github"
+    assert fingerprint(load_ssh_public_key(line.encode())) == "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"  # type: ignore[arg-type]
+
+
 FORGED = {
-    "other-approver": SIGNED.model_copy(
-        update={"vote": SIGNED.vote.model_copy(update={"approver": "raj@example.com"})}
-    ),
-    "unknown-approver": SIGNED.model_copy(update={"vote": SIGNED.vote.model_copy(update={"approver": "eve"})}),
-    "other-key": sign(SIGNED.vote, Ed25519PrivateKey.generate()),
-    "changed-text": SIGNED.model_copy(update={"vote": SIGNED.vote.model_copy(update={"text": "fine"})}),
-    "no-signature": SIGNED.model_copy(update={"signature": ""}),
-    "no-base64": SIGNED.model_copy(update={"signature": "ä" * 88}),
-    "short": SIGNED.model_copy(update={"signature": b64encode(b"0" * 63).decode()}),
-    "other-spelling": SIGNED.model_copy(update={"signature": SIGNED.signature[:-3] + "x=="}),
-    "zeros": SIGNED.model_copy(update={"signature": b64encode(bytes(64)).decode()}),
+    "other-approver": PROOF._replace(who="raj@example.com"),
+    "unknown-approver": PROOF._replace(who="eve"),
+    "other-key": proof_of(sign(voted(opened()).vote, Ed25519PrivateKey.generate())),
+    "changed-statement": PROOF._replace(message=PROOF.message + b" "),
+    "other-scheme": PROOF._replace(scheme=Scheme.OIDC),
+    "no-signature": PROOF._replace(signature=""),
+    "no-base64": PROOF._replace(signature="ä" * 88),
+    "short": PROOF._replace(signature=b64encode(b"0" * 63).decode()),
+    "other-spelling": PROOF._replace(signature=PROOF.signature[:-3] + "x=="),
+    "zeros": PROOF._replace(signature=b64encode(bytes(64)).decode()),
 }
 
 
 @pytest.mark.requirement("I7")
-@pytest.mark.parametrize("signed", FORGED.values(), ids=FORGED)
-def test_any_other_signature_proves_nothing(signed: object) -> None:
-    with pytest.raises(ProofError):
-        SIGNERS.verify(signed, now=TEN)  # type: ignore[arg-type]
+@pytest.mark.parametrize("proof", FORGED.values(), ids=FORGED)
+async def test_any_other_signature_proves_nothing(proof: Proof) -> None:
+    with pytest.raises(ProofError, match=r"^statement of \S+: expected") as caught:
+        await verified(SIGNERS, proof)
+    assert proof.signature == "" or proof.signature not in str(caught.value)
+
+
+async def test_a_name_of_any_length_is_told_shortly() -> None:
+    with pytest.raises(ProofError) as caught:
+        await verified(SIGNERS, PROOF._replace(who="x" * 10_000_000))
+    assert len(str(caught.value)) < 400
 
 
 MINUTE = timedelta(minutes=1)
@@ -151,11 +189,15 @@ WINDOWS = {
 }
 
 
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh", "on-record"])
 @pytest.mark.parametrize(("key", "counts"), WINDOWS.values(), ids=WINDOWS)
-def test_a_key_counts_only_in_its_time(key: AllowedKey, counts: bool) -> None:
+async def test_a_key_counts_only_in_its_time_also_for_what_it_signed_before(
+    key: AllowedKey, counts: bool, is_fresh: bool
+) -> None:
     signers = Signers({"ana@example.com": (key,)})
     if counts:
-        signers.verify(SIGNED, now=TEN)
+        assert await verified(signers, PROOF, is_fresh=is_fresh) == fingerprint(ANA)
     else:
         with pytest.raises(ProofError):
-            signers.verify(SIGNED, now=TEN)
+            await verified(signers, PROOF, is_fresh=is_fresh)

@@ -45,13 +45,14 @@ def test_check_says_what_the_file_holds_and_what_is_seldom_meant(policy: str) ->
     assert "note: tool s/u: no principal has its scope b" in out
     assert "note: exception old: it ended at 2020-01-31" in out
     assert "note: signers:" in out
+    assert "note: operators:" in out
 
 
 def test_check_prints_json(policy: str) -> None:
     code, out, _ = run("check", policy, "--json")
     told = json.loads(out)
     assert code == 0
-    assert (told["tools"], len(told["digest"]), len(told["notes"])) == (2, 64, 3)
+    assert (told["tools"], len(told["digest"]), len(told["notes"])) == (2, 64, 4)
 
 
 def test_check_of_a_clean_policy_has_no_notes(tmp_path: Path) -> None:

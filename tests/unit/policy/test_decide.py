@@ -33,6 +33,9 @@ approvers:
   finance: {members: [ana, raj], backup: leads}
   leads: {members: [lea]}
   others: {members: [zoe]}
+  cloud: {external: true}
+  desks: {members: [tom], backup: cloud}
+break_glass: {holders: [max, lea], tools: [db/urgent, db/mail], per_person: 2, review_within: 2d, reviewers: others}
 tools:
   db/get: {scope: read, effect: read, record: durable, result: {integrity: trusted, confidentiality: public}}
   db/drop: {scope: drop, effect: write, permit_when: "false"}
@@ -54,6 +57,19 @@ tools:
   db/mail: {scope: write, effect: egress, approval: {approvers: leads, decide_within: 1m, execute_within: 1m}}
   db/note: {scope: write, effect: write, approval: {approvers: leads, decide_within: 1m, execute_within: 1m}}
   db/wipe: {scope: write, effect: write, hard: true, permit_when: args.sure}
+  db/burn:
+    scope: write
+    effect: write
+    hard: true
+    permit_when: args.sure
+    approval: {approvers: finance, decide_within: 4h, execute_within: 2m, escalate_within: 1h}
+  db/urgent:
+    {scope: write, effect: write,
+     approval: {approvers: finance, decide_within: 4h, execute_within: 10m, escalate_within: 1h}}
+  db/far: {scope: write, effect: write, approval: {approvers: cloud, decide_within: 4h, execute_within: 1m}}
+  db/farther:
+    {scope: write, effect: write,
+     approval: {approvers: desks, decide_within: 4h, execute_within: 1m, escalate_within: 30m}}
   db/strict: {scope: write, effect: write, schema: {type: object, required: [num], properties: {num: {maximum: 5}}}}
 exceptions:
   - {id: EX-1, allows: db/refund, when: args.amount <= 200, until: 2027-01-31, reason: r, granted_by: [ana]}
@@ -199,6 +215,13 @@ def test_an_approval_is_an_obligation_of_the_permit() -> None:
     assert (obligation.rule, obligation.group, obligation.members) == ("over-50", "finance", ("ana", "raj"))
     assert (obligation.quorum, obligation.editor_may_approve) == (2, True)
     assert (obligation.decide_within_s, obligation.execute_within_s) == (14_400, 900)
+    assert (obligation.backup, obligation.escalate_within_s) == (None, None)  # the rule asks nobody next
+
+
+def test_an_approval_that_escalates_names_the_backup_of_its_group() -> None:
+    obligation = decide("db/urgent").approval
+    assert obligation is not None
+    assert (obligation.backup, obligation.escalate_within_s) == ("leads", 3_600)
 
 
 def test_an_approval_without_condition_is_always_asked_for() -> None:
@@ -273,8 +296,20 @@ def digests(text: str) -> dict[str, str]:
 CHANGES = {
     "its entry": ("permit_when: args.amount <= 100", "permit_when: args.amount <= 101", {"db/refund"}),
     "its exception": ("args.amount <= 200, until", "args.amount <= 201, until", {"db/refund"}),
-    "its group": ("members: [ana, raj]", "members: [ana, raj, eve]", {"db/refund"}),
-    "a group that is a backup too": ("members: [lea]", "members: [lea, eve]", {"db/refund", "db/mail", "db/note"}),
+    "its group": ("members: [ana, raj]", "members: [ana, raj, eve]", {"db/refund", "db/burn", "db/urgent"}),
+    "a group that is a backup too": (
+        "members: [lea]",
+        "members: [lea, eve]",
+        {"db/refund", "db/mail", "db/note", "db/burn", "db/urgent"},
+    ),
+    "where the members come from": ("members: [tom]", "external: true", {"db/farther"}),
+    "who may break the glass": ("[max, lea]", "[max]", {"db/mail", "db/urgent"}),
+    "another tool under the glass": ("[db/urgent, db/mail]", "[db/urgent, db/mail, db/note]", {"db/note"}),
+    "a tool no longer under the glass": ("[db/urgent, db/mail]", "[db/urgent]", {"db/mail"}),
+    "who reviews the glass": ("reviewers: others", "reviewers: finance", {"db/mail", "db/urgent"}),
+    "how much may wait for a group": ("members: [lea]", "members: [lea], capacity: 3", set()),
+    "how much may wait at all": ("version: 1", "version: 1\nqueue: {per_tenant: 3}", set()),
+    "who settles doubts": ("version: 1", "version: 1\noperators: others", set()),
     "another group": ("members: [zoe]", "members: [eve]", set()),
     "who has its scope": ("nobody: {}", "nobody: {scopes: [drop]}", {"db/drop"}),
     "a tenant": ("tenants: [acme]", "tenants: [acme, umbrella]", {"db/get"}),
@@ -322,6 +357,39 @@ def test_an_explanation_of_a_deny_says_why() -> None:
         "  NO  exception: its condition is false [EX-1]",
         "  NO  exception: its end has passed [EX-0]",
     ]
+
+
+def test_an_explanation_says_who_is_asked_next_and_who_may_break_the_glass() -> None:
+    told = explain(POLICY, ask("db/urgent"), now=NOW)
+    lines = told.text().splitlines()
+    assert lines[1:3] == [
+        "  after 1 of ana, raj agree within 14400 s (rule approval:db/urgent, group finance); then 600 s to execute",
+        "  after 3600 s group leads may answer as well: lea",
+    ]
+    assert lines[3] == (
+        "  in an emergency lea or max may approve alone, each at most 2 in 604800 s; then 600 s to execute,"
+        " and a review by group others within 172800 s"
+    )
+    assert type(told).model_validate_json(told.model_dump_json()) == told
+    assert explain(POLICY, ask("db/mail"), now=NOW).break_glass is not None
+    assert explain(POLICY, ask("db/urgent", scopes=()), now=NOW).break_glass is None  # a deny has no glass
+    assert explain(POLICY, ask("db/note"), now=NOW).break_glass is None
+
+
+def test_an_explanation_leaves_the_members_of_an_external_group_to_the_directory() -> None:
+    assert "after 1 of whom the directory knows agree" in explain(POLICY, ask("db/far"), now=NOW).text()
+    farther = explain(POLICY, ask("db/farther"), now=NOW).text()
+    assert "after 1 of tom agree" in farther
+    assert "  after 1800 s group cloud may answer as well: whom the directory knows\n" in farther
+
+
+@pytest.mark.requirement("I12")
+def test_a_hard_tool_that_is_held_is_known_to_be_hard_and_shows_no_glass() -> None:
+    decision = decide("db/burn", {"sure": True})
+    assert (decision.permitted, decision.hard) == (True, True)
+    assert decision.approval is not None
+    assert explain(POLICY, ask("db/burn", {"sure": True}), now=NOW).break_glass is None
+    assert not decide("db/urgent").hard
 
 
 def test_an_explanation_names_a_schema_an_open_and_a_failed_condition() -> None:

@@ -1,5 +1,6 @@
 """From the bytes of a policy file to a Policy, or one clear error."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from guarded_agents.errors import PolicyError
 from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.policy._file import ContentRule, Recording
-from guarded_agents.records import Confidentiality, Integrity, Labels, ToolEffect
+from guarded_agents.records import BreakGlassTerms, Confidentiality, Integrity, Labels, QueueLimits, ToolEffect
 
 WHOLE = b"""\
 version: 1
@@ -20,6 +21,7 @@ principals:
 approvers:
   finance: {members: [raj@example.com, ana@example.com], backup: leads, capacity: 50}
   leads: {members: [lea@example.com]}
+  audit: {external: true}
 tools:
   orders/get_order: {scope: orders:read, effect: read, record: durable, result: {confidentiality: internal}}
   payments/refund:
@@ -56,6 +58,16 @@ exceptions:
     until: 2027-01-31
     reason: the bank was down
     granted_by: [ana@example.com]
+operators: leads
+queue: {per_principal: 10, per_tenant: 20, ask_again_after: 5m}
+break_glass:
+  holders: [Max@example.com, lea@example.com]
+  tools: [mail/send, payments/refund]
+  reviewers: audit
+  per_person: 2
+  period: 14d
+  execute_within: 5m
+  review_within: 1d
 """
 
 
@@ -69,6 +81,7 @@ def test_a_whole_policy_is_read_as_it_stands() -> None:
     assert policy.members("finance") == ("ana@example.com", "raj@example.com")
     assert policy.members("Finance") == ()
     assert policy.approvers["finance"].backup == "leads"
+    assert policy.operators == "leads"
     order = policy.tools["orders/get_order"]
     assert (order.effect, order.record) == (ToolEffect.READ, Recording.DURABLE)
     assert order.result == Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.INTERNAL)
@@ -82,6 +95,39 @@ def test_a_whole_policy_is_read_as_it_stands() -> None:
     assert exception.until == datetime(2027, 1, 31, tzinfo=UTC)
     assert exception.is_live(now=exception.until - timedelta(seconds=1))
     assert not exception.is_live(now=exception.until)
+
+
+def test_a_policy_tells_what_may_wait_and_who_may_break_the_glass() -> None:
+    policy = load_policy(WHOLE, source="policy.yaml")
+    waiting = QueueLimits(per_group=50, per_principal=10, per_tenant=20, ask_again_after_s=300)
+    assert policy.queue_limits("finance") == waiting
+    assert policy.queue_limits("leads") == policy.queue_limits("none") == replace(waiting, per_group=200)
+    assert policy.external_groups == ("audit",)
+    assert policy.members("audit") == ()
+    assert policy.glass == BreakGlassTerms(
+        holders=frozenset({"Max@example.com", "lea@example.com"}),
+        tools=frozenset({"mail/send", "payments/refund"}),
+        per_person=2,
+        period_s=14 * 86_400,
+        execute_within_s=300,
+        review_within_s=86_400,
+        reviewers="audit",
+    )
+
+
+def test_what_a_policy_leaves_out_of_its_queue_and_its_glass_has_a_default() -> None:
+    bare = load_policy(b"version: 1\ntools: {}\n", source="p")
+    assert bare.queue_limits("any") == QueueLimits()
+    assert (bare.glass, bare.operators, bare.external_groups) == (None, None, ())
+    kept = b"".join(
+        line
+        for line in WHOLE.splitlines(keepends=True)
+        if not line.startswith((b"  per_person", b"  period", b"  execute", b"  review_within"))
+    )
+    glass = load_policy(kept, source="p").glass
+    assert glass is not None
+    assert (glass.per_person, glass.period_s) == (1, 7 * 86_400)
+    assert (glass.execute_within_s, glass.review_within_s) == (900, 3 * 86_400)
 
 
 def test_a_policy_is_frozen() -> None:
@@ -155,6 +201,55 @@ BROKEN = {
     "an unknown group": ("approvers: finance", "approvers: Finance", "a group of this file", "approvers: finance"),
     "an unknown backup": ("backup: leads", "backup: lead", "another group", "finance: {"),
     "itself as backup": ("backup: leads", "backup: finance", "another group", "finance: {"),
+    "an escalation to nobody": ("backup: leads, ", "", "a backup of finance", "escalate_within"),
+    "a group without members": ("{members: [lea@example.com]}", "{}", "at least one member", "leads: {"),
+    "an external group with members": (
+        "{members: [lea@example.com]}",
+        "{members: [lea@example.com], external: true}",
+        "none for an external group",
+        "leads: {",
+    ),
+    "a quorum of one person in two spellings": (
+        "[raj@example.com, ana@example.com]",
+        "[Ana@example.com, ana@example.com]",
+        "at most 1",
+        "quorum: 2",
+    ),
+    "a quorum that only the principal itself could meet": (
+        "desk-agent:",
+        "LEA@Example.com:",
+        "enough approvers other than who asks",
+        "approval: {approvers: leads",
+    ),
+    "a glass without holders": ("[Max@example.com, lea@example.com]", "[]", "at least 1 item", "holders"),
+    "a holder twice": ("[Max@", "[lea@example.com, Max@", "each name once", "holders"),
+    "a holder in two spellings": ("[Max@", "[LEA@example.com, Max@", "each person once", "holders"),
+    "a glass for no tool": ("[mail/send, payments/refund]", "[]", "at least 1 item", "tools: [mail"),
+    "a glass for a tool twice": (
+        "[mail/send, payments",
+        "[mail/send, mail/send, payments",
+        "each name",
+        "tools: [mail",
+    ),
+    "a glass for an unknown tool": ("[mail/send, payments", "[mail/Send, payments", "does not list", "tools: [mail"),
+    "a glass for a tool that nobody approves": (
+        "[mail/send, payments",
+        "[orders/get_order, payments",
+        "which nobody has to approve",
+        "tools: [mail",
+    ),
+    "a glass for a hard tool": ("idempotent: true", "hard: true", "'mail/send', which is hard", "tools: [mail"),
+    "a glass without reviewers": ("  reviewers: audit\n", "", "the key 'reviewers'", "break_glass:"),
+    "reviewers that are no group": ("reviewers: audit", "reviewers: auditors", "a group of this file", "reviewers"),
+    "a reviewer who is a holder": ("reviewers: audit", "reviewers: leads", "other than who breaks", "reviewers"),
+    "a glass that nobody may break": ("per_person: 2", "per_person: 0", "greater than or equal to 1", "per_person"),
+    "a glass for ever": ("period: 14d", "period: 400d", "at most 90d", "period"),
+    "an unknown key of a glass": ("per_person: 2", "per_day: 2", "'per_day'", "per_person"),
+    "operators that are no group": ("operators: leads", "operators: lead", "a group of this file", "operators"),
+    "operators as a list": ("operators: leads", "operators: [leads]", "got a sequence", "operators"),
+    "a queue of nothing": ("per_tenant: 20", "per_tenant: 0", "greater than or equal to 1", "queue"),
+    "an unknown bound of a queue": ("per_tenant: 20", "per_group: 20", "'per_group'", "queue"),
+    "a question that is asked again at once": ("ask_again_after: 5m", "ask_again_after: 0m", "a duration", "queue"),
     "a group of nobody": ("[lea@example.com]", "[]", "at least one member", "leads: {"),
     "a member twice": ("[lea@example.com]", "[lea@example.com, lea@example.com]", "each name once", "leads: {"),
     "an escalation too late": ("escalate_within: 30m", "escalate_within: 4h", "escalation before", "escalate_within"),
@@ -257,3 +352,96 @@ def test_ten_thousand_tools_with_conditions_are_checked_by_their_shape(monkeypat
     policy = load_policy(f"version: 1\ntools:\n{tools}".encode(), source="p")
     assert len(policy.tools) == 10_000
     assert len(compiled) == 1
+
+
+PARTS = """\
+version: 1
+principals:
+  ana: {scopes: [pay]}
+  desk: {scopes: [pay]}
+approvers:
+  finance: {members: [ana, raj], backup: leads}
+  leads: {members: [lea]}
+tools:
+  bank/pay:
+    scope: pay
+    effect: write
+    approval: {approvers: finance, quorum: 2, decide_within: 4h, execute_within: 15m, escalate_within: 1h}
+"""
+ESCALATION = ", escalate_within: 1h"
+DESK = "  desk: {scopes: [pay]}\n"
+# what is taken away from PARTS or put in its place, and whether the file can still be used
+SEPARATED = {
+    "another principal can be approved": ({ESCALATION: ""}, True),
+    "the backup approves in its place": ({DESK: ""}, True),
+    "the principal itself would be needed": ({DESK: "", ESCALATION: ""}, False),
+    "in another spelling too": ({DESK: "", ESCALATION: "", "ana: {scopes": "\uff21NA: {scopes"}, False),
+    "nobody may ask": ({DESK: "", ESCALATION: "", "scopes: [pay]": "scopes: [see]"}, True),
+    "the group may have others": (
+        {DESK: "", ESCALATION: "", "members: [ana, raj], backup: leads": "external: true"},
+        True,
+    ),
+    "the backup may have others": ({DESK: "", "members: [lea]": "external: true", "quorum: 2": "quorum: 2"}, True),
+    "the backup is the principal too": ({DESK: "", "members: [lea]": "members: [raj]"}, False),
+    "one is enough": ({DESK: "", ESCALATION: "", "quorum: 2": "quorum: 1"}, True),
+    "a quorum beyond an external group cannot be seen": (
+        {ESCALATION: "", "members: [ana, raj], backup: leads": "external: true", "quorum: 2": "quorum: 20"},
+        True,
+    ),
+}
+
+
+@pytest.mark.requirement("B9")
+@pytest.mark.parametrize(("changes", "usable"), SEPARATED.values(), ids=SEPARATED)
+def test_an_approval_that_certainly_only_the_requester_could_give_is_refused(
+    changes: dict[str, str], *, usable: bool
+) -> None:
+    text = PARTS
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    if usable:
+        assert load_policy(text.encode(), source="p").tools
+        return
+    with pytest.raises(PolicyError, match="expected enough approvers other than who asks"):
+        load_policy(text.encode(), source="p")
+
+
+REVIEWED = {
+    "the only reviewer is a holder": (["lea", "max"], ["lea"], False),
+    "in another spelling": (["lea"], ["LEA"], False),
+    "two spellings of one holder": (["lea"], ["LEA", "Lea"], False),
+    "the holders review one another": (["lea", "max"], ["lea", "max"], True),
+    "somebody else": (["lea"], ["ana"], True),
+    "a holder and somebody else": (["lea"], ["ana", "lea"], True),
+}
+
+
+@pytest.mark.parametrize(("holders", "reviewers", "usable"), REVIEWED.values(), ids=REVIEWED)
+def test_for_each_who_may_break_the_glass_there_is_somebody_else_who_can_review_it(
+    holders: list[str], reviewers: list[str], *, usable: bool
+) -> None:
+    text = (
+        PARTS.replace("tools:", f"  audit: {{members: [{', '.join(reviewers)}]}}\ntools:")
+        + f"break_glass: {{holders: [{', '.join(holders)}], tools: [bank/pay], reviewers: audit}}\n"
+    )
+    if usable:
+        assert load_policy(text.encode(), source="p").glass is not None
+        return
+    with pytest.raises(PolicyError, match="expected a reviewer other than who breaks the glass"):
+        load_policy(text.encode(), source="p")
+
+
+@pytest.mark.requirement("I12")
+@pytest.mark.parametrize("by_hand", [False, True], ids=["in a file", "by hand"])
+def test_the_glass_over_a_hard_tool_cannot_be_broken(*, by_hand: bool) -> None:
+    text = PARTS + "break_glass: {holders: [max], tools: [bank/pay], reviewers: leads}\n"
+    soft = load_policy(text.encode(), source="p")
+    assert soft.glass is not None
+    assert soft.glass.tools == {"bank/pay"}
+    hard = soft.model_copy(update={"tools": {"bank/pay": soft.tools["bank/pay"].model_copy(update={"hard": True})}})
+    written = text.replace("effect: write", "effect: write\n    hard: true").encode()
+    with pytest.raises(
+        PolicyError, match=r"expected a tool with an approval that is not hard at break_glass\.tools\.0"
+    ):
+        _ = RulePolicy(hard) if by_hand else load_policy(written, source="p")

@@ -30,6 +30,13 @@ async def test_an_entry_is_fresh_once(desk: Desk) -> None:
     assert (again.facts.entry, again.facts.requester, again.facts.tenant) == ("second", DESK, "acme")
 
 
+async def test_who_asked_for_an_entry_is_known_after_it_was_left(desk: Desk) -> None:
+    await desk.enter("second", requester=Principal(id="other-agent"))
+    assert desk.store.requester("thread", "entry") == DESK
+    assert desk.store.requester("thread", "second") == Principal(id="other-agent")
+    assert desk.store.requester("thread", "third") is None
+
+
 async def test_an_unknown_thread_has_no_facts(desk: Desk) -> None:
     assert desk.store.thread("another") is None
 
@@ -65,7 +72,7 @@ async def test_new_input_withdraws_what_was_proposed_and_held(desk: Desk) -> Non
         ("call-a", ClaimStatus.CLOSED, Reason.WITHDRAWN),
     ]  # a plain read needs no row: nothing is ever claimed for it
     assert desk.store.request("r-a").status is RequestStatus.WITHDRAWN  # type: ignore[union-attr]
-    assert desk.kinds() == ["decision", "withdrawal"]
+    assert desk.kinds() == ["decision", "withdrawal", "approval"]
     told = await desk.admit()
     assert isinstance(told, Told)
     assert told.reason is Reason.WITHDRAWN

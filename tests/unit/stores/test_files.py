@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from guarded_agents.errors import StoreError
-from guarded_agents.stores import Admission, SqliteStore, _schema, _sqlite
+from guarded_agents.stores import Admission, SqliteStore, _schema, _sqlite_reads
 from guarded_agents.stores import _failures as failures
 from guarded_agents.stores._tx import Tx
 from tests.support.stores import NOTE, TEN, Desk, key, proposal, request
@@ -66,9 +66,17 @@ def _another_application(path: Path) -> None:
 
 
 def _newer(path: Path) -> None:
+    _version(path, "3")
+
+
+def _older(path: Path) -> None:
+    _version(path, "1")
+
+
+def _version(path: Path, version: str) -> None:
     asyncio.run(SqliteStore.open(path).aclose())
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute("UPDATE guard_meta SET value = '2' WHERE name = 'schema_version'")
+    db.execute("UPDATE guard_meta SET value = ? WHERE name = 'schema_version'", (version,))
     db.close()
 
 
@@ -91,7 +99,8 @@ def _torn(path: Path) -> None:
 
 BROKEN = {
     "another application": (_another_application, "a database of another application"),
-    "newer": (_newer, "expected schema version 1, got version 2"),
+    "newer": (_newer, "expected schema version 2, got version 3"),
+    "older": (_older, "expected schema version 2, got version 1; use the release"),
     "no version": (_no_version, "got version None"),
     "no database": (_no_database, "expected an SQLite database"),
     "torn": (_torn, "a corrupt one"),
@@ -261,7 +270,7 @@ async def test_a_forked_child_is_told_to_open_its_own(desk: Desk, monkeypatch: p
 
 def test_a_forked_child_that_ends_leaves_the_connections_to_its_parent(path: Path) -> None:
     store = SqliteStore.open(path)
-    _sqlite._shut(store._writer, store._reader, store._lock, -1)
+    _sqlite_reads._shut(store._writer, store._reader, store._lock, -1)
     assert asyncio.run(store.append([NOTE], now=TEN)).size == 1
     asyncio.run(store.aclose())
 

@@ -1,22 +1,43 @@
 """Several processes on one file, and processes that end without a word."""
 
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from guarded_agents.audit import GENESIS, leaf_hash
-from guarded_agents.records import ClaimStatus
+from guarded_agents.records import Answer, ClaimStatus
 from guarded_agents.stores import Admission, SqliteStore
-from tests.support.stores import MINUTE, NOTE, TEN, Desk, Told, key
+from tests.support.stores import (
+    GLASS,
+    HOLDERS,
+    HOUR,
+    MINUTE,
+    NOTE,
+    TEN,
+    Desk,
+    Told,
+    alone,
+    broken,
+    key,
+    request,
+    resolution,
+    review,
+    vote,
+)
 
 ROOT = Path(__file__).parents[3]
 
 
 def _start(role: str, path: Path, name: str = "0") -> "subprocess.Popen[str]":
     command = [sys.executable, "-W", "error", "-m", "tests.support.store_process", role, str(path), name]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def _end(process: "subprocess.Popen[str]", code: int = 0) -> list[int]:
@@ -67,6 +88,81 @@ async def test_a_process_that_dies_before_its_commit_leaves_nothing(path: Path) 
     assert desk.kinds() == []
     assert isinstance(await desk.admit(), Admission)
     await desk.store.aclose()
+
+
+async def _answered_by_two(path: Path, rounds: int) -> None:
+    desk = Desk(SqliteStore.open(path))
+    both = {name: _start("answer", path, name) for name in ("ana", "raj")}
+    for turn in range(rounds):
+        of = request(alone(str(turn)))
+        await desk.ask(of)
+        for process in both.values():
+            print(turn, file=process.stdin, flush=True)
+        said = {name: process.stdout.readline().strip() for name, process in both.items()}  # type: ignore[union-attr]
+        standing = desk.store.request(of.id)
+        assert standing is not None
+        winner, status = standing.settled_by or "", standing.status.value
+        assert status == {"ana": "approved", "raj": "rejected"}[winner]
+        assert said.pop(winner) == status
+        (loser,) = said.values()
+        assert loser.startswith(f"RequestClosedError: approval r-{turn}: expected a pending request, got one that")
+        assert f"{status} by {winner}" in loser
+        assert [signed.vote.approver for signed in desk.store.votes(of.id)] == [winner]
+        admitted = await desk.admit(of.key, request=of.id)
+        assert isinstance(admitted, Admission) is (status == "approved")
+    for process in both.values():
+        _end(process)
+    assert desk.kinds().count("vote") == rounds
+    await desk.store.aclose()
+
+
+@pytest.mark.requirement("B5")
+async def test_of_two_processes_that_answer_at_once_one_does(path: Path) -> None:
+    await _answered_by_two(path, 10)
+
+
+@pytest.mark.long
+@pytest.mark.requirement("B5")
+async def test_of_two_processes_that_answer_at_once_one_does_each_of_200_times(path: Path) -> None:
+    await _answered_by_two(path, 200)
+
+
+def _content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(path)) as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return {table: db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+
+async def _hold(desk: Desk) -> object:
+    return await desk.hold(request(alone("new")))
+
+
+AGAIN: dict[str, Callable[[Desk], object]] = {
+    "hold": _hold,
+    "vote": lambda desk: desk.vote(vote(request(alone("a")))),
+    "delegate": lambda desk: desk.vote(vote(request(alone("a")), "ana", Answer.DELEGATE, delegate="raj")),
+    "break glass": lambda desk: desk.vote(broken(request(alone("a"))), holders=HOLDERS, glass=GLASS),
+    "withdraw": lambda desk: desk.store.withdraw("thread", now=TEN),
+    "sweep": lambda desk: desk.store.sweep(now=TEN + 3 * HOUR),
+    "resolve": lambda desk: desk.store.resolve(resolution(), alone("sent"), note=NOTE, now=TEN + HOUR),
+    "review": lambda desk: desk.store.review(review("r-b"), note=NOTE, now=TEN),
+}
+
+
+@pytest.mark.requirement("I5")
+@pytest.mark.parametrize("transaction", AGAIN)
+async def test_a_process_that_dies_in_a_transaction_has_done_nothing_of_it(path: Path, transaction: str) -> None:
+    desk = Desk(SqliteStore.open(path))
+    await desk.enter()
+    await desk.store.aclose()
+    _end(_start("prepare", path))
+    before = _content(path)
+    _end(_start("die_in", path, transaction), 9)
+    assert _content(path) == before
+    desk = Desk(SqliteStore.open(path))
+    await AGAIN[transaction](desk)  # type: ignore[misc]
+    await desk.store.aclose()
+    assert _content(path) != before
 
 
 async def test_a_process_that_ends_without_closing_writes_what_it_held(path: Path) -> None:

@@ -11,9 +11,18 @@ from guarded_agents.errors import (
     StoreError,
     UnknownRequestError,
 )
-from guarded_agents.records import Answer, ClaimStatus, Principal, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import (
+    Answer,
+    ClaimStatus,
+    Principal,
+    Reason,
+    RequestStatus,
+    RequestSummary,
+    Risk,
+    StandingRequest,
+)
 from guarded_agents.stores import Admission
-from tests.support.stores import BOTH, HOUR, MINUTE, TEN, Desk, Told, key, proposal, request, vote
+from tests.support.stores import BOTH, HOUR, MINUTE, TEN, Desk, Told, alone, key, proposal, request, vote
 
 # -- hold -------------------------------------------------------------------------------------
 
@@ -264,21 +273,64 @@ async def test_time_closes_a_request(desk: Desk, approve: bool, after: timedelta
 # -- lists ------------------------------------------------------------------------------------
 
 
-async def test_requests_are_listed_by_decide_by_and_paged(desk: Desk) -> None:
-    calls = [proposal(key(digest)) for digest in "abcd"]
-    await desk.propose(*calls)
-    for digest, hours in {"a": 3, "b": 1, "c": 2, "d": 1}.items():
-        await desk.hold(request(key(digest), decide_by=TEN + hours * HOUR))
-    await desk.vote(vote(request(key("c"))))
+async def test_requests_are_listed_by_risk_then_decide_by_and_paged(desk: Desk) -> None:
+    for digest, hours, risk in [("a", 3, "medium"), ("b", 1, "medium"), ("c", 2, "medium"), ("d", 1, "medium")]:
+        await desk.ask(request(alone(digest), decide_by=TEN + hours * HOUR, risk=Risk(risk)))
+    await desk.ask(request(alone("e"), decide_by=TEN + 9 * HOUR, risk=Risk.HIGH))
+    await desk.ask(request(alone("f"), decide_by=TEN + HOUR, risk=Risk.LOW))
+    await desk.vote(vote(request(alone("c"))))
     store = desk.store
-    assert [standing.request.id for standing in store.requests()] == ["r-b", "r-d", "r-a"]
-    assert [standing.request.id for standing in store.requests(limit=2)] == ["r-b", "r-d"]
-    assert [standing.request.id for standing in store.requests(after="r-b")] == ["r-d", "r-a"]
+    assert [line.id for line in store.requests()] == ["r-e", "r-b", "r-d", "r-a", "r-f"]
+    assert [line.id for line in store.requests(limit=2)] == ["r-e", "r-b"]
+    assert [line.id for line in store.requests(after="r-b")] == ["r-d", "r-a", "r-f"]
+    assert [line.id for line in store.requests(after="r-a", limit=1)] == ["r-f"]
+    assert store.requests(after="r-f") == ()
     everything = store.requests(status=None)
-    assert [standing.request.id for standing in everything] == ["r-b", "r-d", "r-c", "r-a"]
-    assert [standing.request.id for standing in store.requests(status=None, after="r-d")] == ["r-c", "r-a"]
+    assert [line.id for line in everything] == ["r-e", "r-b", "r-d", "r-c", "r-a", "r-f"]
+    assert [line.id for line in store.requests(status=None, after="r-d")] == ["r-c", "r-a", "r-f"]
+    assert [line.id for line in store.requests(status=RequestStatus.APPROVED)] == ["r-c"]
     with pytest.raises(UnknownRequestError, match="page after approval none"):
         store.requests(after="none")
+
+
+async def test_a_line_of_a_list_says_what_the_request_says(desk: Desk) -> None:
+    two = request(quorum=2, risk=Risk.HIGH, backup="leads", escalate_at=TEN + MINUTE)
+    await desk.ask(two)
+    await desk.vote(vote(two))
+    assert desk.store.requests() == (
+        RequestSummary(
+            id="r-a",
+            status=RequestStatus.PENDING,
+            risk=Risk.HIGH,
+            tool="payments/refund",
+            principal="desk-agent",
+            tenant="acme",
+            group="finance",
+            quorum=2,
+            votes=1,
+            question="question-a",
+            thread="thread",
+            decide_by=TEN + HOUR,
+            escalate_at=TEN + MINUTE,
+        ),
+    )
+
+
+async def test_similar_requests_are_those_before_it_that_were_settled_newest_first(desk: Desk) -> None:
+    others = {"other tenant": {"tenant": "b"}, "other agent": {"requester": Principal(id="x")}, "other": {"tool": "x"}}
+    for name, changes in others.items():
+        await desk.ask(request(alone(name), **changes))
+        await desk.vote(vote(request(alone(name), **changes)))
+    for digest in "abcde":
+        await desk.ask(request(alone(digest)))
+    await desk.vote(vote(request(alone("a")), answer=Answer.REJECT))
+    await desk.vote(vote(request(alone("b"))))
+    await desk.vote(vote(request(alone("e"))))
+    standing = desk.store.request("r-d")
+    assert standing is not None
+    found = [(line.id, line.status) for line in desk.store.similar(standing)]
+    assert found == [("r-b", RequestStatus.APPROVED), ("r-a", RequestStatus.REJECTED)]
+    assert [line.id for line in desk.store.similar(standing, limit=1)] == ["r-b"]
 
 
 async def test_a_request_survives_the_store_exactly(desk: Desk) -> None:

@@ -1,0 +1,1 @@
+"""A small desk where a refund takes two people: the application of the transcript in docs/approvals.md."""

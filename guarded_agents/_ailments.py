@@ -1,0 +1,182 @@
+"""What can be wrong with what is stored, and what the store alone tells of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from guarded_agents.approval import doubt_id
+from guarded_agents.audit import verify
+from guarded_agents.records import Claim, ClaimStatus, RequestStatus, RequestSummary, StandingRequest
+from guarded_agents.stores import Store
+
+GRACE: Final = timedelta(minutes=1)  # what is younger may be under way in another process
+PAGE: Final = 1_000
+_UNTOLD: Final = (  # settled, and not by a transaction that closes the call as well
+    RequestStatus.APPROVED,
+    RequestStatus.ANSWERED,
+    RequestStatus.REJECTED,
+    RequestStatus.EXPIRED,
+    RequestStatus.LAPSED,
+    RequestStatus.VOIDED,
+)
+
+
+class AilmentKind(StrEnum):
+    """What can be wrong, in the order in which it is listed."""
+
+    LOG_BROKEN = "log_broken"
+    CONFLICT = "conflict"
+    IN_DOUBT = "in_doubt"
+    REVIEW_OVERDUE = "review_overdue"
+    THREAD_WITHOUT_ROW = "thread_without_row"
+    ROW_WITHOUT_THREAD = "row_without_thread"
+    PAST_ITS_TIME = "past_its_time"
+    NOT_TOLD = "not_told"
+    STOPPED = "stopped"
+    NOT_LOOKED_AT = "not_looked_at"
+
+    @property
+    def is_repairable(self) -> bool:
+        """Return whether `repair` does something about it. The others are for people."""
+        return self in _REPAIRABLE
+
+
+_REPAIRABLE: Final = frozenset(
+    {
+        AilmentKind.THREAD_WITHOUT_ROW,
+        AilmentKind.ROW_WITHOUT_THREAD,
+        AilmentKind.PAST_ITS_TIME,
+        AilmentKind.NOT_TOLD,
+        AilmentKind.STOPPED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """One thing that is wrong: what it is about, what is wrong with it, and what to do.
+
+    *subject* is the id of a request or of a call in doubt, a thread, or the log; *thread* is None where there is none.
+    """
+
+    kind: AilmentKind
+    subject: str
+    what: str
+    action: str
+    thread: str | None = None
+
+
+def in_order(ailments: list[Ailment]) -> tuple[Ailment, ...]:
+    """Return *ailments* by kind and subject, the first of those that share both."""
+    first = {(ailment.kind, ailment.subject): ailment for ailment in reversed(ailments)}
+    order = tuple(AilmentKind)
+    return tuple(sorted(first.values(), key=lambda ailment: (order.index(ailment.kind), ailment.subject)))
+
+
+def of_store(store: Store, *, now: datetime) -> list[Ailment]:
+    """Return what is wrong at *now* (UTC) whatever the threads do. It may take seconds. Raises StoreError."""
+    return [*_of_log(store), *_of_claims(store, now), *_of_reviews(store, now), *_past_their_time(store, now)]
+
+
+def pages(store: Store, status: RequestStatus) -> Iterator[RequestSummary]:
+    """Yield every request of *status*, a page at a time."""
+    after = None
+    while page := store.requests(status=status, limit=PAGE, after=after):
+        yield from page
+        after = page[-1].id
+
+
+def untold(store: Store, *, now: datetime) -> list[StandingRequest]:
+    """Return the requests that were settled for a while and whose call is neither run nor closed."""
+    return [
+        standing
+        for status in _UNTOLD
+        for summary in pages(store, status)
+        if (standing := store.request(summary.id)) is not None
+        and is_quiet(store, standing, now=now)
+        and store.claim(standing.request.key) is None
+    ]
+
+
+def is_quiet(store: Store, standing: StandingRequest, *, now: datetime) -> bool:
+    """Return whether nobody seems to be at work on a settled request: it is no news, and its call is not being sent."""
+    if standing.settled_at is not None and now < standing.settled_at + GRACE:
+        return False
+    claim = store.claim(standing.request.key)
+    return claim is None or not is_sending(claim, now=now)
+
+
+def is_sending(claim: Claim, *, now: datetime) -> bool:
+    """Return whether the owner of *claim* may be sending it at *now* (UTC)."""
+    return claim.status is ClaimStatus.SENDING and now < claim.lease_until
+
+
+def _of_log(store: Store) -> Iterator[Ailment]:
+    result = verify(store.audit_rows(), log=store.audit_head().log)
+    if not result.verified:
+        first = f": entry {result.findings[0].sequence} {result.findings[0].what}" if result.findings else ""
+        yield Ailment(
+            AilmentKind.LOG_BROKEN,
+            "audit log",
+            f"does not verify{first}",
+            "run `guarded-agents audit verify`, keep the files as they are, and find out who wrote them",
+        )
+
+
+def _of_claims(store: Store, now: datetime) -> Iterator[Ailment]:
+    for claim in store.doubts(now=now, limit=PAGE):
+        name, standing = doubt_id(claim.key), store.request_of(claim.key)
+        tool = "a call" if standing is None else f"{standing.request.server}/{standing.request.tool}"
+        if claim.status is ClaimStatus.CONFLICT:
+            yield Ailment(
+                AilmentKind.CONFLICT,
+                name,
+                f"{tool} was resolved as not having happened, and then its server answered: it did happen",
+                "tell those who relied on the resolution; nothing here undoes the call",
+                claim.key.thread,
+            )
+        else:
+            yield Ailment(
+                AilmentKind.IN_DOUBT,
+                name,
+                f"nobody knows whether {tool} happened (attempt {claim.attempt})",
+                f"look at what it acts on, then `guarded-agents approvals resolve {name}`",
+                claim.key.thread,
+            )
+
+
+def _of_reviews(store: Store, now: datetime) -> Iterator[Ailment]:
+    for glass in store.broken_glass(limit=PAGE):
+        if glass.is_overdue(now=now):
+            yield Ailment(
+                AilmentKind.REVIEW_OVERDUE,
+                glass.request,
+                f"{glass.approver} broke the glass, and the review was due at {_spelt(glass.review_due)}",
+                f"`guarded-agents approvals review {glass.request}`; no other glass can be broken until then",
+            )
+
+
+def _past_their_time(store: Store, now: datetime) -> Iterator[Ailment]:
+    for summary in pages(store, RequestStatus.PENDING):
+        if now >= summary.decide_by:
+            yield _past(summary, f"was to be decided by {_spelt(summary.decide_by)}")
+    for summary in pages(store, RequestStatus.APPROVED):
+        standing = store.request(summary.id)
+        if standing is not None and standing.execute_by is not None and now >= standing.execute_by:
+            yield _past(summary, f"was approved, and to be executed by {_spelt(standing.execute_by)}")
+
+
+def _past(summary: RequestSummary, what: str) -> Ailment:
+    return Ailment(
+        AilmentKind.PAST_ITS_TIME,
+        summary.id,
+        what,
+        "run a worker, or `guarded-agents approvals sweep`; the call runs no more",
+        summary.thread,
+    )
+
+
+def _spelt(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

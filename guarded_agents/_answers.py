@@ -1,0 +1,64 @@
+"""The answers of people, as `Guard` takes them: recorded through the facade, and the thread woken."""
+
+from dataclasses import dataclass
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+
+from guarded_agents import nodes
+from guarded_agents._lint import AnyGraph
+from guarded_agents.errors import UnknownRequestError
+from guarded_agents.records import RequestStatus, SignedVote, StandingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Takes votes, and lets the threads go on that waited for them."""
+
+    services: nodes.Services
+    votes: nodes.Votes
+
+    async def vote(self, signed: SignedVote) -> StandingRequest:
+        """Record a signed vote, on the guard's own loop."""
+        return await self.services.home.run(self.votes.cast(signed))
+
+    async def resume(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
+        """Record a signed vote and let the waiting thread go on."""
+        standing, config = self._waiting_thread(signed)
+        if standing is not None:
+            _require_waiting(await agent.aget_state(config), standing)
+        settled = await self.vote(signed)
+        if _shows(settled, signed):
+            await agent.ainvoke(None, config, durability="sync")
+        return settled
+
+    def resume_sync(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
+        """Do as `resume`, from a thread without an event loop."""
+        standing, config = self._waiting_thread(signed)
+        if standing is not None:
+            _require_waiting(agent.get_state(config), standing)
+        settled = self.services.home.run_sync(self.votes.cast(signed))
+        if _shows(settled, signed):
+            agent.invoke(None, config, durability="sync")
+        return settled
+
+    def _waiting_thread(self, signed: SignedVote) -> tuple[StandingRequest | None, RunnableConfig]:
+        nodes.require_signed(signed, SignedVote)
+        standing = self.services.store.request(signed.vote.request)
+        return standing, {"configurable": {"thread_id": standing.request.thread if standing else ""}}
+
+
+def _shows(settled: StandingRequest, signed: SignedVote) -> bool:
+    """Return whether the thread has something to learn: a request is settled, or an edited one stands in its place."""
+    return settled.status is not RequestStatus.PENDING or settled.request.id != signed.vote.request
+
+
+def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
+    waiting = {found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict)}
+    if standing.request.id not in waiting and standing.request.parent not in waiting:
+        raise UnknownRequestError(
+            f"approval {standing.request.id}",
+            expected="a thread that waits for it",
+            got="one that does not",
+            action="look at the thread with get_state, and at the request with `guarded-agents approvals show`",
+        )

@@ -1,0 +1,232 @@
+"""`Worker`: sweeps, wakes threads whose requests were settled, delivers notices; one or several side by side."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+
+from guarded_agents._lint import AnyGraph
+from guarded_agents.audit import Kind
+from guarded_agents.errors import GuardError
+from guarded_agents.notify import Delivered, Notifier, deliver
+from guarded_agents.records import Notice
+from guarded_agents.stores import AuditNote, Swept
+
+if TYPE_CHECKING:
+    from guarded_agents.assembly import Guard
+
+LEASE_S: Final = 600.0  # a thread that is woken is its worker's for so long; a dead worker's comes back after it
+_FIRST_WAIT: Final = timedelta(seconds=5)  # before a thread that could not go on is woken again; doubled each time
+_LONGEST_WAIT: Final = timedelta(hours=1)
+_DOUBLINGS: Final = 10  # more than lead to the longest wait
+_SHARE: Final = 0.9  # of the lease, for running; the rest is for ending what was cancelled
+
+
+class Failure(NamedTuple):
+    """A thread that was woken and did not go on, and why: the name of what was raised, or an error of ours."""
+
+    thread: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a worker did. *problems* are steps that the store refused; the next round takes them up again."""
+
+    swept: Swept = field(default_factory=Swept)
+    woken: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    delivered: Delivered = field(default_factory=Delivered)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether there was nothing to do."""
+        return self == Round()
+
+
+@dataclass(slots=True)
+class _Work:
+    """A round while it is under way."""
+
+    swept: Swept = field(default_factory=Swept)
+    woken: list[str] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    delivered: Delivered = field(default_factory=Delivered)
+    problems: list[str] = field(default_factory=list)
+    stood: set[str] = field(default_factory=set)  # threads that were woken and did not go on
+
+    def done(self) -> Round:
+        return Round(
+            self.swept,
+            tuple(sorted(self.woken)),
+            tuple(sorted(self.failed)),
+            self.delivered,
+            tuple(sorted(self.problems)),
+        )
+
+
+class Worker:
+    """Does what nobody waits for, in rounds.
+
+    Each thread and each notice is leased in the store while it is worked on, so that workers of any number of
+    processes never wake one thread at the same time, and what a worker leaves behind when it dies is taken up by
+    another when its lease ends. A thread that a round wakes is told what the store says; nothing here decides.
+    """
+
+    def __init__(
+        self,
+        guard: "Guard",
+        agent: AnyGraph,
+        *,
+        notifier: Notifier | None = None,
+        owner: str | None = None,
+        concurrency: int = 4,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        """Keep what it works with. Use it on an event loop that *agent*'s checkpointer can be used on.
+
+        Without a *notifier* notices stay in the outbox. *owner* tells workers apart, by default by chance. At most
+        *concurrency* threads run at once, each for less than *lease_s* seconds: one that takes longer is cancelled,
+        goes on from its last step when it is woken again, and a call that was being sent is settled all the same.
+        """
+        self._guard, self._agent, self._notifier = guard, agent, notifier
+        self._owner = owner or secrets.token_hex(8)
+        self._concurrency, self._lease_s = max(1, concurrency), lease_s
+        self._tries: dict[str, int] = {}  # how often a thread was woken and did not go on
+
+    async def run_once(self) -> Round:
+        """Sweep, then wake every thread that is to be told something, and deliver what is due.
+
+        An error of a thread or of the store is in the result, not raised, and is taken up again in a later round.
+        """
+        work = _Work()
+        await self._sweep(work)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._deliver(work))
+            for slot in range(self._concurrency):
+                group.create_task(self._wake_all(work, slot))
+        return work.done()
+
+    async def run(
+        self, *, every_s: float, stop: asyncio.Event, report: Callable[[Round], object] = lambda _: None
+    ) -> None:
+        """Work until *stop* is set, looking for work every *every_s* seconds; then finish what is under way.
+
+        Sweeping, each slot for a thread and the delivery go on independently, so that a slow thread or a receiver
+        that does not answer holds up nothing else. *report* is called with what each of them did.
+        """
+        steps: list[Callable[[_Work], Awaitable[None]]] = [self._sweep]
+        steps += [partial(self._wake_all, slot=slot, stop=stop) for slot in range(self._concurrency)]
+        if self._notifier is not None:
+            steps.append(self._deliver)
+        async with asyncio.TaskGroup() as group:
+            for step in steps:
+                group.create_task(_again_and_again(step, every_s=every_s, stop=stop, report=report))
+
+    async def _sweep(self, work: _Work) -> None:
+        try:
+            work.swept = await self._guard.sweep()
+        except GuardError as error:
+            work.problems.append(f"sweep: {error}")
+
+    async def _deliver(self, work: _Work) -> None:
+        if self._notifier is None:
+            return
+        work.delivered = await deliver(
+            self._guard.store, self._notifier, owner=self._owner, now=self._guard.now, give_up=self._note_given_up
+        )
+        if work.delivered.problem is not None:
+            work.problems.append(f"notices: {work.delivered.problem}")
+
+    async def _note_given_up(self, notice: Notice, reason: str) -> None:
+        fields = {
+            "notice": notice.id,
+            "kind": notice.kind.value,
+            "request": notice.request,
+            "to": notice.to,
+            "attempt": notice.attempt,
+            "reason": reason,
+        }
+        await self._guard.store.append([AuditNote(Kind.NOTICE, fields)], now=self._guard.now())
+
+    async def _wake_all(self, work: _Work, slot: int, stop: asyncio.Event | None = None) -> None:
+        """Take threads one by one and wake them, until none is left or *stop* is set."""
+        owner = f"{self._owner}-{slot}"
+        try:
+            while stop is None or not stop.is_set():
+                now = self._guard.now()
+                until = now + timedelta(seconds=self._lease_s)
+                taken = await self._guard.store.take_wakes(owner=owner, limit=1, until=until, now=now)
+                if not taken:
+                    break
+                for thread in taken:
+                    again_at = await self._wake(work, thread)
+                    await self._guard.store.woken(thread, owner=owner, again_at=again_at)
+        except GuardError as error:
+            work.problems.append(f"wakes: {error}")
+
+    async def _wake(self, work: _Work, thread: str) -> datetime | None:
+        """Wake *thread*; return when it is tried again (UTC), None for as soon as there is something to tell."""
+        if thread in work.stood:  # the store says that there is something to tell, and the thread does not take it
+            return self._failed(work, Failure(thread, "it does not go on: see what `guarded-agents doctor` says of it"))
+        # No `except` around what executes: an interrupt never leaves the outermost ainvoke (LangGraph's loop
+        # keeps it and returns), so that whatever is raised here is an error of the application's graph, its model or
+        # its checkpointer, which could be any. gather hands it over as a value, and lets a cancellation of
+        # this task and KeyboardInterrupt through.
+        running = asyncio.wait_for(self._go_on(thread), self._lease_s * _SHARE)
+        (result,) = await asyncio.gather(running, return_exceptions=True)
+        if isinstance(result, BaseException):
+            # The text of an error that is not ours may quote arguments.
+            return self._failed(
+                work, Failure(thread, str(result) if isinstance(result, GuardError) else type(result).__name__)
+            )
+        if result:
+            self._tries.pop(thread, None)
+            work.woken.append(thread)
+        else:
+            work.stood.add(thread)
+        return None
+
+    def _failed(self, work: _Work, failure: Failure) -> datetime:
+        work.failed.append(failure)
+        tries = self._tries[failure.thread] = self._tries.get(failure.thread, 0) + 1
+        return self._guard.now() + min(_FIRST_WAIT * (1 << min(tries - 1, _DOUBLINGS)), _LONGEST_WAIT)
+
+    async def _go_on(self, thread: str) -> bool:
+        """Let *thread* go on; return whether it did: it may be at its end, or wait for something else."""
+        config: RunnableConfig = {"configurable": {"thread_id": thread}}
+        before = _stand(await self._agent.aget_state(config))
+        await self._guard.wake(self._agent, thread)
+        return _stand(await self._agent.aget_state(config)) != before
+
+
+def _stand(state: StateSnapshot) -> tuple[object, frozenset[str]]:
+    """Return what changes where a thread goes on: its checkpoint, or (siblings still wait) what it waits for."""
+    waiting = (found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict))
+    return state.config.get("configurable", {}).get("checkpoint_id"), frozenset(map(str, waiting))
+
+
+async def _again_and_again(
+    step: Callable[[_Work], Awaitable[None]],
+    *,
+    every_s: float,
+    stop: asyncio.Event,
+    report: Callable[[Round], object],
+) -> None:
+    while not stop.is_set():
+        work = _Work()
+        await step(work)
+        report(work.done())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), every_s)
+
+
+__all__ = ["Failure", "Round", "Worker"]

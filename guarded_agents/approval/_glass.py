@@ -1,0 +1,109 @@
+"""May this person approve alone, in an emergency (DESIGN section 8, break-glass)?"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from guarded_agents.approval._machine import check_not_barred, person
+from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
+from guarded_agents.records import (
+    Answer,
+    ApprovalRequest,
+    BreakGlassTerms,
+    BrokenGlass,
+    Electorate,
+    SignedVote,
+    StandingRequest,
+    Vote,
+)
+
+MIN_JUSTIFICATION_CHARS: Final = 20
+
+
+def check_glass(
+    standing: StandingRequest,
+    vote: Vote,
+    terms: BreakGlassTerms | None,
+    *,
+    electorate: Electorate,
+    cast: Iterable[SignedVote] = (),
+) -> None:
+    """Raise unless *vote* may approve the request alone, as far as it does not depend on other broken glass.
+
+    *terms* are the policy's, None where it has none; *cast* are the votes on the request and on its
+    parent. Raises BreakGlassError (no terms, a hard rule, a tool out of scope), NotEligibleError (the
+    requester, its editor where that is not to count, no holder) and ApprovalError (no justification).
+    """
+    request = standing.request
+    if terms is None:
+        raise _refused(request, "a policy with break_glass", "one without", "leave it to its approvers")
+    check_not_barred(request, vote.approver)
+    _check_holder(request, vote, terms.holders & electorate.holders)
+    _check_editor(request, vote, cast)
+    if request.hard:
+        raise _refused(request, "a rule that is not hard", "a hard one", "leave it to its approvers")
+    if f"{request.server}/{request.tool}" not in terms.tools:
+        raise _refused(request, "a tool in the scope of break_glass", "another", "leave it to its approvers")
+    if len((vote.text or "").strip()) < MIN_JUSTIFICATION_CHARS:
+        raise ApprovalError(
+            f"vote on {request.id}",
+            expected=f"a justification of at least {MIN_JUSTIFICATION_CHARS} characters",
+            got="less",
+            action="say why nobody else can answer in time, and sign again",
+        )
+
+
+def _check_holder(request: ApprovalRequest, vote: Vote, holders: frozenset[str]) -> None:
+    if vote.approver not in holders:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected="somebody who may break the glass",
+            got="somebody else",
+            action="ask one of the policy's holders",
+        )
+
+
+def _check_editor(request: ApprovalRequest, vote: Vote, cast: Iterable[SignedVote]) -> None:
+    editors = {
+        person(signed.vote.approver)
+        for signed in cast
+        if signed.vote.answer is Answer.EDIT and signed.vote.request == request.parent
+    }
+    if not request.editor_may_approve and person(vote.approver) in editors:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected="somebody other than who edited it",
+            got="its editor",
+            action="ask another of the policy's holders",
+        )
+
+
+def glass_left(terms: BreakGlassTerms, used: Sequence[BrokenGlass], *, approver: str, now: datetime) -> int:
+    """Return how many glasses *approver* may still break at *now* (UTC), at least 1.
+
+    *used* are all that have no review yet, and those that *approver* broke within the terms' period.
+    Raises BreakGlassError where there is none left, and for everybody while any review is overdue.
+    """
+    overdue = sorted(glass.request for glass in used if glass.is_overdue(now=now))
+    if overdue:
+        raise BreakGlassError(
+            "break-glass",
+            expected="every broken glass reviewed by its date",
+            got=f"{len(overdue)} overdue, the first that of request {overdue[0]}",
+            action="have it reviewed: guarded-agents approvals review",
+        )
+    since = now - timedelta(seconds=terms.period_s)
+    mine = [glass.used_at for glass in used if person(glass.approver) == person(approver) and glass.used_at > since]
+    left = terms.per_person - len(mine)
+    if left < 1:
+        raise BreakGlassError(
+            f"break-glass by {approver}",
+            expected=f"at most {terms.per_person} within {terms.period_s} s",
+            got=f"{len(mine)} already",
+            action="ask another holder, or leave it to its approvers",
+        )
+    return left
+
+
+def _refused(request: ApprovalRequest, expected: str, got: str, action: str) -> BreakGlassError:
+    return BreakGlassError(f"approval {request.id}", expected=expected, got=got, action=action)

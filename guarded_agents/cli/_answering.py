@@ -1,0 +1,168 @@
+"""``guarded-agents approvals approve|edit|reject|respond|delegate|break-glass``: an approver's signed answer."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+import typer
+
+from guarded_agents.binding import canonical, parse
+from guarded_agents.cli._closing import close, print_json, summary, tell
+from guarded_agents.cli._listed import identical as identical_to
+from guarded_agents.cli._looking import view_of
+from guarded_agents.cli._opened import opened
+from guarded_agents.cli._options import Approver, Deployment, Onward, RequestId, options
+from guarded_agents.cli._prove import proof_of
+from guarded_agents.cli._shown import as_text
+from guarded_agents.cli._text import printable
+from guarded_agents.cli._vote import Ballot, vote, vote_all
+from guarded_agents.errors import BindingError
+from guarded_agents.records import Answer
+
+_FAILED_EXIT: Final = 1
+
+
+@options
+def approve(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    identical: Annotated[
+        bool,
+        typer.Option(
+            "--identical", help="Every pending request that asks exactly the same as well: shown, signed one by one."
+        ),
+    ] = False,
+) -> None:
+    """Approve the call exactly as `show` prints it. It is sent once, when enough people have approved."""
+    ballot = Ballot(Answer.APPROVE, by.name, proof_of(by))
+    if identical:
+        _approve_all(request_id, ballot, at, then)
+    else:
+        _answer(request_id, ballot, at, then)
+
+
+@options
+def edit(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    args: Annotated[
+        str, typer.Option(metavar="JSON", help="The arguments to send instead, all of them; - reads stdin.")
+    ],
+) -> None:
+    """Put other arguments in place of the model's: a new request, which the policy decides afresh.
+
+    It inherits no vote: unless the rule lets the editor approve, somebody else has to.
+    """
+    arguments = _arguments(sys.stdin.read() if args == "-" else args)
+    _answer(request_id, Ballot(Answer.EDIT, by.name, proof_of(by), arguments=arguments), at, then)
+
+
+@options
+def reject(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the model is told.")] = None,
+) -> None:
+    """Reject the call. It is never sent, and the model is told so. One rejection is enough."""
+    _answer(request_id, Ballot(Answer.REJECT, by.name, proof_of(by), text=reason), at, then)
+
+
+@options
+def respond(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    text: Annotated[str, typer.Option(metavar="TEXT", help="What the model is told in place of the tool's answer.")],
+) -> None:
+    """Answer in the tool's place. The call is never sent."""
+    _answer(request_id, Ballot(Answer.RESPOND, by.name, proof_of(by), text=text), at, then)
+
+
+@options
+def delegate(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    to: Annotated[str, typer.Option(metavar="NAME", help="Who answers in your place: somebody who may answer anyway.")],
+) -> None:
+    """Let another approver answer this request in your place. Both of you then count as one person."""
+    _answer(request_id, Ballot(Answer.DELEGATE, by.name, proof_of(by), delegate=to), at, then)
+
+
+@options
+def break_glass(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    then: Onward,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why nobody else can answer in time; it is recorded.")],
+    second_key: Annotated[
+        Path, typer.Option(metavar="FILE", help="Another key of yours, registered like the first.", show_default=False)
+    ],
+) -> None:
+    """Approve alone, in an emergency. Somebody else reviews it later; until then the next one may be refused."""
+    proof = proof_of(by, second_key=second_key)
+    _answer(request_id, Ballot(Answer.BREAK_GLASS, by.name, proof, text=reason), at, then)
+
+
+def _answer(request_id: str, ballot: Ballot, at: Deployment, then: Onward) -> None:
+    settled = asyncio.run(vote(at, request_id, ballot, graph=then.graph))
+    if settled is None:  # kept in a file, to be proven by an ID token
+        return
+    tell(settled, request_id, ballot, is_woken=then.graph is not None)
+    if then.graph is not None:
+        close(at, settled, then)
+    elif then.as_json:
+        print_json(summary(settled))
+
+
+def _approve_all(request_id: str, ballot: Ballot, at: Deployment, then: Onward) -> None:
+    """Approve every request that asks the same, and say of each what stands or why the vote does not count."""
+    if ballot.proof.key is None:
+        raise typer.BadParameter("an ID token is over one request; --identical takes a key", param_hint="--identical")
+    with opened(at.store) as store:
+        asked = view_of(store, request_id, at)
+        question = asked.standing.request.question
+        others = [view_of(store, found, at) for found in identical_to(store, question) if found != request_id]
+    same = [asked, *(view for view in others if view.standing.request.question == question)]  # verified, unlike a list
+    for number, view in enumerate(same, 1):
+        typer.echo(f"{number} of {len(same)}\n{as_text(view, now=datetime.now(UTC))}\n", err=True)
+    ids = [view.standing.request.id for view in same]
+    settled, failed = asyncio.run(vote_all(at, ids, ballot, graph=then.graph))
+    for one in settled:
+        tell(one, one.standing.request.id, ballot, is_woken=then.graph is not None)
+    for error in failed:
+        typer.echo(f"error: {printable(str(error))}", err=True)
+    if then.as_json:
+        print_json([summary(one) for one in settled])
+    if failed:
+        raise typer.Exit(_FAILED_EXIT)
+
+
+def _arguments(text: str) -> dict[str, object]:
+    try:
+        return dict(parse(canonical(orjson.loads(text))))
+    except orjson.JSONDecodeError:
+        raise typer.BadParameter("it is no JSON", param_hint="--args") from None
+    except BindingError as error:
+        raise typer.BadParameter(f"expected {error.expected}, got {error.got}", param_hint="--args") from None
+
+
+__all__ = ["approve", "break_glass", "delegate", "edit", "reject", "respond"]

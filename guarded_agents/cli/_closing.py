@@ -1,0 +1,86 @@
+"""What a command says at its end: what stands, what the agent said, and the tables of the thread."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+import typer
+
+from guarded_agents.catalog import visible
+from guarded_agents.cli._graph import effects_of
+from guarded_agents.cli._options import Deployment, Onward
+from guarded_agents.cli._report import Report, report
+from guarded_agents.cli._text import indented, printable
+from guarded_agents.cli._vote import Ballot, Settled
+from guarded_agents.records import Answer, RequestStatus
+
+_FAILED_EXIT: Final = 1
+_DONE: Final = {
+    Answer.APPROVE: "approved",
+    Answer.EDIT: "edited",
+    Answer.REJECT: "rejected",
+    Answer.RESPOND: "answered",
+    Answer.DELEGATE: "delegated",
+    Answer.BREAK_GLASS: "glass broken",
+}
+
+
+def print_json(found: object) -> None:
+    """Print *found* on stdout as JSON."""
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+
+
+def tell(settled: Settled, request_id: str, ballot: Ballot, *, is_woken: bool) -> None:
+    """Say on stderr what was recorded, where the request now stands, and what is still to be done."""
+    standing, request = settled.standing, settled.standing.request
+    to = "" if ballot.delegate is None else f" to {visible(ballot.delegate)}"
+    typer.echo(
+        f"{request_id}: {_DONE[ballot.answer]}{to} by {visible(ballot.approver)}, the vote is recorded", err=True
+    )
+    if request.id != request_id:
+        typer.echo(f"the edited call is request {request.id}", err=True)
+    if standing.status is RequestStatus.PENDING:
+        agreed = f"{settled.approvals} of {request.quorum} approvals"
+        typer.echo(f"{request.id} waits for {visible(request.group)}, with {agreed} so far", err=True)
+        return
+    typer.echo(f"{request.id} is {standing.status.value}", err=True)
+    if not is_woken:
+        typer.echo(
+            f"a worker lets thread {visible(request.thread)} go on; without one:"
+            f" guarded-agents approvals wake {request.id} --graph MODULE:FACTORY",
+            err=True,
+        )
+
+
+def summary(settled: Settled) -> dict[str, object]:
+    """Return where the request now stands as JSON."""
+    request = settled.standing.request
+    return {"request": request.id, "status": settled.standing.status.value, "thread": request.thread}
+
+
+def close(deployment: Deployment, settled: Settled, then: Onward) -> None:
+    """Print the closing tables of the thread. Raises Exit (status 1) where the log does not verify."""
+    told = None if then.effects is None else effects_of(then.effects, deployment.folder)
+    found = report(deployment.store, settled.standing.request.thread, effects=told, now=datetime.now(UTC))
+    print_closing(found, settled.said, as_json=then.as_json)
+    for waits in found.waiting:
+        typer.echo(f"the thread waits for {waits}", err=True)
+    if not found.audit.verified:
+        raise typer.Exit(_FAILED_EXIT)
+
+
+def print_closing(found: Report, said: str | None, *, as_json: bool) -> None:
+    """Print what the agent said last, and the closing tables; or all of them as JSON. Doubts go to stderr."""
+    for doubt in found.doubts:
+        typer.echo(f"IN DOUBT: {doubt}", err=True)
+    if as_json:
+        print_json(found.as_json())
+        return
+    from guarded_agents.cli._tables import print_report
+
+    if said is not None:
+        typer.echo(f"the agent says:\n{indented(printable(said))}\n")
+    print_report(found)
+
+
+__all__ = ["close", "print_closing", "print_json", "summary", "tell"]

@@ -1,0 +1,102 @@
+"""The requests of a store, one line for each question: read from its columns, and not verified."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from guarded_agents.cli._text import utc
+from guarded_agents.records import RequestStatus, RequestSummary, Risk
+
+if TYPE_CHECKING:
+    from guarded_agents.stores import Store
+
+MAX_READ: Final = 50_000  # requests; 10,000 are read in a tenth of a second
+_PAGE: Final = 5_000
+
+
+class Line(NamedTuple):
+    """The most urgent one of the requests that ask the same, and how many there are."""
+
+    request: RequestSummary
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Requests by risk, decide-by and id. *is_whole* is False where there are more than were read."""
+
+    requests: tuple[RequestSummary, ...]
+    is_whole: bool = True
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Return a line for each question that was asked, in the order of its most urgent request."""
+        first: dict[tuple[str, RequestStatus], RequestSummary] = {}
+        count: dict[tuple[str, RequestStatus], int] = {}
+        for request in self.requests:
+            question = request.question, request.status
+            first.setdefault(question, request)
+            count[question] = count.get(question, 0) + 1
+        return tuple(Line(request, count[question]) for question, request in first.items())
+
+    def title(self, *, what: str, shown: int) -> str:
+        """Return how many there are, of which risk, and how many lines of them are *shown*."""
+        total = len(self.requests)
+        counted = Counter(request.risk for request in self.requests)
+        words = ", ".join(f"{counted[risk]:,} {risk.value}" for risk in reversed(Risk) if counted[risk])
+        lines = len(self.lines)
+        rest = f"; the first {shown:,} of {lines:,} questions, --limit shows more" if shown < lines else ""
+        return f"{total:,}{'' if self.is_whole else ' or more'} {what}: {words} risk{rest}"
+
+
+def listing(store: "Store", *, status: RequestStatus | None, group: str | None) -> Listing:
+    """Return the requests of *status* (None: any) and *group* (None: any), at most `MAX_READ`. Raises StoreError."""
+    read = [request for page in _pages(store, status) for request in page]
+    return Listing(
+        tuple(request for request in read if group is None or request.group == group), is_whole=len(read) < MAX_READ
+    )
+
+
+def identical(store: "Store", question: str) -> tuple[str, ...]:
+    """Return the ids of the pending requests that say they ask *question*, the most urgent one first."""
+    return tuple(
+        request.id for page in _pages(store, RequestStatus.PENDING) for request in page if request.question == question
+    )
+
+
+def _pages(store: "Store", status: RequestStatus | None) -> Iterator[tuple[RequestSummary, ...]]:
+    after: str | None = None
+    for _ in range(MAX_READ // _PAGE):
+        page = store.requests(status=status, limit=_PAGE, after=after)
+        yield page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+def as_json(request: RequestSummary) -> dict[str, object]:
+    """Return *request* as JSON."""
+    return request._asdict() | {
+        "status": request.status.value,
+        "risk": request.risk.value,
+        "decide_by": utc(request.decide_by),
+        "escalate_at": None if request.escalate_at is None else utc(request.escalate_at),
+    }
+
+
+def left(moment: datetime | None, *, now: datetime, then: str = "over") -> str:
+    """Return how long it is until *moment*, in a few letters: ``3h58m``; *then* from there on; a dash for none."""
+    if moment is None:
+        return "-"
+    seconds = (moment - now).total_seconds()
+    if seconds <= 0:
+        return then
+    minutes, hours = int(seconds // 60), int(seconds // 3_600)
+    if hours >= 48:  # noqa: PLR2004  hours are read well up to two days
+        return f"{hours // 24}d{hours % 24}h"
+    return f"{hours}h{minutes % 60:02}m" if hours else f"{minutes}m{int(seconds % 60):02}s"
+
+
+__all__ = ["MAX_READ", "Line", "Listing", "as_json", "identical", "left", "listing"]

@@ -1,0 +1,152 @@
+"""The proof of a statement: a signature by the approver's key, or their ID token over a statement kept before."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from guarded_agents.cli._opened import read
+from guarded_agents.cli._options import Approver
+from guarded_agents.errors import ConfigurationError, ProofError
+from guarded_agents.keys import read_key_file
+from guarded_agents.records import Resolution, Review, Scheme, SignedResolution, SignedReview, SignedVote, Vote
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+Statement = TypeVar("Statement", Vote, Review, Resolution)
+_FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
+_LOCKED: Final = "a password exactly where the key has one"  # what `load_private_key` expects where it is missing
+_MAX_TOKEN_CHARS: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What proves the statements of one approver. Made before anything is opened, so that nothing is left half done."""
+
+    key: "Ed25519PrivateKey | None" = None
+    second_key: "Ed25519PrivateKey | None" = None
+    token: str | None = None  # an ID token
+    saved: Path | None = None  # the statement that the token is over
+    save: Path | None = None  # where the statement is kept instead of being sent
+
+    def of_vote(self, vote: Vote) -> SignedVote:
+        """Return *vote*, or the kept one that says the same, with its proof."""
+        from guarded_agents.approval import sign
+
+        if self.token is None:
+            return sign(vote, self._own(), second=self.second_key)
+        kept = self._kept(vote)
+        second = None if self.second_key is None else sign(kept, self.second_key).signature
+        return SignedVote(vote=kept, signature=self.token, scheme=Scheme.OIDC, second=second)
+
+    def of_review(self, review: Review) -> SignedReview:
+        """Return *review*, or the kept one that says the same, with its proof."""
+        from guarded_agents.approval import sign
+
+        if self.token is None:
+            return sign(review, self._own())
+        return SignedReview(review=self._kept(review), signature=self.token, scheme=Scheme.OIDC)
+
+    def of_resolution(self, resolution: Resolution) -> SignedResolution:
+        """Return *resolution*, or the kept one that says the same, with its proof."""
+        from guarded_agents.approval import sign
+
+        if self.token is None:
+            return sign(resolution, self._own())
+        return SignedResolution(resolution=self._kept(resolution), signature=self.token, scheme=Scheme.OIDC)
+
+    def keep(self, statement: Vote | Review | Resolution) -> bool:
+        """Return whether nothing is to be sent: *statement* is then in its file, and its nonce on stdout."""
+        if self.save is None:
+            return False
+        from guarded_agents.approval import commitment
+
+        try:
+            with self.save.open("xb") as file:
+                file.write(statement.model_dump_json(indent=2).encode())
+        except OSError as error:
+            got = error.strerror or type(error).__name__
+            raise ConfigurationError(
+                str(self.save), expected="a file that can be made", got=got, action="name another one with --save"
+            ) from None
+        typer.echo(commitment(statement))
+        typer.echo(
+            f"nothing is sent yet: get an ID token with this nonce, and type the same with --vote {self.save}"
+            " --id-token FILE in place of --save",
+            err=True,
+        )
+        return True
+
+    def _own(self) -> "Ed25519PrivateKey":
+        if self.key is None:
+            raise typer.BadParameter("name your private key, or an ID token", param_hint="--key")
+        return self.key
+
+    def _kept(self, now: Statement) -> Statement:
+        """Return the saved statement. Raises ProofError where it says anything else than the command."""
+        if self.saved is None:
+            raise typer.BadParameter("name the file that --save kept the statement in", param_hint="--vote")
+        try:
+            kept = type(now).model_validate_json(read(self.saved, "a statement", option="--vote"))
+        except ValidationError:
+            raise ConfigurationError(
+                str(self.saved), expected=f"a {type(now).__name__.lower()}", got="something else", action="save it anew"
+            ) from None
+        if kept.model_dump(exclude=set(_FRESH)) != now.model_dump(exclude=set(_FRESH)):
+            raise ProofError(
+                str(self.saved),
+                expected="what this command says",
+                got="a statement that says something else, or is over something that changed since",
+                action="look again, and save it anew",
+            )
+        return kept
+
+
+def proof_of(by: Approver, *, second_key: Path | None = None) -> Proof:
+    """Return what proves the statements of *by*. Raises ConfigurationError that names the file, and BadParameter."""
+    if [by.key, by.save, by.id_token].count(None) != 2:  # noqa: PLR2004  exactly one of the three is named
+        raise typer.BadParameter("name one of --key, --id-token and --save", param_hint="--key")
+    if (by.saved is None) is not (by.id_token is None):
+        raise typer.BadParameter("--vote and --id-token go together", param_hint="--vote")
+    return Proof(
+        key=None if by.key is None else _private_key(by.key),
+        second_key=None if second_key is None else _private_key(second_key),
+        token=None if by.id_token is None else _token(by.id_token),
+        saved=by.saved,
+        save=by.save,
+    )
+
+
+def _private_key(path: Path) -> "Ed25519PrivateKey":
+    """Return the key in *path*; at a terminal its password is asked for where it has one."""
+    from guarded_agents.approval import load_private_key
+
+    text = read_key_file(path)
+    try:
+        return load_private_key(text)
+    except ConfigurationError as error:
+        if not (error.expected == _LOCKED and sys.stdin.isatty()):
+            raise _named(path, error) from None
+    typed: str = typer.prompt(f"Password of {path}", hide_input=True, err=True)
+    try:
+        return load_private_key(text, password=typed.encode())
+    except ConfigurationError as error:
+        raise _named(path, error) from None
+
+
+def _named(path: Path, error: ConfigurationError) -> ConfigurationError:
+    return ConfigurationError(str(path), expected=error.expected, got=error.got, action=error.action)
+
+
+def _token(name: str) -> str:
+    text = sys.stdin.read(_MAX_TOKEN_CHARS) if name == "-" else ""
+    if name != "-":
+        text = read(Path(name), "an ID token", option="--id-token")[:_MAX_TOKEN_CHARS].decode("ascii", "replace")
+    return text.strip()
+
+
+__all__ = ["Proof", "proof_of"]

@@ -1,0 +1,155 @@
+"""``guarded-agents approvals review|resolve|sweep|wake|keygen``: what is left to do around the answers."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from guarded_agents.approval import allowed_signers_line, load_private_key
+from guarded_agents.catalog import visible
+from guarded_agents.cli._closing import close, print_json
+from guarded_agents.cli._opened import voting_guard
+from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, options
+from guarded_agents.cli._prove import proof_of
+from guarded_agents.cli._vote import wake
+from guarded_agents.keys import new_approver_key
+from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
+
+if TYPE_CHECKING:
+    from guarded_agents.stores import Swept
+
+_MOMENTS: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
+
+
+@options
+def review(
+    request_id: RequestId,
+    by: Approver,
+    at: Deployment,
+    *,
+    finding: Annotated[
+        ReviewFinding, typer.Option(help="reviewed: it was right to break the glass; violation: it was not.")
+    ],
+    text: Annotated[str, typer.Option(metavar="TEXT", help="What you looked at and found.")],
+    as_json: AsJson = False,
+) -> None:
+    """Review an approval that somebody else gave alone, in an emergency."""
+    proof = proof_of(by)
+
+    async def send() -> BrokenGlass | None:
+        async with voting_guard(at) as guard:
+            prepared = guard.prepare_review(request_id, finding, reviewer=by.name, text=text)
+            return None if proof.keep(prepared) else await guard.review(proof.of_review(prepared))
+
+    glass = asyncio.run(send())
+    if glass is None:
+        return
+    if as_json:
+        print_json({"request": glass.request, "finding": finding.value, "reviewed_by": glass.reviewed_by})
+    else:
+        typer.echo(f"{glass.request}: {finding.value} by {visible(by.name)}, the review is recorded")
+
+
+@options
+def resolve(
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="The call's id, as `list` and `doctor` print it.", show_default=False)
+    ],
+    by: Approver,
+    at: Deployment,
+    *,
+    verdict: Annotated[
+        Verdict,
+        typer.Option(
+            help="happened; not_happened: you are sure, for the sender had ended before you looked;"
+            " not_observed: you saw nothing, and it may still happen."
+        ),
+    ],
+    looked_at: Annotated[
+        datetime, typer.Option(formats=_MOMENTS, help="When you looked at the system that the call acts on (UTC).")
+    ],
+    text: Annotated[str, typer.Option(metavar="TEXT", help="What you saw, and where.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say of a call in doubt whether it happened. It is never sent again; the model is told what you say."""
+    proof, looked = proof_of(by), looked_at.replace(tzinfo=UTC)
+
+    async def send() -> Claim | None:
+        async with voting_guard(at) as guard:
+            prepared = guard.prepare_resolution(call, verdict, resolver=by.name, looked_at=looked, text=text)
+            return None if proof.keep(prepared) else await guard.resolve(proof.of_resolution(prepared))
+
+    claim = asyncio.run(send())
+    if claim is None:
+        return
+    if as_json:
+        print_json({"call": call, "status": claim.status.value, "attempt": claim.attempt})
+    else:
+        typer.echo(f"{visible(call)}: {claim.status.value} says {visible(by.name)}, the resolution is recorded")
+
+
+@options
+def sweep(at: Deployment, *, as_json: AsJson = False) -> None:
+    """Do what time alone does: expire, escalate, and tell of what is overdue. It approves nothing.
+
+    A worker does the same all the time, and lets answered threads go on as well.
+    """
+    swept = asyncio.run(_sweep(at))
+    if as_json:
+        print_json(
+            {
+                "expired": list(swept.expired),
+                "lapsed": list(swept.lapsed),
+                "escalated": list(swept.escalated),
+                "in_doubt": swept.in_doubt,
+                "overdue": list(swept.overdue),
+            }
+        )
+        return
+    for what, ids in (
+        ("expired: nobody answered in time", swept.expired),
+        ("lapsed: approved, and not sent in time", swept.lapsed),
+        ("escalated: the backup may answer too", swept.escalated),
+        ("overdue for review", swept.overdue),
+    ):
+        typer.echo(f"{what}: {', '.join(ids) or 'none'}")
+    typer.echo(f"calls that went in doubt: {swept.in_doubt or 'none'}")
+
+
+async def _sweep(at: Deployment) -> "Swept":
+    async with voting_guard(at) as guard:
+        return await guard.sweep()
+
+
+@options
+def wake_command(request_id: RequestId, at: Deployment, then: Onward) -> None:
+    """Let the thread of a request go on that was answered without --graph, or whose process ended in between."""
+    if then.graph is None:
+        raise typer.BadParameter("name the graph that it goes on in", param_hint="--graph")
+    settled = asyncio.run(wake(at, request_id, graph=then.graph))
+    close(at, settled, then)
+
+
+def keygen(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The approver's name, as the policy's groups spell it.")],
+    *,
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The private key to write (OpenSSH, mode 0600).")],
+    signers: Annotated[
+        Path, typer.Option(metavar="FILE", help="The allowed_signers file that the public key is added to.")
+    ] = Path("allowed_signers"),
+    as_json: AsJson = False,
+) -> None:
+    """Make an Ed25519 key without a password and allow it. `ssh-keygen -t ed25519` makes one with a password."""
+    known = signers.read_text(encoding="utf-8") if signers.exists() else ""
+    public_key = new_approver_key(key)
+    line = allowed_signers_line(name, load_private_key(key.read_bytes()).public_key()) + "\n"
+    signers.write_text(known + ("" if not known or known.endswith("\n") else "\n") + line, encoding="utf-8")
+    if as_json:
+        print_json({"name": name, "key": str(key), "signers": str(signers), "public_key": public_key})
+    else:
+        typer.echo(f"{key}: private key of {visible(name)}; {signers}: its public key was added")
+
+
+__all__ = ["keygen", "resolve", "review", "sweep", "wake_command"]

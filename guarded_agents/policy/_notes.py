@@ -1,0 +1,74 @@
+"""What is no error in a policy and yet seldom meant."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from guarded_agents.policy._check import Parts, people
+from guarded_agents.policy._file import BreakGlassEntry, Policy
+from guarded_agents.records import ToolEffect
+
+
+def seldom_meant(policy: Policy, *, now: datetime) -> tuple[str, ...]:
+    """Return what in *policy* is no error at *now* (aware, UTC) and yet seldom meant, one line each.
+
+    *policy* is one that was loaded.
+    """
+    return tuple(_notes(policy, now))
+
+
+def _notes(policy: Policy, now: datetime) -> Iterator[str]:
+    parts = Parts(policy)
+    for key, entry in policy.tools.items():
+        if not parts.askers(entry):
+            yield f"tool {key}: no principal has its scope {entry.scope}, so nobody can call it"
+    for exception in policy.exceptions:
+        if not exception.is_live(now=now):
+            yield f"exception {exception.id}: it ended at {exception.until.isoformat()} and has no effect"
+    if policy.signers is None and any(entry.approval is not None for entry in policy.tools.values()):
+        yield "signers: no file of approvers' keys is named, so no approval can be given by a key"
+    yield from _groups(policy, parts)
+    yield from _approvals(policy, parts)
+    yield from _doubts(policy)
+    if policy.queue.per_principal > policy.queue.per_tenant:
+        yield "queue.per_principal: it is above per_tenant, so it bounds nothing"
+    if policy.break_glass is not None:
+        yield from _glass(policy.break_glass, policy, parts)
+
+
+def _groups(policy: Policy, parts: Parts) -> Iterator[str]:
+    escalating = {
+        entry.approval.approvers
+        for entry in policy.tools.values()
+        if entry.approval is not None and entry.approval.escalate_within_s is not None
+    }
+    for name, group in policy.approvers.items():
+        if group.backup is None:
+            continue
+        if name not in escalating:
+            yield f"approvers {name}: no approval escalates, so its backup {group.backup} is never asked"
+        elif parts.members[group.backup] and parts.members[group.backup] <= parts.members[name]:
+            yield f"approvers {name}: everybody in its backup {group.backup} is in it already"
+
+
+def _approvals(policy: Policy, parts: Parts) -> Iterator[str]:
+    for key, entry in policy.tools.items():
+        if entry.approval is not None:
+            for asker in sorted(parts.locked_out(entry, entry.approval)):
+                yield f"tool {key}: without {asker} its approvers are too few, so no call of {asker} can be approved"
+
+
+def _doubts(policy: Policy) -> Iterator[str]:
+    acting = any(entry.effect is not ToolEffect.READ or entry.approval is not None for entry in policy.tools.values())
+    if policy.operators is None and acting:
+        yield "operators: no group is named, so a call in doubt that nobody was asked about can be settled by nobody"
+
+
+def _glass(glass: BreakGlassEntry, policy: Policy, parts: Parts) -> Iterator[str]:
+    holders = people(glass.holders)
+    if policy.signers is None:
+        yield "break_glass: no file of approvers' keys is named, so nobody has the two keys that it takes"
+    if parts.members[glass.reviewers] and parts.members[glass.reviewers] <= holders:
+        yield f"break_glass: everybody in {glass.reviewers} may break the glass, so the holders review one another"
+    for key in glass.tools:
+        for asker in sorted(holders & parts.askers(policy.tools[key])):
+            yield f"break_glass: {asker} may call {key}, and nobody breaks the glass for a call of their own"

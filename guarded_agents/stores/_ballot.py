@@ -1,0 +1,32 @@
+"""One vote as it comes in, and the votes that were cast before it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from guarded_agents.approval import quorum_met
+from guarded_agents.records import ApprovalRequest, BreakGlassTerms, Electorate, SignedVote
+from guarded_agents.stores._protocol import AuditNote
+from guarded_agents.stores._reads import votes
+from guarded_agents.stores._tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One verified vote, and what the facade knew when it came in."""
+
+    signed: SignedVote
+    electorate: Electorate
+    edited: ApprovalRequest | None
+    glass: BreakGlassTerms | None
+    note: AuditNote
+    now: datetime  # UTC
+
+
+def votes_on(tx: Tx, request: ApprovalRequest) -> tuple[SignedVote, ...]:
+    """Return the votes on *request* and on the one whose edit led to it."""
+    return votes(tx.db, request.id) + (() if request.parent is None else votes(tx.db, request.parent))
+
+
+def quorum_stands(tx: Tx, request: ApprovalRequest, electorate: Electorate) -> bool:
+    """Return whether enough people of *electorate* have signed *request*, or one who broke the glass."""
+    return quorum_met(request, votes_on(tx, request), electorate=electorate)

@@ -1,0 +1,47 @@
+"""What people are told of requests: written in the transaction that causes it, delivered by whoever takes it."""
+
+from datetime import datetime
+from uuid import uuid4
+
+from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, Risk
+from guarded_agents.stores._rows import micros, moment
+from guarded_agents.stores._tx import Tx
+
+
+def put_notice(tx: Tx, kind: NoticeKind, request: ApprovalRequest, to: str, *, now: datetime) -> None:
+    """Put into the outbox that *to*, a group or a delegate, is told of *request*."""
+    put_notices(tx, [(kind, request.id, request.risk, to)], now)
+
+
+def put_notices(tx: Tx, notices: list[tuple[NoticeKind, str, Risk, str]], now: datetime) -> None:
+    """Put notices of (kind, id of a request, risk, to whom) into the outbox, due at *now* (UTC)."""
+    at = micros(now)
+    tx.db.executemany(
+        "INSERT INTO notices (id, kind, request, risk, addressee, at, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((uuid4().hex, kind.value, request, risk.value, to, at, at) for kind, request, risk, to in notices),
+    )
+
+
+def take_notices(tx: Tx, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
+    """Lease the oldest notices that are due to *owner*, each for one more attempt."""
+    rows = tx.db.execute(
+        "UPDATE notices SET owner = ?, due = ?, attempt = attempt + 1 WHERE number IN"
+        " (SELECT number FROM notices WHERE due <= ? ORDER BY due, number LIMIT ?)"
+        " RETURNING number, id, kind, request, risk, addressee, at, attempt",
+        (owner, micros(until), micros(now), limit),
+    ).fetchall()
+    return tuple(
+        Notice(name, NoticeKind(kind), request, Risk(risk), to, moment(at), attempt)
+        for _, name, kind, request, risk, to, at, attempt in sorted(rows)
+    )
+
+
+def noticed(tx: Tx, notice: Notice, *, again_at: datetime | None) -> None:
+    """Remove a notice that was delivered, or let it be tried at *again_at*, unless it was taken again since."""
+    if again_at is None:
+        tx.db.execute("DELETE FROM notices WHERE id = ?", (notice.id,))
+    else:
+        tx.db.execute(
+            "UPDATE notices SET due = ?, owner = '' WHERE id = ? AND attempt = ?",
+            (micros(again_at), notice.id, notice.attempt),
+        )

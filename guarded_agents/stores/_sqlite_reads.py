@@ -1,0 +1,154 @@
+"""The reads of the embedded store, and how its file is opened and closed."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection
+from sqlite3 import Error as SqliteError
+from typing import Self, TypeVar
+
+from guarded_agents.records import (
+    AuditHead,
+    BrokenGlass,
+    CallKey,
+    Claim,
+    Principal,
+    Proposal,
+    RequestStatus,
+    RequestSummary,
+    SignedVote,
+    StandingRequest,
+    ThreadFacts,
+)
+from guarded_agents.stores import _glass, _reads, _rows
+from guarded_agents.stores._failures import as_store_error, forked
+from guarded_agents.stores._protocol import ClosedCall
+from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
+from guarded_agents.stores._tx import audit_head
+from guarded_agents.stores._writer import Writer
+
+T = TypeVar("T")
+
+
+class SqliteReads:
+    """The reads of a `SqliteStore`: synchronous, on a connection of their own, from any thread."""
+
+    def __init__(self, path: str, writer: Writer, reader: Connection, lock: AbstractContextManager[object]) -> None:
+        """Work with connections that `open` has made."""
+        self.path = path
+        self._writer, self._reader, self._lock = writer, reader, lock
+        self._pid = os.getpid()
+        self._shut = weakref.finalize(self, _shut, writer, reader, lock, self._pid)  # also at exit
+
+    @classmethod
+    def open(cls, path: str | Path, *, log_id: str | None = None) -> Self:
+        """Open the store at *path*, making it (mode 0600) where it is missing; ``":memory:"`` is one for tests.
+
+        A new store's audit log is called *log_id*, a random name where that is None. Raises StoreError, and changes
+        nothing, where the file is of another application or schema version, is corrupt, or holds another log.
+        """
+        name, lock = str(path), threading.RLock()
+        db, log = open_writer(name, log_id)
+        if name == MEMORY:  # there is only one connection to such a database: who reads, waits for who writes
+            return cls(name, Writer(db, path=name, log=log, exclusive=lock), db, lock)
+        reader = open_reader(name)
+        return cls(name, Writer(db, path=name, log=log, exclusive=nullcontext()), reader, lock)
+
+    # -- reads ---------------------------------------------------------------------------------
+
+    def thread(self, thread: str) -> ThreadFacts | None:
+        """Return what is known of *thread*, including what is still buffered."""
+        labels = self._writer.labels(thread)  # before the database is read: it may be written in between
+        facts = self._read(_rows.thread_of, thread)
+        if labels is None or facts is None:
+            return facts
+        joined = _rows.stricter(facts.labels, labels)
+        return ThreadFacts(thread, facts.entry, facts.requester, facts.tenant, joined)
+
+    def requester(self, thread: str, entry: str) -> Principal | None:
+        """Return who asked for *entry* of *thread*, also when it is no longer the current one."""
+        return self._read(_rows.requester_of, thread, entry)
+
+    def proposal(self, key: CallKey) -> Proposal | None:
+        """Return the recorded proposal of *key*, including what is still buffered."""
+        return self._writer.proposal(key) or self._read(_rows.proposal_of, key)
+
+    def claim(self, key: CallKey) -> Claim | None:
+        """Return the claim row of *key*."""
+        return self._read(_rows.claim_of, key)
+
+    def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
+        """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
+        return self._read(_reads.calls, thread, entry)
+
+    def request(self, request_id: str) -> StandingRequest | None:
+        """Return the request of that id."""
+        return self._read(_rows.request_of_id, request_id)
+
+    def request_of(self, key: CallKey) -> StandingRequest | None:
+        """Return the request that would be consumed by *key*."""
+        return self._read(_rows.request_of_key, key)
+
+    def requests(
+        self, *, status: RequestStatus | None = RequestStatus.PENDING, limit: int = 100, after: str | None = None
+    ) -> tuple[RequestSummary, ...]:
+        """Return requests by risk, decide-by, then id; *after* is the last id of the page before. None is any status.
+
+        Raises UnknownRequestError where there is no request *after*.
+        """
+        return self._read(_reads.requests, status, limit, after)
+
+    def similar(self, standing: StandingRequest, *, limit: int = 5) -> tuple[RequestSummary, ...]:
+        """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+        return self._read(_reads.similar, standing, limit)
+
+    def votes(self, request_id: str) -> tuple[SignedVote, ...]:
+        """Return the votes on a request, oldest first."""
+        return self._read(_reads.votes, request_id)
+
+    def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
+        """Return broken glass by review date, those without a review where *is_open*."""
+        return self._read(partial(_glass.broken_glass, is_open=is_open), limit)
+
+    def doubts(self, *, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
+        """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*, longest first."""
+        return self._read(_reads.doubts, now, limit)
+
+    def audit_head(self) -> AuditHead:
+        """Return the head as last committed."""
+        return self._read(audit_head, self._writer.log)
+
+    def audit_rows(self, start: int = 0) -> Iterator[tuple[int, bytes, str]]:
+        """Yield (sequence, stored bytes, hash as hex) from sequence *start* on."""
+        while page := self._read(_reads.audit_page, start):
+            yield from page
+            start = page[-1][0] + 1
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise forked(self.path)
+
+    def _read(self, function: Callable[..., T], *values: object) -> T:
+        self._check_process()
+        try:
+            with self._lock:
+                return function(self._reader, *values)
+        except (SqliteError, ValueError, TypeError, LookupError, OverflowError) as error:
+            told = as_store_error(self.path, error)
+            raise told from told.__cause__
+
+
+def _shut(writer: Writer, reader: Connection, lock: AbstractContextManager[object], pid: int) -> None:
+    """Close both connections. After a fork they are the parent's, and stay as they are."""
+    if os.getpid() != pid:
+        return
+    try:
+        writer.close()
+    finally:
+        with lock:
+            reader.close()

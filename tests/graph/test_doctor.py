@@ -1,0 +1,366 @@
+"""The doctor: whatever a crash or a lost file left behind is found, and repaired where no person is needed."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, StateGraph
+
+from guarded_agents import Answer, AssemblyError, GuardedState
+from guarded_agents._doctor import Ailment, AilmentKind, Repaired, diagnose, repair
+from guarded_agents.approval import doubt_id
+from guarded_agents.errors import NoReplyError, StoreError
+from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus
+from tests.support.bank import calls, model, thread
+from tests.support.ledger import Desk, Ledger, at_desk
+
+WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
+OTHER = ("wire", {"account": "EVE", "amount_cents": 100})
+HOUR = timedelta(hours=1)
+
+
+async def found(desk: Desk, now: datetime | None = None, **more: Any) -> list[tuple[AilmentKind, str, str | None]]:
+    """Return kind, subject and thread of what is wrong, by default ten minutes from now."""
+    now = now or desk.guard.now() + timedelta(minutes=10)
+    ailments = await diagnose(desk.guard, more.pop("agent", desk.agent), now=now, **more)
+    return [(ailment.kind, ailment.subject, ailment.thread) for ailment in ailments]
+
+
+async def repaired(desk: Desk, now: datetime | None = None) -> Repaired:
+    now = now or desk.guard.now() + timedelta(minutes=10)
+    return await repair(desk.guard, desk.agent, await diagnose(desk.guard, desk.agent, now=now))
+
+
+async def held(desk: Desk) -> str:
+    await desk.ask()
+    [request] = await desk.waiting()
+    return request
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with at_desk(tmp_path, calls(WIRE)) as opened:
+        yield opened
+
+
+def test_every_kind_that_is_not_repaired_is_for_people() -> None:
+    assert [kind for kind in AilmentKind if not kind.is_repairable] == [
+        AilmentKind.LOG_BROKEN,
+        AilmentKind.CONFLICT,
+        AilmentKind.IN_DOUBT,
+        AilmentKind.REVIEW_OVERDUE,
+        AilmentKind.NOT_LOOKED_AT,
+    ]
+
+
+async def test_nothing_is_wrong_with_threads_that_wait_run_or_have_ended(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE, OTHER)) as desk:
+        assert await found(desk) == []
+        await desk.ask()
+        assert await found(desk) == []
+        first, second = await desk.waiting()
+        await desk.approve(first)
+        assert await found(desk) == []
+        await desk.approve(second, Answer.REJECT)
+        assert await found(desk) == []
+        assert await found(desk, agent=None) == []
+        assert await repaired(desk) == Repaired()
+
+
+async def test_a_thread_that_waits_for_the_request_that_an_edit_replaced_is_well(desk: Desk) -> None:
+    request = await held(desk)
+    edit = desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": 800})
+    await desk.guard.vote(edit)
+
+    assert await desk.waiting() == [request]
+    assert await found(desk) == []
+
+
+async def test_a_thread_whose_edited_request_is_lost_is_to_be_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, read = await held(desk), desk.guard.store.request
+    await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": 800}))
+    monkeypatch.setattr(desk.guard.store, "request", lambda name: read(name) if name == request else None)
+
+    assert await found(desk) == [(AilmentKind.NOT_TOLD, request, "t1")]
+
+
+async def test_a_thread_whose_request_is_lost_is_woken_and_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = await held(desk)
+    store = desk.guard.store
+    await desk.guard.cancel("t1")  # the store of a backup: the row is gone, and so is what was proposed
+    for read in ("request", "request_of", "proposal"):
+        monkeypatch.setattr(store, read, lambda *_: None)
+
+    assert await found(desk) == [(AilmentKind.THREAD_WITHOUT_ROW, request, "t1")]
+    assert await repaired(desk) == Repaired(woken=("t1",))
+    assert ((await desk.state()).next, desk.server.effects) == ((), [])
+    assert await found(desk) == []
+
+
+async def test_a_thread_that_waits_because_the_store_failed_is_woken(desk: Desk) -> None:
+    request, store = await held(desk), desk.guard.store
+
+    def fails(*_: Any) -> None:
+        raise StoreError("store", expected="a disk", got="none", action="repair it")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "request_of", fails)
+        await desk.wake()
+    assert (AilmentKind.THREAD_WITHOUT_ROW, "t1", "t1") in await found(desk)
+    assert (await repaired(desk)).woken == ("t1",)
+    assert await desk.waiting() == [request]
+    assert await found(desk) == []
+
+
+async def test_a_request_whose_thread_is_gone_is_withdrawn(desk: Desk) -> None:
+    request = await held(desk)
+    assert desk.agent.checkpointer is not None
+    await desk.agent.checkpointer.adelete_thread("t1")
+
+    assert await found(desk, now=desk.guard.now()) == []  # it may be under way
+    assert await found(desk) == [(AilmentKind.ROW_WITHOUT_THREAD, request, "t1")]
+    assert await repaired(desk) == Repaired(withdrawn=(request,))
+    standing = desk.guard.store.request(request)
+    assert standing is not None
+    assert standing.status is RequestStatus.WITHDRAWN
+    assert await found(desk) == []
+
+
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT])
+async def test_a_settled_request_whose_thread_was_written_to_its_end_is_withdrawn(desk: Desk, answer: Answer) -> None:
+    request = await held(desk)
+    await desk.guard.vote(desk.signed(request, answer))
+    await desk.agent.aupdate_state(desk.config, None, as_node=END)
+
+    assert await found(desk) == [(AilmentKind.ROW_WITHOUT_THREAD, request, "t1")]
+    await repaired(desk)
+    assert (await found(desk), desk.server.effects) == ([], [])
+    await desk.wake()
+    assert desk.server.effects == []
+
+
+async def test_a_request_past_its_time_is_swept_and_its_thread_told(desk: Desk) -> None:
+    request = await held(desk)
+    desk.bank.clock.advance(5 * 3_600)
+
+    assert await found(desk) == [(AilmentKind.PAST_ITS_TIME, request, "t1")]
+    assert await found(desk, agent=None) == [(AilmentKind.PAST_ITS_TIME, request, "t1")]
+    done = await repaired(desk)
+    assert (done.swept.expired, done.woken) == ((request,), ("t1",))
+    assert (await found(desk), await desk.reasons(), desk.server.effects) == ([], ["expired"], [])
+
+
+async def test_an_approval_past_its_time_never_runs(desk: Desk) -> None:
+    request = await held(desk)
+    await desk.guard.vote(desk.signed(request))
+    desk.bank.clock.advance(3_600)
+
+    assert (AilmentKind.PAST_ITS_TIME, request, "t1") in await found(desk)
+    assert (await repaired(desk)).swept.lapsed == (request,)
+    assert (await found(desk), desk.server.effects) == ([], [])
+
+
+@pytest.mark.parametrize("has_graph", [True, False])
+async def test_a_settled_request_whose_thread_was_not_told_is_found(desk: Desk, has_graph: bool) -> None:
+    request = await held(desk)
+    await desk.guard.vote(desk.signed(request))
+    agent = desk.agent if has_graph else None
+
+    assert await found(desk, now=desk.guard.now(), agent=agent) == []  # it may be under way
+    assert await found(desk, agent=agent) == [(AilmentKind.NOT_TOLD, request, "t1")]
+    assert (await repaired(desk)).woken == ("t1",)
+    assert await desk.told() == {"call-0": "did wire"}
+    assert await found(desk, agent=agent) == []
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+async def test_a_process_that_died_between_the_row_and_the_interrupt_left_a_thread_that_is_woken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = desk.guard.store.hold
+
+    async def dies(*positional: Any, **named: Any) -> None:
+        await hold(*positional, **named)
+        raise Died
+
+    with monkeypatch.context() as patched, suppress(Died):
+        patched.setattr(desk.guard.store, "hold", dies)
+        await desk.ask()
+    assert await desk.waiting() == []
+    assert len(desk.guard.store.requests()) == 1
+
+    assert await found(desk) == [(AilmentKind.STOPPED, "t1", "t1")]
+    assert await repaired(desk) == Repaired(woken=("t1",))
+    assert (len(await desk.waiting()), await found(desk)) == (1, [])
+
+
+async def test_a_process_that_died_after_the_call_left_a_thread_that_is_told_and_sends_nothing_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, settle = await held(desk), desk.guard.store.settle
+
+    async def dies(*positional: Any, **named: Any) -> None:
+        await settle(*positional, **named)
+        raise Died
+
+    with monkeypatch.context() as patched, suppress(Died):
+        patched.setattr(desk.guard.store, "settle", dies)
+        await desk.approve(request)
+    assert desk.server.effects == [("wire", 900)]
+
+    [(kind, _, name)] = await found(desk)
+    assert (kind, name) == (AilmentKind.NOT_TOLD, "t1")
+    await repaired(desk)
+    assert (await found(desk), desk.server.effects) == ([], [("wire", 900)])
+    assert await desk.told() == {"call-0": "did wire"}
+
+
+TOPUP = ("topup", {"account": "ACME", "amount_cents": 5})
+
+
+async def test_a_process_that_died_in_a_call_that_nobody_is_asked_about_is_found_by_its_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_desk(tmp_path, calls(TOPUP)) as desk:
+        settle = desk.guard.store.settle
+
+        async def dies(*positional: Any, **named: Any) -> None:
+            await settle(*positional, **named)
+            raise Died
+
+        with monkeypatch.context() as patched, suppress(Died):
+            patched.setattr(desk.guard.store, "settle", dies)
+            await desk.ask()
+        stopped_at = datetime.fromisoformat((await desk.state()).created_at)  # by the clock of LangGraph
+
+        assert await found(desk, now=stopped_at) == []  # it may be under way
+        assert await found(desk, now=stopped_at + HOUR) == [(AilmentKind.STOPPED, "t1", "t1")]
+        assert (await repaired(desk, now=stopped_at + HOUR)).woken == ("t1",)
+        assert (desk.server.effects, await desk.told()) == ([("topup", 5)], {"call-0": "did topup"})
+
+
+async def test_a_call_that_is_being_sent_is_no_ailment(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    async def look() -> None:
+        stopped_at = datetime.fromisoformat((await desk.state()).created_at)
+        seen.append(await found(desk, now=stopped_at + timedelta(seconds=70)))
+
+    async with at_desk(tmp_path, calls(TOPUP), server=Ledger()) as desk:
+        desk.server.before = look
+        late = datetime.now(UTC) - desk.guard.now()  # LangGraph stamps what it saves with the machine's clock
+        desk.bank.clock.advance(late.total_seconds())
+        await desk.ask()
+    assert seen == [[]]
+
+
+async def test_a_breakpoint_of_the_application_is_left_to_its_people(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(TOPUP)) as desk:
+        desk.agent.interrupt_before_nodes = ["execute"]
+        await desk.ask()
+        stopped_at = datetime.fromisoformat((await desk.state()).created_at)
+
+        assert (await desk.state()).next == ("execute",)
+        assert await found(desk, now=stopped_at + HOUR) == []
+
+
+async def test_a_call_in_doubt_is_told_of_with_how_to_settle_it_and_never_repaired(tmp_path: Path) -> None:
+    def silent(_: Any) -> None:
+        raise NoReplyError("bank", expected="a reply", got="none", action="look")
+
+    async with at_desk(tmp_path, calls(TOPUP), server=Ledger(reply=silent)) as desk:
+        await desk.ask()
+        [claim] = desk.guard.doubts
+        name = doubt_id(claim.key)
+        [ailment] = await diagnose(desk.guard, desk.agent, now=desk.guard.now())
+        assert (ailment.kind, ailment.subject) == (AilmentKind.IN_DOUBT, name)
+        assert f"approvals resolve {name}" in ailment.action
+
+        assert await repaired(desk) == Repaired()
+        assert [claim.status for claim in desk.guard.doubts] == [ClaimStatus.IN_DOUBT]
+        assert desk.server.effects == [("topup", 5)]
+
+
+async def test_conflicts_and_overdue_reviews_are_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = await held(desk)
+    standing = desk.guard.store.request(request)
+    assert standing is not None
+    now = desk.guard.now()
+    claim = Claim(standing.request.key, ClaimStatus.CONFLICT, "w", 1, now, Reason.PERMITTED, None)
+    glass = (BrokenGlass("late", "ana", now, now + HOUR), BrokenGlass("in time", "ana", now, now + 2 * HOUR))
+    monkeypatch.setattr(desk.guard.store, "doubts", lambda **_: (claim,))
+    monkeypatch.setattr(desk.guard.store, "broken_glass", lambda **_: glass)
+
+    assert await found(desk, now=now + HOUR) == [
+        (AilmentKind.CONFLICT, doubt_id(claim.key), "t1"),
+        (AilmentKind.REVIEW_OVERDUE, "late", None),
+    ]
+    assert await repaired(desk, now=now + HOUR) == Repaired()
+
+
+async def test_a_log_that_was_changed_is_told_of_first(desk: Desk) -> None:
+    await held(desk)
+    with sqlite3.connect(desk.bank.folder / "guard.db") as database:
+        database.execute("UPDATE audit SET body = CAST(CAST(body AS TEXT) || ' ' AS BLOB) WHERE sequence = 1")
+    database.close()
+
+    [(kind, subject, name), *_] = await found(desk)
+    assert (kind, subject, name) == (AilmentKind.LOG_BROKEN, "audit log", None)
+
+
+async def test_threads_are_looked_at_up_to_a_number_of_checkpoints_and_that_is_said(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        for name in ("t1", "t2", "t3"):
+            desk.config = thread(name)
+            await desk.ask()
+        counts: list[int] = []
+        assert await found(desk, progress=counts.append) == []
+        assert counts == [1, 2, 3]
+        assert await found(desk, max_checkpoints=2) == [(AilmentKind.NOT_LOOKED_AT, "checkpointer", None)]
+
+
+async def test_threads_in_a_file_are_found_and_repaired(tmp_path: Path) -> None:
+    async with (
+        AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver,
+        at_desk(tmp_path, calls(WIRE), saver=saver) as desk,
+    ):
+        request = await held(desk)
+        await desk.guard.vote(desk.signed(request))
+        assert await found(desk) == [(AilmentKind.NOT_TOLD, request, "t1")]
+        assert (await repaired(desk)).woken == ("t1",)
+        assert (await found(desk), desk.server.effects) == ([], [("wire", 900)])
+
+
+async def test_a_graph_without_a_checkpointer_is_refused(desk: Desk) -> None:
+    builder = StateGraph(GuardedState)
+    builder.add_node("model", lambda state: {})
+    builder.set_entry_point("model")
+
+    with pytest.raises(AssemblyError):
+        await diagnose(desk.guard, builder.compile(), now=desk.guard.now())
+
+
+async def test_a_thread_that_cannot_be_woken_is_told_of_and_the_others_are_woken(desk: Desk) -> None:
+    elsewhere = desk.guard.agent(model(), checkpointer=InMemorySaver())
+    for name in ("t1", "t2"):
+        desk.config = thread(name)
+        await desk.guard.vote(desk.signed(await held(desk)))
+    ailments = [
+        *await diagnose(desk.guard, desk.agent, now=desk.guard.now() + HOUR),
+        Ailment(AilmentKind.STOPPED, "t3", "", "", "t3"),
+    ]
+    done = await repair(desk.guard, desk.agent, ailments)
+    assert (done.woken, [name for name, _ in done.failed]) == (("t1", "t2"), ["t3"])
+    assert len(desk.server.effects) == 2
+
+    done = await repair(desk.guard, elsewhere, ailments)
+    assert [name for name, _ in done.failed] == ["t1", "t2", "t3"]

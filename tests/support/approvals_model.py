@@ -1,0 +1,404 @@
+"""A plain model of DESIGN sections 8 and 8b: who has truly signed what, who counts at which moment, what was sent.
+
+It shares no code with the product. Names, digests and nonces are opaque to it: it remembers what a person was shown
+under a digest, and which keys that person put under it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+ANA, ANNA, RAJ, LEA, MAX, EVE = "ana@x.org", "Ana@x.org", "raj@x.org", "lea@x.org", "max@x.org", "eve@x.org"
+BOB, BOT = "BOB@x.org", "Bot@x.org"  # for whom the agent may act, and the agent itself, both in the group that decides
+AGENT, ACTING_FOR = "bot@x.org", "bob@x.org"
+PEOPLE = (ANA, RAJ, LEA, MAX, ANNA, EVE, BOB, BOT)
+GROUPS = {
+    "finance": {ANA, ANNA, RAJ, BOB, BOT},
+    "leads": {LEA, ANA},
+    "audit": {EVE, MAX, LEA, BOT},
+    "ops": {EVE, BOT, BOB},
+}
+VARIANTS = ("base", "strict", "gone", "glass", "open")
+MAY_HOLD = {"glass": {RAJ}}  # who may break the glass, where that is not
+HOLDERS = {MAX, ANA, BOT}
+GLASSED = {"wire", "pay"}
+UNGLASSED = {"gone": {"wire"}, "open": {"wire"}}  # of a tool that nobody has to approve no glass can be broken
+GLASS_S, REVIEW_S, PER_PERSON = 120, 1_800, 2
+MAX_CENTS, UNATTENDED_CENTS = 1_000, 100
+ASK_AGAIN_S, CAPACITY = 300, 6
+MINUTE = timedelta(minutes=1)
+
+
+class Terms(NamedTuple):
+    """What the policy says of a call that it permits. A quorum of 0 asks nobody."""
+
+    quorum: int
+    editor: bool = False  # may the editor's signature count?
+    hard: bool = False
+    decide: timedelta = 60 * MINUTE
+    execute: timedelta = 10 * MINUTE
+    escalate: timedelta | None = None
+
+
+def terms_of(variant: str, tool: str, cents: int) -> Terms | None:
+    """Return what the policy file *variant* says of *tool* with *cents*, None where it permits no such call."""
+    if not 0 < cents <= MAX_CENTS or (variant, tool) == ("gone", "wire"):
+        return None
+    if tool == "wire":
+        quorum = {"strict": 3, "open": 0}.get(variant, 2)
+        return Terms(quorum, escalate=20 * MINUTE)
+    if tool == "pay":
+        return Terms(1, editor=True)
+    if tool == "seal":
+        return Terms(1, hard=True)
+    return Terms(0 if cents <= UNATTENDED_CENTS else 1)
+
+
+def tag_of(variant: str, tool: str) -> str:
+    """Return a name of all that the policy file *variant* says of *tool*: what is permitted by another is void."""
+    touched = {"strict": {"wire"}, "gone": {"wire"}, "open": {"wire"}, "glass": GLASSED}
+    return variant if tool in touched.get(variant, ()) else "base"
+
+
+def person(name: str) -> str:
+    return name.casefold()
+
+
+@dataclass
+class Slot:
+    """One call that was proposed, or that an edit led to; ``generation`` counts the messages of its turn."""
+
+    thread: str
+    entry: str
+    turn: int
+    tool: str
+    cents: int
+    occurrence: int
+    acting_for: str | None
+    task: Any
+    key: Any = None
+    together: set[int] = field(default_factory=set)
+    request: "Request | None" = None
+    sends: int = 0
+    effects: int = 0
+    keys_sent: set[str] = field(default_factory=set)
+    told_done: bool = False  # the model was told that it was carried out
+    told_no: bool = False  # the model was told that it is not carried out
+    proven_not: bool = False  # the server, or the wire, proved that nothing happened
+    resolved_no: bool = False  # a person said that it did not happen
+    erred: bool = False  # and could not have known
+    closed: bool = False  # left behind by new input, a cancellation or another proposal of the turn
+
+    @property
+    def may_have_happened(self) -> bool:
+        return self.sends > 0 and not self.proven_not and not self.resolved_no
+
+
+@dataclass
+class Cast:
+    """A vote that was accepted."""
+
+    name: str
+    answer: str
+    digest: str
+    delegate: str | None
+    keys: tuple[tuple[str, int], ...]  # (who, which key): first and second
+
+
+@dataclass
+class Request:
+    """One request, by the plain rules."""
+
+    id: str
+    digest: str
+    slot: Slot
+    terms: Terms
+    tag: str
+    members: frozenset[str]
+    created_at: datetime
+    decide_by: datetime
+    escalate_at: datetime | None
+    parent: "Request | None" = None
+    status: str = "pending"
+    execute_by: datetime | None = None
+    settled_at: datetime | None = None
+    votes: list[Cast] = field(default_factory=list)
+    tampered: bool = False
+
+    @property
+    def is_dead(self) -> bool:
+        return self.status not in ("pending", "approved", "consumed")
+
+
+@dataclass
+class Glass:
+    request: Request
+    by: str
+    used_at: datetime
+    due: datetime
+    reviewed: bool = False
+
+
+class Model:
+    """What is true in the world, and what follows by the rules."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self.groups = {group: set(members) for group, members in GROUPS.items()}
+        self.live_keys = {(name, number) for name in PEOPLE for number in (0, 1)}
+        self.directory_fails = False
+        self.current: dict[str, str] = {}  # thread to entry
+        self.acting_for: dict[tuple[str, str], str | None] = {}
+        self.slots: list[Slot] = []
+        self.requests: dict[str, Request] = {}
+        self.glasses: list[Glass] = []
+        self.nonces: dict[tuple[str, str], object] = {}
+        self.drifted = False
+        self.quarantined = False  # the drift was seen by the process that is asked
+        self.reached: Counter[str] = Counter()
+
+    # -- who counts ------------------------------------------------------------------------------
+
+    def eligible(self, request: Request, at: datetime | None = None) -> set[str]:
+        found = set(self.groups["finance"])
+        if request.escalate_at is not None and (at or self.now) >= request.escalate_at:
+            found |= self.groups["leads"]
+        return found
+
+    def barred(self, request: Request, name: str) -> bool:
+        return person(name) in {person(AGENT), person(request.slot.acting_for or AGENT)}
+
+    def without(self, request: Request) -> set[str]:
+        """Return who has no vote: who gave it away, and who edited where that is not to count."""
+        gave = {person(cast.name) for cast in request.votes if cast.answer == "delegate"}
+        return gave if request.terms.editor else gave | {person(cast.name) for cast in self._edits(request)}
+
+    def _edits(self, request: Request) -> list[Cast]:
+        return [] if request.parent is None else [cast for cast in request.parent.votes if cast.answer == "edit"]
+
+    def agreed(self, request: Request, at: datetime | None = None, *, proven: bool) -> set[str]:
+        """Return the people who agree and count; with *proven*, by keys that still count."""
+        casts = [cast for cast in request.votes if cast.answer == "approve"]
+        if request.terms.editor:
+            casts += self._edits(request)
+        return {
+            person(cast.name)
+            for cast in casts
+            if cast.digest == request.digest
+            and cast.name in self.eligible(request, at)
+            and person(cast.name) not in self.without(request)
+            and not self.barred(request, cast.name)
+            and (not proven or cast.keys[0] in self.live_keys)
+        }
+
+    def holders(self, variant: str) -> set[str]:
+        return MAY_HOLD.get(variant, HOLDERS)
+
+    def glass_stands(self, request: Request, variant: str) -> bool:
+        return not request.terms.hard and any(
+            cast.answer == "break_glass"
+            and cast.name in self.holders(variant)
+            and len(set(cast.keys)) == 2
+            and set(cast.keys) <= self.live_keys
+            and not self.barred(request, cast.name)
+            for cast in request.votes
+        )
+
+    # -- what a vote does ------------------------------------------------------------------------
+
+    def accepts(
+        self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], asked: Any, variant: str, began: datetime
+    ) -> bool:
+        """Return whether *vote*, under *keys*, counts where it came in at *began* and reached the store now.
+
+        *asked* is what was on the screen when it was signed: (cents, digest, terms, tag).
+        """
+        name, answer = vote.approver, vote.answer.value
+        needs = 2 if answer == "break_glass" else 1
+        if self.directory_fails or request.status != "pending" or self.now >= request.decide_by:
+            return False
+        if len(set(keys)) != needs or any(key[0] != name or key not in self.live_keys for key in keys):
+            return False
+        if self.barred(request, name) or not request.created_at <= vote.at < request.decide_by:
+            return False
+        if vote.at > began + 5 * MINUTE or self.nonces.get((name, vote.nonce), vote) != vote:
+            return False
+        if any(cast.name == name for cast in request.votes):
+            return False  # again, or otherwise: either way nothing changes
+        if answer == "break_glass":
+            may = self._may_break(request, vote, variant)
+        elif name not in self.eligible(request, began):
+            may = False
+        elif answer == "delegate":
+            may = self._may_delegate(request, name, vote.delegate, began)
+        elif answer == "edit":
+            return self._may_edit(request, vote, asked, variant)
+        else:
+            may = True
+        return may and vote.digest == request.digest
+
+    def _may_edit(self, request: Request, vote: Any, asked: Any, variant: str) -> bool:
+        cents, digest, terms, tag = asked
+        slot = request.slot
+        if self.quarantined or digest != vote.digest or tag_of(variant, slot.tool) != tag or cents == slot.cents:
+            return False
+        able = {person(name) for name in request.members if not self.barred(request, name)}
+        if terms is None or terms_of(variant, slot.tool, cents) != terms or len(able) < max(terms.quorum, 1):
+            return False
+        return self.slot_at(slot.thread, slot.entry, slot.turn, slot.tool, cents, slot.occurrence) is None
+
+    def _may_delegate(self, request: Request, name: str, to: str, at: datetime) -> bool:
+        spoken = {person(cast.name) for cast in request.votes}
+        named = {person(cast.delegate or "") for cast in request.votes if cast.answer == "delegate"}
+        able = {person(one) for one in self.eligible(request, at) if not self.barred(request, one)}
+        able -= self.without(request)
+        giver, taker = person(name), person(to)
+        return (
+            giver not in spoken | named
+            and taker not in spoken | {giver}
+            and to in self.eligible(request, at)
+            and taker in able
+            and len(able - {giver}) >= request.terms.quorum
+        )
+
+    def _may_break(self, request: Request, vote: Any, variant: str) -> bool:
+        if vote.approver not in self.holders(variant) or request.terms.hard:
+            return False
+        if request.slot.tool not in GLASSED - UNGLASSED.get(variant, set()):
+            return False
+        who = person(vote.approver)
+        used = sum(person(glass.by) == who for glass in self.glasses)  # no run lasts as long as the period
+        overdue = any(not glass.reviewed and self.now >= glass.due for glass in self.glasses)
+        return len(vote.text or "") >= 20 and used < PER_PERSON and not overdue and who not in self.without(request)
+
+    def cast(self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], began: datetime) -> None:
+        """Move *request* as an accepted vote does, but for what an edit opens."""
+        answer = vote.answer.value
+        request.votes.append(Cast(vote.approver, answer, vote.digest, vote.delegate, keys))
+        self.nonces[vote.approver, vote.nonce] = vote
+        if answer == "approve":
+            self.approve_if_met(request, began)
+        elif answer == "break_glass":
+            self._approve(request, min(request.terms.execute, timedelta(seconds=GLASS_S)))
+            self.glasses.append(Glass(request, vote.approver, self.now, self.now + timedelta(seconds=REVIEW_S)))
+        elif answer != "delegate":
+            self.end(request, {"reject": "rejected", "respond": "answered", "edit": "superseded"}[answer])
+
+    def approve_if_met(self, request: Request, began: datetime) -> None:
+        if len(self.agreed(request, began, proven=False)) >= request.terms.quorum:
+            self._approve(request, request.terms.execute)
+
+    def _approve(self, request: Request, within: timedelta) -> None:
+        request.status, request.settled_at, request.execute_by = "approved", self.now, self.now + within
+
+    def end(self, request: Request, status: str) -> None:
+        request.status, request.settled_at = status, self.now
+
+    # -- what is asked ---------------------------------------------------------------------------
+
+    def slot_at(self, thread: str, entry: str, turn: int, tool: str, cents: int, occurrence: int) -> Slot | None:
+        place = (thread, entry, turn, tool, cents, occurrence)
+        for slot in self.slots:
+            if (slot.thread, slot.entry, slot.turn, slot.tool, slot.cents, slot.occurrence) == place:
+                return slot
+        return None
+
+    def waits(self, request: Request) -> bool:
+        return request.status == "pending" and self.now < request.decide_by
+
+    def may_ask(self, slot: Slot, variant: str) -> bool:
+        """Return whether a request may be opened for *slot* now."""
+        terms = terms_of(variant, slot.tool, slot.cents)
+        if terms is None or terms.quorum == 0 or self.directory_fails or slot.closed or slot.told_no:
+            return False
+        if self.quarantined or slot.sends:
+            return False
+        bars = {person(AGENT), person(slot.acting_for or AGENT)}
+        if len({person(name) for name in self.groups["finance"]} - bars) < terms.quorum:
+            return False
+        same = [one for one in self.requests.values() if self._question(one.slot) == self._question(slot)]
+        if any(self.waits(one) and one.slot.thread == slot.thread for one in same):
+            return False
+        again = timedelta(seconds=ASK_AGAIN_S)
+        if any(one.status == "rejected" and one.settled_at and self.now < one.settled_at + again for one in same):
+            return False
+        return sum(self.waits(one) for one in self.requests.values()) < CAPACITY
+
+    @staticmethod
+    def _question(slot: Slot) -> tuple[object, ...]:
+        return slot.tool, slot.cents, slot.acting_for
+
+    # -- what is sent ----------------------------------------------------------------------------
+
+    def check_send(self, slot: Slot | None, tool: str, cents: int, key: str, variant: str) -> str | None:
+        """Return which rule a call breaks that is being sent now, None where it breaks none; note that it was sent."""
+        if slot is None or (slot.tool, slot.cents) != (tool, cents):
+            return "sent what nobody proposed and nobody signed"
+        if self.current[slot.thread] != slot.entry:
+            return "sent for an entry that was left behind"
+        if slot.told_no or slot.closed:
+            return "sent after it was told or closed as not carried out"
+        slot.keys_sent.add(key)
+        if len(slot.keys_sent) > 1:
+            return "two idempotency keys for one call"
+        if slot.sends and tool != "pay":
+            return "sent twice"
+        first = slot.sends == 0
+        slot.sends += 1
+        for other in self.slots:
+            mates = other.together & slot.together
+            place = (other.thread, other.entry, other.turn)
+            if not mates and place == (slot.thread, slot.entry, slot.turn) and other.may_have_happened:
+                return "two alternatives of one turn"
+        terms = terms_of(variant, tool, cents)
+        if terms is None:
+            return "sent what the policy denies"
+        if slot.request is None:
+            return "sent without a request" if terms.quorum else None
+        if self.drifted:
+            return "sent to a tool that has drifted"
+        if tag_of(variant, tool) != slot.request.tag:
+            return "sent under another policy than was approved"
+        return self.check_consumed(slot.request, variant, self.now) if first else None
+
+    def check_consumed(self, request: Request, variant: str, at: datetime) -> str | None:
+        """Return why *request* may not be consumed at *at*, None where it may; it is consumed then."""
+        if request.status == "consumed":
+            return None
+        by_quorum = len(self.agreed(request, at, proven=True)) >= request.terms.quorum
+        by_glass = self.glass_stands(request, variant)
+        if not (by_quorum or by_glass):
+            return "no quorum, and no glass broken"
+        if not request.tampered and request.status != "approved":
+            return f"a request that is {request.status}"
+        if not request.tampered and (request.execute_by is None or at >= request.execute_by):
+            return "after execute-by"
+        if request.is_dead:
+            return f"a request that ended as {request.status}"
+        request.status = "consumed"
+        answers = {cast.answer for cast in request.votes}
+        self.reached["sent"] += 1
+        self.reached["edited"] += request.parent is not None
+        self.reached["delegated"] += "delegate" in answers
+        self.reached["glass"] += by_glass and not by_quorum
+        self.reached["escalated"] += any(cast.name == LEA and cast.answer == "approve" for cast in request.votes)
+        return None
+
+    def pass_time(self) -> None:
+        """Let pass what has passed."""
+        for request in self.requests.values():
+            if request.status == "pending" and self.now >= request.decide_by:
+                self.end(request, "expired")
+            elif request.status == "approved" and request.execute_by is not None and self.now >= request.execute_by:
+                self.end(request, "lapsed")
+
+    def leave(self, thread: str) -> None:
+        """Close what the current entry of *thread* left open."""
+        for slot in self.slots:
+            if (slot.thread, slot.entry) == (thread, self.current.get(thread)) and not slot.sends:
+                if slot.request is None or slot.request.status != "consumed":
+                    slot.closed = True
+                if slot.request is not None and slot.request.status in ("pending", "approved"):
+                    self.end(slot.request, "withdrawn")

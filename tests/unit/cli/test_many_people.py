@@ -1,0 +1,271 @@
+"""``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from guarded_agents.approval import load_private_key
+from guarded_agents.cli import main
+from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, Said, waiting_desks
+
+GRAPH = "tests.support.desk:saved"
+THREADS = ("one", "two", "three")
+LESS = '{"order_id": "1001", "amount_cents": 9900, "note": "x"}'
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return waiting_desks(tmp_path_factory.mktemp("desks") / "run", THREADS)
+
+
+@pytest.fixture
+def desk(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of its own for each test, which is the working folder."""
+    folder = shutil.copytree(prepared, tmp_path / "run")
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("GUARDED_AGENTS_STORE", raising=False)
+    return folder
+
+
+@pytest.fixture
+def run(desk: Path, capfd: pytest.CaptureFixture[str]) -> Command:
+    def typed(*words: object) -> Said:
+        status = main([*map(str, words)])
+        return Said(status, *capfd.readouterr())
+
+    return typed
+
+
+@pytest.fixture
+def ids(run: Command) -> dict[str, str]:
+    """The requests by their threads."""
+    return {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json}
+
+
+def by(name: str) -> tuple[str, ...]:
+    return "--key", KEYS[name], "--as", name
+
+
+def stands(run: Command, request_id: str) -> str:
+    return str(run("approvals", "show", request_id, "--json").json["status"])
+
+
+# -- a list for many ----------------------------------------------------------------------------------
+
+
+def test_what_asks_exactly_the_same_is_one_line(run: Command) -> None:
+    told = run("approvals", "list")
+    assert told.out.startswith("3 pending: 3 high risk\n")
+    assert "payments/refund x3 desk-agent finance 0/2   3h59m 1h59m" in told.out
+    assert "not verified" in told.out
+
+
+def test_a_list_can_be_one_groups(run: Command) -> None:
+    assert len(run("approvals", "list", "--group", "finance", "--json").json) == 3
+    assert run("approvals", "list", "--group", "leads").out == "guard.db: nothing is pending\n"
+
+
+def test_one_command_approves_what_is_identical_after_showing_each(run: Command, ids: dict[str, str]) -> None:
+    told = run("approvals", "approve", ids["two"], "--identical", *by(RAJ), "--json")
+    assert told.status == 0, told.err
+    assert {found["request"] for found in told.json} == set(ids.values())
+    assert told.err.count("will be sent, exactly:") == 3
+    assert told.err.index(f"request    {ids['two']}") < told.err.index("2 of 3")
+    again = run("approvals", "approve", ids["one"], "--identical", *by(LEE))
+    assert again.status == 0, again.err
+    assert [stands(run, ids[thread]) for thread in THREADS] == ["approved"] * 3
+
+
+def test_a_vote_among_identical_ones_that_does_not_count_is_told_and_the_others_stand(
+    run: Command, ids: dict[str, str]
+) -> None:
+    run("approvals", "delegate", ids["three"], "--to", LEE, *by(RAJ))
+    told = run("approvals", "approve", ids["one"], "--identical", *by(RAJ))
+    assert told.status == 1
+    assert f"error: approval {ids['three']}" in told.err or f"error: vote on {ids['three']}" in told.err
+    assert f"{ids['one']}: approved by {RAJ}" in told.err
+    assert f"{ids['two']}: approved by {RAJ}" in told.err
+
+
+# -- two people ---------------------------------------------------------------------------------------
+
+
+def test_two_people_approve_and_a_worker_lets_the_thread_go_on(run: Command, ids: dict[str, str]) -> None:
+    first = run("approvals", "approve", ids["one"], *by(RAJ))
+    assert first.err.endswith("waits for finance, with 1 of 2 approvals so far\n")
+    second = run("approvals", "approve", ids["one"], *by(LEE))
+    assert f"{ids['one']} is approved\na worker lets thread one go on" in second.err
+    told = run("worker", GRAPH, "--once", "--json")
+    assert told.status == 0, told.err
+    assert told.json["woken"] == ["one"]
+    assert run("worker", GRAPH, "--once").out.endswith("nothing to do\n")
+    assert stands(run, ids["one"]) == "consumed"
+
+
+def test_show_says_who_may_answer_and_who_has(run: Command, ids: dict[str, str]) -> None:
+    run("approvals", "approve", ids["one"], *by(RAJ))
+    told = run("approvals", "show", ids["one"]).out
+    assert f"may answer {ANA}, {LEE}  (finance)" in told
+    assert f"may answer {KIM}  (leads, from " in told
+    assert f"approve by {RAJ}" in told
+    found = run("approvals", "show", ids["one"], "--json").json["may_answer"]
+    assert [(asked["group"], asked["members"]) for asked in found] == [("finance", [ANA, LEE]), ("leads", [KIM])]
+
+
+def test_show_needs_no_policy(run: Command, ids: dict[str, str], desk: Path) -> None:
+    (desk / "policy.yaml").unlink()
+    told = run("approvals", "show", ids["one"])
+    assert told.status == 0
+    assert "may answer the members, whom nothing here knows  (finance)" in told.out
+
+
+@pytest.mark.requirement("I8")
+def test_an_edit_is_shown_as_a_difference_to_what_the_model_proposed(run: Command, ids: dict[str, str]) -> None:
+    edited = run("approvals", "edit", ids["one"], "--args", LESS, *by(ANA), "--json").json["request"]
+    again = run("approvals", "edit", edited, "--args", LESS.replace("99", "88"), *by(LEE), "--json").json["request"]
+    told = run("approvals", "show", again).out
+    assert "the model proposed (-) to this (+):\n    - amount_cents: 12900\n    + amount_cents: 8800\n" in told
+    assert f"{LEE} (not approve)" in told
+    assert run("approvals", "show", again, "--json").json["model_arguments"]["amount_cents"] == 12900
+
+
+def test_a_delegate_answers_in_ones_place(run: Command, ids: dict[str, str]) -> None:
+    told = run("approvals", "delegate", ids["one"], "--to", LEE, *by(ANA))
+    assert told.status == 0, told.err
+    assert f"delegated to {LEE} by {ANA}" in told.err
+    assert f"delegate to {LEE} by {ANA}" in run("approvals", "show", ids["one"]).out
+    refused = run("approvals", "approve", ids["one"], *by(ANA))
+    assert refused.status == 1
+
+
+# -- an emergency, and its review ---------------------------------------------------------------------
+
+REASON = "The card scheme closes at noon and nobody else can be reached."
+GLASS = ("--reason", REASON, "--second-key", SECOND)
+
+
+def test_one_person_with_two_keys_breaks_the_glass_and_another_reviews_it(run: Command, ids: dict[str, str]) -> None:
+    told = run("approvals", "break-glass", ids["one"], *GLASS, *by(ANA))
+    assert told.status == 0, told.err
+    assert f"{ids['one']}: glass broken by {ANA}" in told.err
+    assert f"by {ANA}, who broke the glass" in run("approvals", "show", ids["one"]).out
+    assert f"TO REVIEW: {ids['one']} approved alone by {ANA}: review due by" in run("approvals", "list").err
+    words = ("review", ids["one"], "--finding", "reviewed", "--text", "I called the card scheme; it was so.")
+    assert run("approvals", *words, *by(ANA)).status == 1
+    reviewed = run("approvals", *words, *by(KIM), "--json")
+    assert reviewed.json == {"request": ids["one"], "finding": "reviewed", "reviewed_by": KIM}
+    assert run("approvals", "list").err == ""
+
+
+def test_one_key_twice_breaks_no_glass(run: Command, ids: dict[str, str]) -> None:
+    told = run("approvals", "break-glass", ids["one"], "--reason", REASON, "--second-key", KEYS[ANA], *by(ANA))
+    assert (told.status, stands(run, ids["one"])) == (1, "pending")
+
+
+def test_the_glass_takes_a_second_key(run: Command, ids: dict[str, str]) -> None:
+    assert run("approvals", "break-glass", ids["one"], "--reason", REASON, *by(ANA)).status == 2
+
+
+# -- what time does -----------------------------------------------------------------------------------
+
+
+def test_a_sweep_says_what_time_has_done(run: Command) -> None:
+    assert run("approvals", "sweep", "--json").json == {
+        "expired": [],
+        "lapsed": [],
+        "escalated": [],
+        "in_doubt": 0,
+        "overdue": [],
+    }
+    assert "expired: nobody answered in time: none\n" in run("approvals", "sweep").out
+
+
+IN_DOUBT = (
+    "INSERT INTO claims (thread, entry, turn, digest, occurrence, tool, requester, tenant, status, owner, attempt,"
+    " lease_until, reason, changed_at) SELECT thread, entry, turn, digest, occurrence, 'payments/refund', 'x', 'x',"
+    " 'sending', 'killed', 1, 0, 'permitted', 0 FROM requests WHERE thread = 'one'"
+)
+
+
+@pytest.mark.parametrize("verdict", ["happened", "not_happened", "not_observed"])
+def test_a_call_in_doubt_is_resolved_by_the_id_that_the_list_prints(run: Command, desk: Path, verdict: str) -> None:
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute(IN_DOUBT)
+    run("approvals", "sweep")
+    call = run("approvals", "list").err.split()[2]
+    words = ("resolve", call, "--verdict", verdict, "--looked-at", "2026-01-05T10:00:00Z", "--text", "In the ledger.")
+    assert run("approvals", *words, *by(KIM)).status == 1  # of the operators, but somebody was asked for this call
+    told = run("approvals", *words, *by(LEE), "--json")
+    assert told.status == 0, told.err
+    assert told.json == {"call": call, "status": verdict, "attempt": 1}
+    again = run("approvals", *words, *by(RAJ))
+    assert again.status == 1
+
+
+# -- statements that an ID token proves ---------------------------------------------------------------
+
+
+def test_a_statement_is_kept_until_its_id_token_is_there(run: Command, ids: dict[str, str], desk: Path) -> None:
+    told = run("approvals", "approve", ids["one"], "--as", RAJ, "--save", "vote.json")
+    assert told.status == 0, told.err
+    assert len(told.out.strip()) == 43
+    assert "nothing is sent yet" in told.err
+    assert stands(run, ids["one"]) == "pending"
+    (desk / "token").write_text("no.token.at-all")
+    sent = run("approvals", "approve", ids["one"], "--as", RAJ, "--vote", "vote.json", "--id-token", "token")
+    assert sent.status == 1  # no OpenID provider is set up here
+    kept = run("approvals", "reject", ids["one"], "--as", RAJ, "--vote", "vote.json", "--id-token", "token")
+    assert "vote.json: expected what this command says" in kept.err
+    again = run("approvals", "approve", ids["one"], "--as", RAJ, "--save", "vote.json")
+    assert (again.status, "a file that can be made" in again.err) == (2, True)
+
+
+WRONG = {
+    "no-proof": ("--as", RAJ),
+    "two-proofs": (*by(RAJ), "--save", "x.json"),
+    "token-without-vote": ("--as", RAJ, "--id-token", "token"),
+    "vote-without-token": (*by(RAJ), "--vote", "x.json"),
+    "identical-with-token": ("--as", RAJ, "--vote", "x.json", "--id-token", "policy.yaml", "--identical"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG.values(), ids=WRONG)
+def test_a_proof_is_a_key_or_a_kept_statement_with_its_token(
+    run: Command, ids: dict[str, str], words: tuple[str, ...], desk: Path
+) -> None:
+    (desk / "token").write_text("x")
+    told = run("approvals", "approve", ids["one"], *words)
+    assert (told.status, told.out) == (2, "")
+    assert stands(run, ids["one"]) == "pending"
+
+
+def test_a_kept_file_that_is_no_vote_is_named(run: Command, ids: dict[str, str], desk: Path) -> None:
+    (desk / "x.json").write_text("{}")
+    told = run("approvals", "approve", ids["one"], "--as", RAJ, "--vote", "x.json", "--id-token", "policy.yaml")
+    assert (told.status, "x.json: expected a vote" in told.err) == (2, True)
+
+
+# -- a key under a password -----------------------------------------------------------------------------
+
+
+def test_the_password_of_a_key_is_asked_for_at_a_terminal(
+    run: Command, ids: dict[str, str], desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = load_private_key((desk / KEYS[RAJ]).read_bytes())
+    (desk / KEYS[RAJ]).write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"correct horse"))
+    )
+    told = run("approvals", "approve", ids["one"], *by(RAJ))
+    assert (told.status, "raj: expected a password" in told.err) == (2, True)
+    typed = ["wrong horse", "correct horse"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: typed.pop(0))
+    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 2
+    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 0

@@ -1,0 +1,115 @@
+"""How much waits for people, and what is not asked at all."""
+
+from datetime import timedelta
+
+import pytest
+
+from guarded_agents.records import Answer, Principal, QueueLimits, Reason, RequestStatus, StandingRequest
+from tests.support.stores import HOUR, MINUTE, TEN, Desk, Told, alone, proposal, request, vote
+
+FIRST = request(alone("a"), question="the same", decide_by=TEN + 2 * HOUR)
+AGAIN = request(alone("b"), question="the same")
+
+
+# -- coalescing -------------------------------------------------------------------------------
+
+
+async def test_what_waits_on_the_same_thread_is_not_asked_again(desk: Desk) -> None:
+    await desk.ask(FIRST)
+    assert await desk.ask(AGAIN) == Told(Reason.COALESCED, retry_at=TEN + 2 * HOUR)
+    assert desk.store.request("r-b") is None
+    assert [line.id for line in desk.store.requests()] == ["r-a"]
+    assert desk.kinds() == ["decision"]
+
+
+@pytest.mark.parametrize(
+    ("again", "now"),
+    [
+        (request(alone("b"), question="another"), TEN),
+        (request(alone("b", thread="elsewhere"), question="the same"), TEN),
+        (request(alone("b"), question="the same", decide_by=TEN + 9 * HOUR), TEN + 2 * HOUR),
+    ],
+    ids=["another question", "another thread", "after the first has expired"],
+)
+async def test_what_is_not_the_same_is_asked(desk: Desk, again: object, now: object) -> None:
+    await desk.ask(FIRST)
+    assert isinstance(await desk.ask(again, now=now), StandingRequest)  # type: ignore[arg-type]
+
+
+async def test_the_very_call_is_held_once_and_told_where_it_stands(desk: Desk) -> None:
+    held = await desk.ask(FIRST)
+    assert await desk.hold(FIRST) == held  # not coalesced with itself
+
+
+# -- fatigue ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thread", ["thread", "elsewhere"])
+async def test_what_was_just_rejected_is_not_asked_again(desk: Desk, thread: str) -> None:
+    await desk.ask(FIRST)
+    await desk.vote(vote(FIRST, answer=Answer.REJECT), now=TEN + MINUTE)
+    again = request(alone("b", thread=thread), question="the same")
+    until = TEN + MINUTE + timedelta(seconds=900)
+    assert await desk.ask(again, now=until - timedelta(seconds=1)) == Told(Reason.ALREADY_REJECTED, retry_at=until)
+    assert isinstance(await desk.ask(again, now=until), StandingRequest)
+
+
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.RESPOND], ids=str)
+async def test_only_a_rejection_tires(desk: Desk, answer: Answer) -> None:
+    await desk.ask(FIRST)
+    await desk.vote(vote(FIRST, answer=answer))
+    assert isinstance(await desk.ask(AGAIN), StandingRequest)
+
+
+# -- capacity ---------------------------------------------------------------------------------
+
+FULL = {
+    "of the group": (QueueLimits(per_group=2), {"tenant": "b", "requester": Principal(id="x")}, {"group": "legal"}),
+    "of the agent": (QueueLimits(per_principal=2), {"group": "legal"}, {"tenant": "b"}),
+    "of the tenant": (QueueLimits(per_tenant=2), {"group": "legal", "requester": Principal(id="x")}, {"tenant": "b"}),
+}
+
+
+@pytest.mark.parametrize(("limits", "full", "free"), FULL.values(), ids=FULL)
+async def test_a_full_queue_takes_no_more_and_says_when_to_try_again(
+    desk: Desk, limits: QueueLimits, full: dict[str, object], free: dict[str, object]
+) -> None:
+    await desk.ask(request(alone("a"), decide_by=TEN + 3 * HOUR), limits=limits)
+    await desk.ask(request(alone("b"), decide_by=TEN + 2 * HOUR), limits=limits)
+    third = request(alone("c"), **full)
+    assert await desk.ask(third, limits=limits) == Told(Reason.QUEUE_FULL, retry_at=TEN + 2 * HOUR)
+    assert desk.store.request("r-c") is None
+    assert isinstance(await desk.ask(request(alone("d"), **free), limits=limits), StandingRequest)
+    later = request(alone("c"), **(full | {"decide_by": TEN + 9 * HOUR}))
+    assert isinstance(await desk.hold(later, limits=limits, now=TEN + 2 * HOUR), StandingRequest)  # one has expired
+
+
+async def test_the_hint_names_when_the_last_of_several_full_queues_has_room(desk: Desk) -> None:
+    limits = QueueLimits(per_group=1, per_tenant=1)
+    await desk.ask(request(alone("a"), tenant="b", decide_by=TEN + HOUR), limits=limits)
+    await desk.ask(request(alone("b"), group="legal", decide_by=TEN + 2 * HOUR), limits=limits)
+    assert await desk.ask(request(alone("c")), limits=limits) == Told(Reason.QUEUE_FULL, retry_at=TEN + 2 * HOUR)
+
+
+async def test_a_queue_of_no_room_takes_nothing(desk: Desk) -> None:
+    told = await desk.ask(request(decide_by=TEN + HOUR), limits=QueueLimits(per_group=0))
+    assert told == Told(Reason.QUEUE_FULL, retry_at=TEN + HOUR)
+
+
+async def test_what_is_settled_makes_room(desk: Desk) -> None:
+    limits = QueueLimits(per_group=1)
+    await desk.ask(request(alone("a")), limits=limits)
+    await desk.vote(vote(request(alone("a"))))
+    assert isinstance(await desk.ask(request(alone("b")), limits=limits), StandingRequest)
+
+
+@pytest.mark.requirement("I6")
+async def test_load_and_time_never_approve(desk: Desk) -> None:
+    limits = QueueLimits(per_group=1)
+    await desk.ask(request(alone("a")), limits=limits)
+    await desk.ask(request(alone("b")), limits=limits)
+    for hours in range(4):
+        await desk.store.sweep(now=TEN + hours * HOUR)
+    assert {line.status for line in desk.store.requests(status=None)} == {RequestStatus.EXPIRED}
+    assert desk.store.claim(alone("b")) is None
+    assert desk.store.proposal(alone("b")) == proposal(alone("b"))
