@@ -126,9 +126,9 @@ class Plans:
         message = messages[-1] if messages else None
         if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
             return []
-        at = newest_human(messages)
         planned, turn = self._recall(thread_of(config), message), 1
         if planned is None:
+            at = newest_human(messages)
             try:
                 facts = self._services.facts(config, context)
                 turn = 1 if at is None else self._turn(facts, messages[at + 1 : -1])

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import takewhile
 from typing import Final
@@ -42,9 +42,15 @@ class InputState(TypedDict):
 def newest_human(messages: Sequence[AnyMessage]) -> int | None:
     """Return the index of the newest human message, None where there is none."""
     for index in range(len(messages) - 1, -1, -1):
-        if isinstance(messages[index], HumanMessage):
+        if _is_human(type(messages[index])):
             return index
     return None
+
+
+@lru_cache(maxsize=64)
+def _is_human(kind: type[BaseMessage]) -> bool:
+    """Return whether messages of *kind* are human ones: asked of each message anew, that is what a long entry costs."""
+    return issubclass(kind, HumanMessage)
 
 
 def entry_of(messages: Sequence[AnyMessage], at: int) -> str:

@@ -148,9 +148,7 @@ class Services:
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""
-        return keyed_digest(
-            self.binding_key, "idempotency", key.thread, key.entry, str(key.turn), key.digest, str(key.occurrence)
-        )[:32]
+        return _idempotency_key(self.binding_key, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +192,13 @@ def checked(clock: Callable[[], datetime]) -> Callable[[], datetime]:
 
 def _timeless(got: str) -> StoreError:
     return StoreError("clock", expected="the time in UTC", got=got, action="repair the clock")
+
+
+@lru_cache(maxsize=1_024)  # the intent and the message to the server each name it
+def _idempotency_key(secret: bytes, key: CallKey) -> str:
+    return keyed_digest(secret, "idempotency", key.thread, key.entry, str(key.turn), key.digest, str(key.occurrence))[
+        :32
+    ]
 
 
 @lru_cache(maxsize=1_024)

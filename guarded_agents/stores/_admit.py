@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from guarded_agents.records import (
     CallKey,
@@ -18,7 +18,14 @@ from guarded_agents.records import (
 from guarded_agents.stores._ballot import quorum_stands
 from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
 from guarded_agents.stores._protocol import Admission, AuditNote, Told
-from guarded_agents.stores._rows import KEY_IS, asker_of, micros, request_of_key, tool_of
+from guarded_agents.stores._rows import (
+    CLAIM_OF_PROPOSAL,
+    KEY_IS,
+    REQUEST_OF_PROPOSAL,
+    micros,
+    principal_from,
+    request_of_key,
+)
 from guarded_agents.stores._tx import Tx
 
 _HOUR: Final = timedelta(seconds=3_600)
@@ -49,20 +56,43 @@ class Asked:
 
 def admit(tx: Tx, asked: Asked) -> Admission | Told:
     """Check, consume, claim and intend at once (8b.1; TX claim): the first writer of the row wins."""
-    standing = request_of_key(tx.db, asked.key)
-    claim = existing_row(tx, asked.key, asked.now)
+    tool, asker, is_held, is_claimed = _recorded(tx, asked.key)
+    standing = request_of_key(tx.db, asked.key) if is_held else None
+    claim = existing_row(tx, asked.key, asked.now) if is_claimed else None
     if claim is not None:
         return told_of(claim, standing)
-    tool = tool_of(tx.db, asked.key)
     if tool is None:
         _append_refusal(tx, asked, Reason.NOT_PROPOSED)
         return Told(Reason.NOT_PROPOSED)
     if (waiting := _waiting(asked, standing)) is not None:
         return waiting
-    reason = _spent_request(tx, asked, standing) or _limit_reached(tx, asked, tool)
+    reason = _spent_request(tx, asked, standing) or _limit_reached(tx, asked, tool, asker)
     if reason is not None:
         return _refused(tx, asked, tool, reason)
-    return _admitted(tx, asked, tool)
+    return _admitted(tx, asked, tool, asker, is_held=is_held)
+
+
+class _Recorded(NamedTuple):
+    """What stands of a call. One that is no proposal may still have a request or a claim row."""
+
+    tool: str | None = None
+    asker: tuple[str, str] = ("", "")  # principal and tenant that opened its entry
+    is_held: bool = True  # there may be a request
+    is_claimed: bool = True  # there may be a claim row
+
+
+def _recorded(tx: Tx, key: CallKey) -> _Recorded:
+    row = tx.db.execute(
+        f"SELECT p.tool, e.requester, e.tenant, r.id IS NOT NULL, c.status IS NOT NULL FROM proposals p"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN {REQUEST_OF_PROPOSAL} LEFT JOIN entries e USING (thread, entry)"
+        f" WHERE {KEY_IS}",
+        key,
+    ).fetchone()
+    if row is None:
+        return _Recorded()
+    tool, requester, tenant, is_held, is_claimed = row
+    asker = ("", "") if requester is None else (principal_from(requester).id, tenant)
+    return _Recorded(tool, asker, bool(is_held), bool(is_claimed))
 
 
 def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
@@ -91,7 +121,7 @@ def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Re
     return None
 
 
-def _limit_reached(tx: Tx, asked: Asked, tool: str) -> Reason | None:
+def _limit_reached(tx: Tx, asked: Asked, tool: str, asker: tuple[str, str]) -> Reason | None:
     limits = asked.limits
     if limits.per_thread is not None:
         (count,) = tx.db.execute(
@@ -104,7 +134,7 @@ def _limit_reached(tx: Tx, asked: Asked, tool: str) -> Reason | None:
     if limits.per_hour is not None:
         (count,) = tx.db.execute(
             "SELECT count(*) FROM claims WHERE tool = ? AND requester = ? AND tenant = ? AND admitted_at > ?",
-            (tool, *asker_of(tx.db, asked.key), micros(asked.now - _HOUR)),
+            (tool, *asker, micros(asked.now - _HOUR)),
         ).fetchone()
         if count >= limits.per_hour:
             return Reason.LIMIT_REACHED
@@ -124,15 +154,16 @@ def _refused(tx: Tx, asked: Asked, tool: str, reason: Reason) -> Told:
     return Told(reason, claim, standing=request_of_key(tx.db, asked.key))
 
 
-def _admitted(tx: Tx, asked: Asked, tool: str) -> Admission:
+def _admitted(tx: Tx, asked: Asked, tool: str, asker: tuple[str, str], *, is_held: bool) -> Admission:
     now = micros(asked.now)
-    tx.db.execute(f"UPDATE requests SET status = 'consumed' WHERE {KEY_IS}", asked.key)
+    if is_held:
+        tx.db.execute(f"UPDATE requests SET status = 'consumed' WHERE {KEY_IS}", asked.key)
     tx.db.execute(
         "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending', ?, 1, ?, ?, ?, ?, NULL, NULL, NULL, NULL)",
         (
             *asked.key,
             tool,
-            *asker_of(tx.db, asked.key),
+            *asker,
             asked.owner,
             micros(asked.lease_until),
             Reason.PERMITTED.value,

@@ -41,7 +41,7 @@ def retry(tx: Tx, seen: tuple[CallKey, int], *, owner: str, lease_until: datetim
     taken = replace(
         claim, status=ClaimStatus.SENDING, owner=owner, attempt=attempt + 1, lease_until=lease_until, outcome=None
     )
-    _write(tx, taken, now)
+    _write(tx, taken, now, over=claim)
     tx.append([note_of(Kind.INTENT, key, attempt=taken.attempt)], now)
     return Admission(taken)
 
@@ -68,7 +68,7 @@ def settle(tx: Tx, settlement: Settlement) -> Claim:
     # What is in doubt must not be told as failed: of an error after a retry no outcome is kept.
     kept = None if (status, outcome.status) == (ClaimStatus.IN_DOUBT, ClaimStatus.FAILED) else outcome
     settled = replace(claim, status=status, outcome=kept)
-    _write(tx, settled, now)
+    _write(tx, settled, now, over=claim)
     return settled
 
 
@@ -99,11 +99,12 @@ def refuse(tx: Tx, key: CallKey, ended: tuple[Reason, Outcome], note: AuditNote,
     return close_row(tx, key, reason, tool=tool, now=now, outcome=outcome)
 
 
-def _write(tx: Tx, claim: Claim, now: datetime) -> None:
-    """Write where *claim* now stands. An outcome that is replaced is erased: nothing would name it any more."""
-    tx.db.execute(
-        f"UPDATE payloads SET body = NULL WHERE id = (SELECT outcome_payload FROM claims WHERE {KEY_IS})", claim.key
-    )
+def _write(tx: Tx, claim: Claim, now: datetime, *, over: Claim) -> None:
+    """Write where *claim* now stands, in place of *over*, whose outcome is erased: nothing names it any more."""
+    if over.outcome is not None:
+        tx.db.execute(
+            f"UPDATE payloads SET body = NULL WHERE id = (SELECT outcome_payload FROM claims WHERE {KEY_IS})", claim.key
+        )
     tx.db.execute(
         "UPDATE claims SET status = ?, owner = ?, attempt = ?, lease_until = ?, changed_at = ?, outcome_status = ?,"
         f" outcome_is_error = ?, outcome_reason = ?, outcome_payload = ? WHERE {KEY_IS}",

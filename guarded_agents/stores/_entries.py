@@ -11,6 +11,7 @@ from guarded_agents.stores._closing import close_request, close_row, note_of, wi
 from guarded_agents.stores._protocol import EntryOpened
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
+    REQUEST_OF_PROPOSAL,
     is_left,
     join_labels,
     micros,
@@ -145,8 +146,7 @@ def _turn(tx: Tx, calls: Sequence[Proposal]) -> dict[CallKey, _Recorded]:
     (place,) = places
     rows = tx.db.execute(
         "SELECT p.digest, p.occurrence, p.consequential, p.tool, c.status, c.reason, r.id IS NOT NULL FROM proposals p"
-        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN requests r ON r.thread = p.thread AND r.entry = p.entry"
-        " AND r.turn = p.turn AND r.digest = p.digest AND r.occurrence = p.occurrence"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN {REQUEST_OF_PROPOSAL}"
         " WHERE p.thread = ? AND p.entry = ? AND p.turn = ?",
         place,
     )

@@ -95,7 +95,8 @@ def load_json(body: bytes) -> JsonValue:
 
 
 @lru_cache(maxsize=4_096)
-def _principal(document: str) -> Principal:
+def principal_from(document: str) -> Principal:
+    """Return the principal of a row's document."""
     return Principal.model_validate_json(document)
 
 
@@ -109,7 +110,7 @@ def thread_of(db: sqlite3.Connection, thread: str) -> ThreadFacts | None:
     if row is None:
         return None
     entry, requester, tenant, integrity, kept = row
-    return ThreadFacts(thread, entry, _principal(requester), tenant, _LABELS[integrity][kept])
+    return ThreadFacts(thread, entry, principal_from(requester), tenant, _LABELS[integrity][kept])
 
 
 def requester_of(db: sqlite3.Connection, thread: str, entry: str) -> Principal | None:
@@ -124,20 +125,13 @@ def is_left(db: sqlite3.Connection, thread: str, entry: str) -> bool:
     return row is not None and row[0] not in (None, entry)
 
 
-def asker_of(db: sqlite3.Connection, key: CallKey) -> tuple[str, str]:
-    """Return principal and tenant that opened the entry of *key*; both empty where it was not opened."""
-    row = db.execute(
-        "SELECT requester, tenant FROM entries WHERE thread = ? AND entry = ?", (key.thread, key.entry)
-    ).fetchone()
-    return ("", "") if row is None else (_principal(row[0]).id, row[1])
-
-
 def join_labels(db: sqlite3.Connection, thread: str, labels: Labels) -> None:
     """Make the labels of *thread* at least as strict as *labels*, also before its first entry."""
     db.execute(
         "INSERT INTO threads (thread, integrity, confidentiality) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
         " integrity = max(integrity, excluded.integrity),"
-        " confidentiality = max(confidentiality, excluded.confidentiality)",
+        " confidentiality = max(confidentiality, excluded.confidentiality)"
+        " WHERE excluded.integrity > integrity OR excluded.confidentiality > confidentiality",
         (thread, *ranks(labels)),
     )
 
@@ -183,10 +177,9 @@ CLAIM_COLUMNS: Final = (
     " c.outcome_status, c.outcome_is_error, c.outcome_reason, o.body"
 )
 CLAIMS: Final = "claims c LEFT JOIN payloads o ON o.id = c.outcome_payload"
-CLAIM_OF_PROPOSAL: Final = (
-    "claims c ON c.thread = p.thread AND c.entry = p.entry AND c.turn = p.turn AND c.digest = p.digest"
-    " AND c.occurrence = p.occurrence"
-)
+_BY_KEY: Final = "USING (thread, entry, turn, digest, occurrence)"
+CLAIM_OF_PROPOSAL: Final = f"claims c {_BY_KEY}"
+REQUEST_OF_PROPOSAL: Final = f"requests r {_BY_KEY}"
 
 
 def claim_from(

@@ -3,9 +3,9 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from math import inf
 from typing import Final, TypeVar
 
@@ -57,6 +57,7 @@ class Writer:
         self._is_busy = False  # somebody uses the connection
         self._is_stalled = False  # waiting for the thread was of no use
         self._is_unsynced = False  # a light transaction was the last
+        self._is_lax = False  # the connection does not synchronise what it commits
         self._commit_s = inf  # what a commit is expected to take
         self._thread = threading.Thread(target=self._run, name="guarded_agents store", daemon=True)
         self._thread.start()
@@ -219,7 +220,8 @@ class Writer:
         if not jobs and not self._flushing and not self._is_unsynced:
             return True
         try:
-            with self._exclusive, self._synchronous(is_light=is_light):
+            with self._exclusive:
+                self._synchronise(is_light=is_light)
                 if not self._begins(is_patient=is_patient):
                     return False
                 ended = self._transact(jobs, is_light=is_light)
@@ -236,16 +238,14 @@ class Writer:
                 future.set_result(result)
         return True
 
-    @contextmanager
-    def _synchronous(self, *, is_light: bool) -> Iterator[None]:
-        if not is_light:
-            yield
+    def _synchronise(self, *, is_light: bool) -> None:
+        """Let the next commit be on disk when it returns, or, where *is_light*, be written and synchronised later."""
+        if is_light is self._is_lax:
             return
-        self._db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: the commit is written, and synchronised later
-        try:
-            yield
-        finally:
-            self._db.execute("PRAGMA synchronous = FULL")
+        self._is_lax = True  # also where the statement fails: then it is tried again before the next full commit
+        # NORMAL in WAL mode: the commit is written, and synchronised with the next full one
+        self._db.execute(f"PRAGMA synchronous = {'NORMAL' if is_light else 'FULL'}")
+        self._is_lax = is_light
 
     def _begins(self, *, is_patient: bool) -> bool:
         """Begin a transaction; return False where another process is writing, instead of waiting for it."""
@@ -264,14 +264,13 @@ class Writer:
 
     def _transact(self, jobs: list[_Job], *, is_light: bool) -> list[object]:
         try:
-            tx = Tx(self._db, self.log)
+            tx, changes = Tx(self._db, self.log), self._db.total_changes
             for buffer in self._flushing:
                 buffer.write(tx)
             ended = [self._in_savepoint(tx, transaction) for transaction, _ in jobs]
-            if not ended and not self._flushing:
-                self._db.execute(
-                    "UPDATE guard_meta SET value = value"
-                )  # an empty transaction would not be synchronised
+            is_empty = self._db.total_changes == changes or any(isinstance(end, Exception) for end in ended)
+            if is_empty and self._is_unsynced and not is_light:  # an empty transaction would not be synchronised
+                self._db.execute("UPDATE guard_meta SET value = value")
             start_s = time.monotonic()
             self._db.execute("COMMIT")
             if not is_light:

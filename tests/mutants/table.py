@@ -692,8 +692,8 @@ MUTANTS = (
     Mutant(
         "I9:stored-confidentiality-loosens",
         ROWS,
-        '" confidentiality = max(confidentiality, excluded.confidentiality)",',
-        '" confidentiality = excluded.confidentiality",',
+        '" confidentiality = max(confidentiality, excluded.confidentiality)"',
+        '" confidentiality = excluded.confidentiality"',
         (f"{UNIT_ENTRIES}::test_the_labels_of_a_thread_only_grow_stricter",),
     ),
     Mutant(

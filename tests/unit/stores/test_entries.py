@@ -17,6 +17,7 @@ from guarded_agents.stores import Admission
 from tests.support.stores import DESK, SENT, TEN, Answer, Desk, Told, key, proposal, request, vote
 
 READ_SOMETHING = Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.INTERNAL)
+READ_A_SECRET = Labels(integrity=Integrity.TRUSTED, confidentiality=Confidentiality.RESTRICTED)
 
 
 # -- open_entry -------------------------------------------------------------------------------
@@ -42,9 +43,15 @@ async def test_an_unknown_thread_has_no_facts(desk: Desk) -> None:
 
 
 @pytest.mark.requirement("I9")
-async def test_the_labels_of_a_thread_only_grow_stricter(desk: Desk) -> None:
-    assert (await desk.enter("second", labels=READ_SOMETHING)).facts.labels == READ_SOMETHING
-    assert (await desk.enter("third", labels=UNEXPOSED)).facts.labels == READ_SOMETHING
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(READ_SOMETHING, READ_A_SECRET), (READ_A_SECRET, READ_SOMETHING)],
+    ids=["untrusted, then secret", "secret, then untrusted"],
+)
+async def test_the_labels_of_a_thread_only_grow_stricter(desk: Desk, first: Labels, then: Labels) -> None:
+    assert (await desk.enter("second", labels=first)).facts.labels == first
+    assert (await desk.enter("third", labels=UNEXPOSED)).facts.labels == first
+    assert (await desk.enter("fourth", labels=then)).facts.labels == first.join(then)
 
 
 @pytest.mark.parametrize(

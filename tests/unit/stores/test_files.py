@@ -184,7 +184,7 @@ async def test_a_store_that_another_process_keeps_locked_denies(desk: Desk, path
 @pytest.mark.requirement("I6")
 async def test_a_read_only_store_denies(desk: Desk) -> None:
     await desk.propose()
-    desk.store._writer.submit(lambda tx: tx.db.execute("PRAGMA query_only = ON")).result()
+    desk.store._writer._db.execute("PRAGMA query_only = ON")
     with pytest.raises(StoreError, match="read-only one"):
         await desk.admit()
     assert desk.store.claim(key()) is None

@@ -140,6 +140,24 @@ async def test_what_was_written_lightly_is_synchronised_soon(desk: Desk) -> None
     assert desk.store.proposal(key()) == proposal()
 
 
+def _change_and_fail(tx: Tx) -> None:
+    tx.db.execute("DELETE FROM proposals")
+    raise ValueError("a bug")
+
+
+@pytest.mark.requirement("I5")
+@pytest.mark.parametrize("empty", [_thread, _change_and_fail], ids=["changes nothing", "is undone"])
+async def test_what_was_written_lightly_is_synchronised_by_the_next_transaction_even_an_empty_one(
+    desk: Desk, empty: Callable[[Tx], object]
+) -> None:
+    writer, seen = _settled(desk.store._writer), []
+    await desk.propose()
+    writer._db.set_trace_callback(seen.append)
+    writer.submit(empty).exception()
+    assert seen[-2:] == ["UPDATE guard_meta SET value = value", "COMMIT"]  # SQLite does not synchronise an empty commit
+    assert not writer._is_unsynced
+
+
 async def test_many_calls_at_once_are_all_recorded(desk: Desk) -> None:
     _settled(desk.store._writer)
     calls = [proposal(key(digest=f"d{number}", turn=number)) for number in range(20)]
