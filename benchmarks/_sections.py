@@ -13,6 +13,7 @@ from benchmarks._documented import documented as _documented
 from benchmarks._long_runs import long_runs as _long_runs
 from benchmarks._measure import Row
 from benchmarks._sessions import SAVERS, TRANSPORTS
+from benchmarks._waiting import waiting as _waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Form:
     long_turns: int
     long_window: int
     entries: int
+    pending: int
 
 
 FULL: Final = Form(
@@ -42,6 +44,7 @@ FULL: Final = Form(
     long_turns=1_000,
     long_window=100,
     entries=1_000_000,
+    pending=10_000,
 )
 QUICK: Final = Form(
     effort=_turns.Effort(turns=2, rounds=2, max_s=0),
@@ -54,6 +57,7 @@ QUICK: Final = Form(
     long_turns=12,
     long_window=4,
     entries=1_000,
+    pending=200,
 )
 
 
@@ -100,6 +104,12 @@ async def audit(form: Form) -> AsyncIterator[Row]:
         yield row
 
 
+async def waiting(form: Form) -> AsyncIterator[Row]:
+    """Yield listing many pending requests, and one sweep over them."""
+    async for row in _waiting(requests=form.pending):
+        yield row
+
+
 SECTIONS: Final[dict[str, Callable[[Form], AsyncIterator[Row]]]] = {
     "turns": turns,
     "unstructured": unstructured,
@@ -108,4 +118,5 @@ SECTIONS: Final[dict[str, Callable[[Form], AsyncIterator[Row]]]] = {
     "deciding": deciding,
     "long_runs": long_runs,
     "audit": audit,
+    "waiting": waiting,
 }

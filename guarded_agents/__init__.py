@@ -7,9 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from guarded_agents._lint import Finding
     from guarded_agents.approval import Authenticator, Directory, doubt_id, load_private_key, sign
-    from guarded_agents.assembly import Guard
+    from guarded_agents.assembly import Finding, Guard
     from guarded_agents.errors import (
         ApprovalError,
         ApprovalExpiredError,
@@ -96,7 +95,7 @@ __all__ = [
     "sign",
 ]
 
-_ROOMS = ("errors", "records", "policy", "approval", "state", "_lint", "assembly")  # the cheap ones first
+_ROOMS = ("errors", "records", "policy", "approval", "state", "assembly")  # the cheap ones first
 
 
 def __getattr__(name: str) -> object:

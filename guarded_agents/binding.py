@@ -7,6 +7,7 @@ and the audit log must not give them away.
 """
 
 import hmac
+import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
@@ -50,6 +51,14 @@ def parse(text: bytes) -> dict[str, JsonValue]:
     """Return the value of canonical JSON, the only one that anything downstream sees."""
     value: dict[str, JsonValue] = orjson.loads(text)
     return value
+
+
+def person(name: str) -> str:
+    """Return the one spelling of *name* (Unicode NFKC, without case) by which people are told apart.
+
+    That two names may be one person here can only bar more.
+    """
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def keyed_digest(key: bytes, *parts: str | bytes) -> str:
@@ -148,5 +157,6 @@ __all__ = [
     "clipped",
     "keyed_digest",
     "parse",
+    "person",
     "requester_key",
 ]

@@ -115,7 +115,7 @@ class InMemoryServer:
     async def __aenter__(self) -> "ClientSession":
         """Start the server and return a session that is connected to it."""
         # Only transport/ imports mcp when it is loaded: guarded_agents.testing stays importable without the extra.
-        from mcp.shared.memory import create_connected_server_and_client_session  # noqa: PLC0415
+        from mcp.shared.memory import create_connected_server_and_client_session  # noqa: PLC0415  it comes with an extra
 
         return await self._stack.enter_async_context(create_connected_server_and_client_session(self._server))
 

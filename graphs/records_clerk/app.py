@@ -19,7 +19,7 @@ from graphs._run import ROOT, Run
 from graphs.records_clerk.run import prepare, reopen
 from graphs.records_clerk.script import scripted_model
 from graphs.records_clerk.servers import servers
-from guarded_agents.assembly import Guard
+from guarded_agents import Guard
 from guarded_agents.state import GuardContext, GuardedState
 
 Graph = CompiledStateGraph[GuardedState, GuardContext, GuardedState, GuardedState]

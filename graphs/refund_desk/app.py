@@ -21,7 +21,7 @@ from graphs._run import ROOT, Run
 from graphs.refund_desk.run import prepare, reopen
 from graphs.refund_desk.script import scripted_model
 from graphs.refund_desk.servers import servers
-from guarded_agents.assembly import Guard
+from guarded_agents import Guard
 from guarded_agents.state import GuardContext, GuardedState
 
 Graph = CompiledStateGraph[GuardedState, GuardContext, GuardedState, GuardedState]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringCo
 from pydantic_core import PydanticCustomError
 
 from guarded_agents import binding
-from guarded_agents.approval._machine import spelt
+from guarded_agents.moments import exact
 from guarded_agents.records import ApprovalRequest, Scheme, SignedVote, Vote
 
 MAX_VOTE_BYTES: Final = 2 * binding.MAX_BYTES + 16_384  # arguments, quoted once more, and all the rest
@@ -38,8 +38,8 @@ def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonVa
         "tenant": request.tenant,
         "risk": request.risk.value,
         "backup": request.backup,
-        "escalate_at": None if request.escalate_at is None else spelt(request.escalate_at),
-        "decide_by": spelt(request.decide_by),
+        "escalate_at": None if request.escalate_at is None else exact(request.escalate_at),
+        "decide_by": exact(request.decide_by),
         "labels": request.labels.model_dump(mode="json"),
         "parent": request.parent,
         "how_to_answer": how,

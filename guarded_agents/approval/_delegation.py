@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from guarded_agents.approval._machine import people_left, person
+from guarded_agents.approval._machine import people_left
+from guarded_agents.binding import person
 from guarded_agents.errors import NotEligibleError
 from guarded_agents.records import Answer, ApprovalRequest, Electorate, SignedVote, Vote
 

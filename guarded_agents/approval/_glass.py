@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from guarded_agents.approval._machine import check_not_barred, person
+from guarded_agents.approval._machine import check_not_barred
+from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
 from guarded_agents.records import (
     Answer,

@@ -6,11 +6,12 @@ asked, and never approves; a quorum below one is never met. What the claim does 
 VOIDED, WITHDRAWN) is the store's.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
+from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, RequestClosedError
+from guarded_agents.moments import exact
 from guarded_agents.records import (
     Answer,
     ApprovalRequest,
@@ -20,19 +21,6 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
 )
-
-
-def person(name: str) -> str:
-    """Return the one spelling of *name* (Unicode NFKC, without case) by which people are told apart.
-
-    That two names may be one person here can only bar more.
-    """
-    return unicodedata.normalize("NFKC", name).casefold()
-
-
-def spelt(moment: datetime) -> str:
-    """Return a moment in UTC as it is shown (RFC 3339)."""
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def is_barred(approver: str, requester: Principal) -> bool:
@@ -178,4 +166,4 @@ def check_not_barred(request: ApprovalRequest, approver: str) -> None:
 def _later(request: ApprovalRequest) -> str:
     if request.backup is None or request.escalate_at is None:
         return ""
-    return f" (from {spelt(request.escalate_at)} on, of {request.backup} too)"
+    return f" (from {exact(request.escalate_at)} on, of {request.backup} too)"

@@ -6,8 +6,8 @@ from typing import Final, TypedDict
 
 import rfc8785
 
-from guarded_agents.approval._machine import is_barred, person
-from guarded_agents.binding import keyed_digest, requester_key
+from guarded_agents.approval._machine import is_barred
+from guarded_agents.binding import keyed_digest, person, requester_key
 from guarded_agents.errors import ApprovalError
 from guarded_agents.records import (
     AccessRequest,

@@ -7,8 +7,9 @@ from typing import Final
 import rfc8785
 
 from guarded_agents.approval._form import check_nonce, check_signed, check_text, ineligible, unproven
-from guarded_agents.approval._machine import is_barred, spelt
+from guarded_agents.approval._machine import is_barred
 from guarded_agents.errors import ApprovalError, RequestClosedError, UnknownRequestError
+from guarded_agents.moments import exact
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Principal, Resolution, Verdict
 
 _ID_CHARS: Final = 12
@@ -49,8 +50,8 @@ def check_resolution(
     if resolution.verdict is Verdict.NOT_HAPPENED and resolution.looked_at <= claim.lease_until:
         raise ApprovalError(
             f"resolution of {resolution.call}",
-            expected=f"a look after the sender's lease ended at {spelt(claim.lease_until)}",
-            got=f"one at {spelt(resolution.looked_at)}",
+            expected=f"a look after the sender's lease ended at {exact(claim.lease_until)}",
+            got=f"one at {exact(resolution.looked_at)}",
             action="look again, or sign not_observed",
         )
 

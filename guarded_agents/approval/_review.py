@@ -4,7 +4,8 @@ import hmac
 from datetime import datetime
 
 from guarded_agents.approval._form import check_nonce, check_signed, check_text, ineligible, unproven
-from guarded_agents.approval._machine import is_barred, person
+from guarded_agents.approval._machine import is_barred
+from guarded_agents.binding import person
 from guarded_agents.errors import RequestClosedError, UnknownRequestError
 from guarded_agents.records import ApprovalRequest, BrokenGlass, Review
 

@@ -75,11 +75,16 @@ def _unspeakable(of: Statement, expected: str, got: str) -> ProofError:
 
 
 def commitment(of: Statement) -> str:
-    """Return what the nonce of an ID token has to be that proves *of*: SHA-256 of the statement.
+    """Return what the nonce of an ID token has to be that proves *of*, as `nonce_for`. Raises ProofError."""
+    return nonce_for(statement(of))
 
-    43 characters: base64url without padding (RFC 4648 section 5). Raises ProofError as `statement`.
+
+def nonce_for(message: bytes) -> str:
+    """Return the nonce that stands for a statement, given its bytes: their SHA-256.
+
+    43 characters: base64url without padding (RFC 4648 section 5).
     """
-    return urlsafe_b64encode(sha256(statement(of)).digest()).decode().rstrip("=")
+    return urlsafe_b64encode(sha256(message).digest()).decode().rstrip("=")
 
 
 def proof_of(signed: SignedStatement) -> Proof:

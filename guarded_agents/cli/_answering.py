@@ -15,10 +15,10 @@ from guarded_agents.cli._listed import identical as identical_to
 from guarded_agents.cli._looking import view_of
 from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import Approver, Deployment, Onward, RequestId, options
-from guarded_agents.cli._prove import proof_of
+from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._shown import as_text
 from guarded_agents.cli._text import printable
-from guarded_agents.cli._vote import Ballot, vote, vote_all
+from guarded_agents.cli._vote import Reply, vote, vote_all
 from guarded_agents.errors import BindingError
 from guarded_agents.records import Answer
 
@@ -40,11 +40,11 @@ def approve(
     ] = False,
 ) -> None:
     """Approve the call exactly as `show` prints it. It is sent once, when enough people have approved."""
-    ballot = Ballot(Answer.APPROVE, by.name, proof_of(by))
+    reply = Reply(Answer.APPROVE, by.name, prover_of(by))
     if identical:
-        _approve_all(request_id, ballot, at, then)
+        _approve_all(request_id, reply, at, then)
     else:
-        _answer(request_id, ballot, at, then)
+        _answer(request_id, reply, at, then)
 
 
 @options
@@ -63,7 +63,7 @@ def edit(
     It inherits no vote: unless the rule lets the editor approve, somebody else has to.
     """
     arguments = _arguments(sys.stdin.read() if args == "-" else args)
-    _answer(request_id, Ballot(Answer.EDIT, by.name, proof_of(by), arguments=arguments), at, then)
+    _answer(request_id, Reply(Answer.EDIT, by.name, prover_of(by), arguments=arguments), at, then)
 
 
 @options
@@ -76,7 +76,7 @@ def reject(
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the model is told.")] = None,
 ) -> None:
     """Reject the call. It is never sent, and the model is told so. One rejection is enough."""
-    _answer(request_id, Ballot(Answer.REJECT, by.name, proof_of(by), text=reason), at, then)
+    _answer(request_id, Reply(Answer.REJECT, by.name, prover_of(by), text=reason), at, then)
 
 
 @options
@@ -89,7 +89,7 @@ def respond(
     text: Annotated[str, typer.Option(metavar="TEXT", help="What the model is told in place of the tool's answer.")],
 ) -> None:
     """Answer in the tool's place. The call is never sent."""
-    _answer(request_id, Ballot(Answer.RESPOND, by.name, proof_of(by), text=text), at, then)
+    _answer(request_id, Reply(Answer.RESPOND, by.name, prover_of(by), text=text), at, then)
 
 
 @options
@@ -102,7 +102,7 @@ def delegate(
     to: Annotated[str, typer.Option(metavar="NAME", help="Who answers in your place: somebody who may answer anyway.")],
 ) -> None:
     """Let another approver answer this request in your place. Both of you then count as one person."""
-    _answer(request_id, Ballot(Answer.DELEGATE, by.name, proof_of(by), delegate=to), at, then)
+    _answer(request_id, Reply(Answer.DELEGATE, by.name, prover_of(by), delegate=to), at, then)
 
 
 @options
@@ -118,24 +118,24 @@ def break_glass(
     ],
 ) -> None:
     """Approve alone, in an emergency. Somebody else reviews it later; until then the next one may be refused."""
-    proof = proof_of(by, second_key=second_key)
-    _answer(request_id, Ballot(Answer.BREAK_GLASS, by.name, proof, text=reason), at, then)
+    prover = prover_of(by, second_key=second_key)
+    _answer(request_id, Reply(Answer.BREAK_GLASS, by.name, prover, text=reason), at, then)
 
 
-def _answer(request_id: str, ballot: Ballot, at: Deployment, then: Onward) -> None:
-    settled = asyncio.run(vote(at, request_id, ballot, graph=then.graph))
+def _answer(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None:
+    settled = asyncio.run(vote(at, request_id, reply, graph=then.graph))
     if settled is None:  # kept in a file, to be proven by an ID token
         return
-    tell(settled, request_id, ballot, is_woken=then.graph is not None)
+    tell(settled, request_id, reply, is_woken=then.graph is not None)
     if then.graph is not None:
         close(at, settled, then)
     elif then.as_json:
         print_json(summary(settled))
 
 
-def _approve_all(request_id: str, ballot: Ballot, at: Deployment, then: Onward) -> None:
+def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None:
     """Approve every request that asks the same, and say of each what stands or why the vote does not count."""
-    if ballot.proof.key is None:
+    if reply.prover.key is None:
         raise typer.BadParameter("an ID token is over one request; --identical takes a key", param_hint="--identical")
     with opened(at.store) as store:
         asked = view_of(store, request_id, at)
@@ -145,9 +145,9 @@ def _approve_all(request_id: str, ballot: Ballot, at: Deployment, then: Onward) 
     for number, view in enumerate(same, 1):
         typer.echo(f"{number} of {len(same)}\n{as_text(view, now=datetime.now(UTC))}\n", err=True)
     ids = [view.standing.request.id for view in same]
-    settled, failed = asyncio.run(vote_all(at, ids, ballot, graph=then.graph))
+    settled, failed = asyncio.run(vote_all(at, ids, reply, graph=then.graph))
     for one in settled:
-        tell(one, one.standing.request.id, ballot, is_woken=then.graph is not None)
+        tell(one, one.standing.request.id, reply, is_woken=then.graph is not None)
     for error in failed:
         typer.echo(f"error: {printable(str(error))}", err=True)
     if then.as_json:

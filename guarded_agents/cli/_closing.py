@@ -11,7 +11,7 @@ from guarded_agents.cli._graph import effects_of
 from guarded_agents.cli._options import Deployment, Onward
 from guarded_agents.cli._report import Report, report
 from guarded_agents.cli._text import indented, printable
-from guarded_agents.cli._vote import Ballot, Settled
+from guarded_agents.cli._vote import Reply, Settled
 from guarded_agents.records import Answer, RequestStatus
 
 _FAILED_EXIT: Final = 1
@@ -30,13 +30,11 @@ def print_json(found: object) -> None:
     typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 
-def tell(settled: Settled, request_id: str, ballot: Ballot, *, is_woken: bool) -> None:
+def tell(settled: Settled, request_id: str, reply: Reply, *, is_woken: bool) -> None:
     """Say on stderr what was recorded, where the request now stands, and what is still to be done."""
     standing, request = settled.standing, settled.standing.request
-    to = "" if ballot.delegate is None else f" to {visible(ballot.delegate)}"
-    typer.echo(
-        f"{request_id}: {_DONE[ballot.answer]}{to} by {visible(ballot.approver)}, the vote is recorded", err=True
-    )
+    to = "" if reply.delegate is None else f" to {visible(reply.delegate)}"
+    typer.echo(f"{request_id}: {_DONE[reply.answer]}{to} by {visible(reply.approver)}, the vote is recorded", err=True)
     if request.id != request_id:
         typer.echo(f"the edited call is request {request.id}", err=True)
     if standing.status is RequestStatus.PENDING:

@@ -19,10 +19,10 @@ from guarded_agents.cli._graph import application
 from guarded_agents.cli._looking import view_of
 from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import Approver, AsJson, Deployment
-from guarded_agents.cli._prove import proof_of
+from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._report import report, waiting
 from guarded_agents.cli._text import printable
-from guarded_agents.cli._vote import Ballot, answer_all, last_words, vote
+from guarded_agents.cli._vote import Reply, answer_all, last_words, vote
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import Answer, Principal
 
@@ -68,7 +68,7 @@ def demo(answer: _Choice = None, model: _Model = None, folder: _Folder = None, *
         if choice is Choice.LEAVE:
             break
         _say(f"{run.approvers[0]} signs: {choice.value} {waits[0]}; the thread goes on")
-        settled = asyncio.run(vote(Deployment(run.store), waits[0], _ballot(run, choice), graph=GRAPH))
+        settled = asyncio.run(vote(Deployment(run.store), waits[0], _reply(run, choice), graph=GRAPH))
         said = None if settled is None else settled.said
     from graphs.refund_desk.run import effects
 
@@ -128,10 +128,10 @@ async def _work(run: "Run", answer: Choice | None) -> str | None:
         ):
             _say_progress(update)
         if answer in (Choice.APPROVE, Choice.REJECT):
-            ballot = _ballot(run, answer)
-            answered = await answer_all(Deployment(run.store), agent, THREAD, ballot, max_answers=_MAX_ANSWERS)
+            reply = _reply(run, answer)
+            answered = await answer_all(Deployment(run.store), agent, THREAD, reply, max_answers=_MAX_ANSWERS)
             for request_id in answered:
-                _say(f"{ballot.approver} signed: {answer.value} {request_id}")
+                _say(f"{reply.approver} signed: {answer.value} {request_id}")
         return await last_words(agent, THREAD)
 
 
@@ -173,9 +173,9 @@ def _ask(run: "Run", request_id: str, *, as_json: bool) -> Choice:
         return Choice.LEAVE
 
 
-def _ballot(run: "Run", choice: Choice) -> Ballot:
+def _reply(run: "Run", choice: Choice) -> Reply:
     approver = run.approvers[0]
-    return Ballot(Answer(choice.value), approver, proof_of(Approver(approver, run.key(approver))))
+    return Reply(Answer(choice.value), approver, prover_of(Approver(approver, run.key(approver))))
 
 
 def _how_to_answer(run: "Run", request_id: str, model: str | None) -> str:

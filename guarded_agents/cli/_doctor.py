@@ -17,8 +17,8 @@ from guarded_agents.cli._vote import opened_graph
 
 if TYPE_CHECKING:
     from guarded_agents import Guard
-    from guarded_agents._doctor import Ailment, Repaired
-    from guarded_agents._lint import AnyGraph
+    from guarded_agents.assembly import AnyGraph
+    from guarded_agents.operations import Ailment, Repaired
 
 _FOUND_EXIT: Final = 1
 
@@ -75,7 +75,7 @@ async def _look(at: Deployment, graph: str | None, *, is_repaired: bool) -> _Loo
 
 
 async def _examine(guard: "Guard", agent: "AnyGraph | None", *, is_repaired: bool) -> _Looked:
-    from guarded_agents._doctor import diagnose, repair
+    from guarded_agents.operations import diagnose, repair
 
     found = await diagnose(guard, agent, now=datetime.now(UTC))
     if agent is None or not is_repaired or not found:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guarded_agents.errors import AssemblyError, ConfigurationError
 
 if TYPE_CHECKING:
-    from guarded_agents._lint import AnyGraph
+    from guarded_agents.assembly import AnyGraph
 
 
 def load_name(name: str, *, option: str) -> object:

@@ -1,19 +1,18 @@
 """The requests of a store, one line for each question: read from its columns, and not verified."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from guarded_agents.cli._text import utc
+from guarded_agents.moments import utc
 from guarded_agents.records import RequestStatus, RequestSummary, Risk
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
 MAX_READ: Final = 50_000  # requests; 10,000 are read in a tenth of a second
-_PAGE: Final = 5_000
 
 
 class Line(NamedTuple):
@@ -53,7 +52,9 @@ class Listing:
 
 def listing(store: "Store", *, status: RequestStatus | None, group: str | None) -> Listing:
     """Return the requests of *status* (None: any) and *group* (None: any), at most `MAX_READ`. Raises StoreError."""
-    read = [request for page in _pages(store, status) for request in page]
+    from guarded_agents.stores import every_request
+
+    read = list(islice(every_request(store, status=status), MAX_READ))
     return Listing(
         tuple(request for request in read if group is None or request.group == group), is_whole=len(read) < MAX_READ
     )
@@ -61,19 +62,9 @@ def listing(store: "Store", *, status: RequestStatus | None, group: str | None) 
 
 def identical(store: "Store", question: str) -> tuple[str, ...]:
     """Return the ids of the pending requests that say they ask *question*, the most urgent one first."""
-    return tuple(
-        request.id for page in _pages(store, RequestStatus.PENDING) for request in page if request.question == question
-    )
+    from guarded_agents.stores import every_request
 
-
-def _pages(store: "Store", status: RequestStatus | None) -> Iterator[tuple[RequestSummary, ...]]:
-    after: str | None = None
-    for _ in range(MAX_READ // _PAGE):
-        page = store.requests(status=status, limit=_PAGE, after=after)
-        yield page
-        if len(page) < _PAGE:
-            return
-        after = page[-1].id
+    return tuple(request.id for request in islice(every_request(store), MAX_READ) if request.question == question)
 
 
 def as_json(request: RequestSummary) -> dict[str, object]:

@@ -14,8 +14,8 @@ from guarded_agents.cli._listed import listing
 from guarded_agents.cli._opened import directory_of, opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
 from guarded_agents.cli._report import doubts, reviews
-from guarded_agents.cli._text import utc
 from guarded_agents.errors import ConfigurationError, DirectoryError
+from guarded_agents.moments import utc
 from guarded_agents.records import Answer, ApprovalRequest, Electorate, RequestStatus, SignedVote
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ _MAX_TOKEN_CHARS: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Prover:
     """What proves the statements of one approver. Made before anything is opened, so that nothing is left half done."""
 
     key: "Ed25519PrivateKey | None" = None
@@ -106,13 +106,13 @@ class Proof:
         return kept
 
 
-def proof_of(by: Approver, *, second_key: Path | None = None) -> Proof:
+def prover_of(by: Approver, *, second_key: Path | None = None) -> Prover:
     """Return what proves the statements of *by*. Raises ConfigurationError that names the file, and BadParameter."""
     if [by.key, by.save, by.id_token].count(None) != 2:  # noqa: PLR2004  exactly one of the three is named
         raise typer.BadParameter("name one of --key, --id-token and --save", param_hint="--key")
     if (by.saved is None) is not (by.id_token is None):
         raise typer.BadParameter("--vote and --id-token go together", param_hint="--vote")
-    return Proof(
+    return Prover(
         key=None if by.key is None else _private_key(by.key),
         second_key=None if second_key is None else _private_key(second_key),
         token=None if by.id_token is None else _token(by.id_token),
@@ -149,4 +149,4 @@ def _token(name: str) -> str:
     return text.strip()
 
 
-__all__ = ["Proof", "proof_of"]
+__all__ = ["Prover", "prover_of"]

@@ -12,13 +12,12 @@ from guarded_agents.approval import doubt_id
 from guarded_agents.audit import Kind, Verification, verify
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
-from guarded_agents.cli._text import utc
+from guarded_agents.moments import utc
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestStatus, StandingRequest
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
-_PAGE: Final = 1_000
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
 _ENDED: Final = {Reason.WITHDRAWN: "withdrawn", Reason.SUPERSEDED: "superseded"}
@@ -68,11 +67,9 @@ def report(store: Path, thread: str, *, effects: object, now: datetime) -> Repor
 
 def waiting(store: "Store", thread: str) -> tuple[str, ...]:
     """Return the ids of the requests of *thread* that are pending, the most urgent one first."""
-    found, after = [], None
-    while page := store.requests(status=RequestStatus.PENDING, limit=_PAGE, after=after):
-        found += [request.id for request in page if request.thread == thread]
-        after = page[-1].id
-    return tuple(found)
+    from guarded_agents.stores import every_request
+
+    return tuple(request.id for request in every_request(store) if request.thread == thread)
 
 
 def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:

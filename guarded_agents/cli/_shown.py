@@ -9,7 +9,8 @@ from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
 from guarded_agents.cli._folded import difference
 from guarded_agents.cli._listed import as_json as summary_as_json
-from guarded_agents.cli._text import clock, duration, indented, pretty, utc
+from guarded_agents.cli._text import clock, duration, indented, pretty
+from guarded_agents.moments import utc
 from guarded_agents.records import Answer, RequestStatus, RequestSummary, SignedVote, StandingRequest
 
 

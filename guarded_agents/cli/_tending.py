@@ -12,7 +12,7 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli._closing import close, print_json
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, options
-from guarded_agents.cli._prove import proof_of
+from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._vote import wake
 from guarded_agents.keys import new_approver_key
 from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
@@ -36,12 +36,12 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Review an approval that somebody else gave alone, in an emergency."""
-    proof = proof_of(by)
+    prover = prover_of(by)
 
     async def send() -> BrokenGlass | None:
         async with voting_guard(at) as guard:
             prepared = guard.prepare_review(request_id, finding, reviewer=by.name, text=text)
-            return None if proof.keep(prepared) else await guard.review(proof.of_review(prepared))
+            return None if prover.keep(prepared) else await guard.review(prover.of_review(prepared))
 
     glass = asyncio.run(send())
     if glass is None:
@@ -74,12 +74,12 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """Say of a call in doubt whether it happened. It is never sent again; the model is told what you say."""
-    proof, looked = proof_of(by), looked_at.replace(tzinfo=UTC)
+    prover, looked = prover_of(by), looked_at.replace(tzinfo=UTC)
 
     async def send() -> Claim | None:
         async with voting_guard(at) as guard:
             prepared = guard.prepare_resolution(call, verdict, resolver=by.name, looked_at=looked, text=text)
-            return None if proof.keep(prepared) else await guard.resolve(proof.of_resolution(prepared))
+            return None if prover.keep(prepared) else await guard.resolve(prover.of_resolution(prepared))
 
     claim = asyncio.run(send())
     if claim is None:

@@ -8,6 +8,7 @@ import orjson
 
 from guarded_agents.catalog import visible, visible_json
 from guarded_agents.cli._folded import folded
+from guarded_agents.moments import utc
 
 _MAX_CHARS: Final = 150  # of one value in a table
 
@@ -77,9 +78,4 @@ def clock(moment: datetime, *, now: datetime) -> str:
     return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else f'{duration(-left)} ago'})"
 
 
-def utc(moment: datetime) -> str:
-    """Return *moment* (UTC) to the second, as RFC 3339 spells it."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-__all__ = ["brief", "brief_json", "clock", "cut", "duration", "indented", "pretty", "printable", "utc"]
+__all__ = ["brief", "brief_json", "clock", "cut", "duration", "indented", "pretty", "printable"]

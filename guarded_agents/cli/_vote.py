@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from guarded_agents.cli._graph import application
 from guarded_agents.cli._opened import standing_request, voting_guard
 from guarded_agents.cli._options import Deployment
-from guarded_agents.cli._prove import Proof
+from guarded_agents.cli._prove import Prover
 from guarded_agents.cli._report import waiting
 from guarded_agents.errors import (
     ApprovalError,
@@ -23,16 +23,16 @@ from guarded_agents.records import Answer, RequestStatus, StandingRequest
 
 if TYPE_CHECKING:
     from guarded_agents import Guard
-    from guarded_agents._lint import AnyGraph
+    from guarded_agents.assembly import AnyGraph
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class Reply:
     """What an approver answers, and what proves it is them."""
 
     answer: Answer
     approver: str
-    proof: Proof
+    prover: Prover
     arguments: dict[str, object] | None = None
     text: str | None = None
     delegate: str | None = None
@@ -46,18 +46,18 @@ class Settled(NamedTuple):
     approvals: int = 0  # how many have approved it
 
 
-async def vote(deployment: Deployment, request_id: str, ballot: Ballot, *, graph: str | None) -> Settled | None:
-    """Record the ballot and, with *graph* (``module:factory``), let the thread go on; return what now stands.
+async def vote(deployment: Deployment, request_id: str, reply: Reply, *, graph: str | None) -> Settled | None:
+    """Record the reply and, with *graph* (``module:factory``), let the thread go on; return what now stands.
 
     None where the statement was kept and nothing was sent. Whatever is wrong is raised before the vote is recorded:
     ConfigurationError, StoreError, ApprovalError.
     """
     async with voting_guard(deployment) as guard:
-        return await cast(deployment, guard, request_id, ballot, graph=graph)
+        return await cast(deployment, guard, request_id, reply, graph=graph)
 
 
 async def vote_all(
-    deployment: Deployment, request_ids: Sequence[str], ballot: Ballot, *, graph: str | None
+    deployment: Deployment, request_ids: Sequence[str], reply: Reply, *, graph: str | None
 ) -> tuple[list[Settled], list[GuardError]]:
     """Record one vote for each request; return what stands of each, and why the others' votes do not count."""
     settled: list[Settled] = []
@@ -65,7 +65,7 @@ async def vote_all(
     async with voting_guard(deployment) as guard:
         for request_id in request_ids:
             try:
-                found = await cast(deployment, guard, request_id, ballot, graph=graph)
+                found = await cast(deployment, guard, request_id, reply, graph=graph)
             except (ApprovalError, DirectoryError) as error:
                 failed.append(error)
             else:
@@ -74,21 +74,21 @@ async def vote_all(
 
 
 async def cast(
-    deployment: Deployment, guard: "Guard", request_id: str, ballot: Ballot, *, graph: str | None
+    deployment: Deployment, guard: "Guard", request_id: str, reply: Reply, *, graph: str | None
 ) -> Settled | None:
     """Do as `vote`, with a guard that is open."""
     _require_pending(guard, request_id)
     prepared = guard.prepare(
         request_id,
-        ballot.answer,
-        approver=ballot.approver,
-        arguments=ballot.arguments,
-        text=ballot.text,
-        delegate=ballot.delegate,
+        reply.answer,
+        approver=reply.approver,
+        arguments=reply.arguments,
+        text=reply.text,
+        delegate=reply.delegate,
     )
-    if ballot.proof.keep(prepared):
+    if reply.prover.keep(prepared):
         return None
-    signed = ballot.proof.of_vote(prepared)
+    signed = reply.prover.of_vote(prepared)
     if graph is None:
         standing = await guard.vote(signed)
         return Settled(standing, approvals=_approvals(guard, standing))
@@ -104,14 +104,14 @@ def _approvals(guard: "Guard", standing: StandingRequest) -> int:
 
 
 async def answer_all(
-    deployment: Deployment, agent: "AnyGraph", thread: str, ballot: Ballot, *, max_answers: int
+    deployment: Deployment, agent: "AnyGraph", thread: str, reply: Reply, *, max_answers: int
 ) -> tuple[str, ...]:
     """Answer whatever *thread* waits for, and what it then waits for, all alike; return the ids of the requests."""
     answered: list[str] = []
     async with voting_guard(deployment) as guard:
         while len(answered) < max_answers and (waits := waiting(guard.store, thread)):
-            prepared = guard.prepare(waits[0], ballot.answer, approver=ballot.approver)
-            await guard.resume(agent, ballot.proof.of_vote(prepared))
+            prepared = guard.prepare(waits[0], reply.answer, approver=reply.approver)
+            await guard.resume(agent, reply.prover.of_vote(prepared))
             answered.append(waits[0])
     return tuple(answered)
 
@@ -176,4 +176,4 @@ def _told(graph: str) -> Iterator[None]:
         ) from error
 
 
-__all__ = ["Ballot", "Settled", "answer_all", "cast", "last_words", "opened_graph", "vote", "vote_all", "wake"]
+__all__ = ["Reply", "Settled", "answer_all", "cast", "last_words", "opened_graph", "vote", "vote_all", "wake"]

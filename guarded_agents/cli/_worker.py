@@ -17,14 +17,15 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli._graph import load_name
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import printable, utc
+from guarded_agents.cli._text import printable
 from guarded_agents.cli._vote import opened_graph
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.keys import read_key_file
+from guarded_agents.moments import utc
 
 if TYPE_CHECKING:
-    from guarded_agents._worker import Round, Worker
     from guarded_agents.notify import Notifier
+    from guarded_agents.operations import Round, Worker
 
 _FAILED_EXIT: Final = 1
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -90,7 +91,7 @@ async def _work(at: Deployment, graph: str, told: "Notifier | None", *, every_s:
 
 @asynccontextmanager
 async def _opened_worker(at: Deployment, graph: str, told: "Notifier | None") -> "AsyncIterator[Worker]":
-    from guarded_agents._worker import Worker
+    from guarded_agents.operations import Worker
 
     async with voting_guard(at) as guard, opened_graph(graph, at) as agent:
         yield Worker(guard, agent, notifier=told)

@@ -1,16 +1,8 @@
 """Which addresses of a provider are safe to believe."""
 
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+from guarded_agents.addresses import is_loopback
 
 
 def safe_address(url: str) -> SplitResult | None:
@@ -25,4 +17,4 @@ def safe_address(url: str) -> SplitResult | None:
         return None
     if not host or port == 0 or "@" in parts.netloc or "#" in url or not url.isprintable() or " " in url:
         return None
-    return parts if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)) else None
+    return parts if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)) else None

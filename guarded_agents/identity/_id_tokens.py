@@ -1,15 +1,13 @@
 """An ID token that was made for one statement (OpenID Connect Core 1.0)."""
 
 import math
-from base64 import urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
 
-from guarded_agents.approval import Proof
+from guarded_agents.approval import Proof, nonce_for
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.identity._address import safe_address
 from guarded_agents.identity._key_set import KINDS, KeySource
@@ -81,15 +79,10 @@ class IdTokens:
         claims = read_claims(proof.signature, key, header.algorithm)
         _check_parties(self, claims)
         _check_times(self, claims, proof.at, now=now, is_fresh=is_fresh)
-        if claims.get("nonce") != _nonce(proof.message):
+        if claims.get("nonce") != nonce_for(proof.message):
             raise unproven("the nonce of this statement", "another")
         _check_person(self, claims, proof.who, group)
         return f"oidc:{self.issuer}:{_subject(claims)}"
-
-
-def _nonce(message: bytes) -> str:
-    """Return the nonce that stands for a statement: its SHA-256 in base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(sha256(message).digest()).rstrip(b"=").decode()
 
 
 def _check_parties(terms: IdTokens, claims: Mapping[str, object]) -> None:

@@ -77,7 +77,7 @@ class Endings:
         plain = decision.permitted and not decision.claimed  # a plain read never waited for anybody
         request = None if proposal is None or plain else services.store.request_of(call.key)
         permit = services.permit(facts, call, judgement, None if request is None else request.request)
-        reason = _misplaced(call, decision, proposal is not None, config)
+        reason = _misplaced(call, decision, config, proposed=proposal is not None)
         if decision.permitted and not services.still_covers(permit):
             reason = Reason.VOIDED
         if decision.permitted and reason is not None:
@@ -155,7 +155,7 @@ class Endings:
         return self._seen_head
 
 
-def _misplaced(call: BoundCall, decision: Decision, proposed: bool, config: RunnableConfig) -> Reason | None:  # noqa: FBT001
+def _misplaced(call: BoundCall, decision: Decision, config: RunnableConfig, *, proposed: bool) -> Reason | None:
     """Return why a permitted call may not run where it stands, None where it may."""
     if not call.key.thread:
         return Reason.NO_THREAD if decision.claimed else None

@@ -68,6 +68,11 @@ class People:
         groups = {group: await self.members(group) for group in groups_asked(request, now=now)}
         return Circle(groups, frozenset() if self.glass is None else self.glass.holders)
 
+    def votes_on(self, request: ApprovalRequest) -> tuple[SignedVote, ...]:
+        """Return the votes on *request*, and those on the one that it is an edit of. Raises StoreError."""
+        parents = () if request.parent is None else self.store.votes(request.parent)
+        return (*self.store.votes(request.id), *parents)
+
     async def proven(self, request: ApprovalRequest, *, now: datetime) -> Electorate:
         """Return those who may answer *request* at *now* (UTC) and whose stored votes bear proofs that still stand.
 
@@ -75,9 +80,8 @@ class People:
         vote that does not stand does not count. Raises DirectoryError and StoreError.
         """
         circle = await self.circle(request, now=now)
-        parents = () if request.parent is None else self.store.votes(request.parent)
         voted, broke, doubtful = set[str](), set[str](), set[str]()
-        for signed in (*self.store.votes(request.id), *parents):
+        for signed in self.votes_on(request):
             who = signed.vote.approver
             try:
                 await self.prove(signed, group=circle.group_of(who), now=now, is_fresh=False)

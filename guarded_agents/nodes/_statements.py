@@ -81,7 +81,7 @@ class Statements:
             f"review of {request_id}",
             expected="a request whose glass was broken",
             got="another",
-            action="list what waits for a review with `guarded-agents doctor`",
+            action="list what waits for a review with `guarded-agents approvals list`",
         )
 
     # -- calls in doubt --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from langchain_core.messages import ToolMessage
 from pydantic import JsonValue
 
 from guarded_agents.binding import keyed_digest
+from guarded_agents.moments import utc
 from guarded_agents.records import AuditHead, BoundCall, CallKey, Claim, ClaimStatus, Decision, Outcome, Reason
 
 GuardUpdate = dict[str, object]
@@ -136,7 +137,7 @@ def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, he
 def _to_the_minute(moment: datetime) -> str:
     """Return *moment* in UTC, rounded up to the minute (RFC 3339)."""
     up = (moment + timedelta(seconds=59, microseconds=999_999)).astimezone(UTC).replace(second=0, microsecond=0)
-    return up.isoformat().replace("+00:00", "Z")
+    return utc(up)
 
 
 def _short(key: CallKey | None, of: str, call_id: str) -> str:

@@ -86,7 +86,7 @@ class Votes:
             standing,
             signed,
             electorate=circle.electorate,
-            cast=cast_on(services, request),
+            cast=services.people.votes_on(request),
             terms=services.people.glass,
             edited=edited,
             key=services.request_key,
@@ -145,12 +145,6 @@ def standing_of(services: Services, request_id: str) -> StandingRequest:
             action="sign nothing; verify the audit log",
         )
     return standing
-
-
-def cast_on(services: Services, request: ApprovalRequest) -> tuple[SignedVote, ...]:
-    """Return the votes on *request*, and those on the one that it is an edit of."""
-    parents = () if request.parent is None else services.store.votes(request.parent)
-    return (*services.store.votes(request.id), *parents)
 
 
 def require_signed(signed: object, kind: type[SignedStatement]) -> None:

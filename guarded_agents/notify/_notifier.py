@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
+from guarded_agents.moments import utc
 from guarded_agents.records import Notice, NoticeKind
 
 _SUBJECTS: Final = {
@@ -42,7 +43,7 @@ def text_of(notice: Notice, link: str | None) -> Text:
         f"Request: {notice.request}",
         f"Risk: {notice.risk.value}",
         f"For: {notice.to}",
-        f"Since: {notice.at.isoformat(timespec='seconds').replace('+00:00', 'Z')}",
+        f"Since: {utc(notice.at)}",
         *([] if where is None else [f"Look at it: {where}"]),
         f"Or: guarded-agents approvals {_COMMANDS.get(notice.kind, 'show')} {notice.request}",
     ]

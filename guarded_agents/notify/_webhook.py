@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import httpx
 import orjson
 from standardwebhooks import Webhook as Signer
 
+from guarded_agents.addresses import is_loopback
 from guarded_agents.errors import ConfigurationError, DeliveryError
 from guarded_agents.notify._notifier import link_of
 from guarded_agents.records import Notice
@@ -129,7 +129,7 @@ def _checked_host(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, plain = parts.hostname or "", parts.scheme == "http"
-        usable = (parts.scheme == "https" and host != "") or (plain and _is_loopback(host))
+        usable = (parts.scheme == "https" and host != "") or (plain and is_loopback(host))
     except ValueError:
         host, usable = "", False
     if not usable:
@@ -140,13 +140,6 @@ def _checked_host(url: str) -> str:
             action="change its url",
         )
     return f"webhook {host}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _secret_bytes(text: str, name: str) -> bytes:

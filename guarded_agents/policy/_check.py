@@ -1,10 +1,10 @@
 """What a policy must keep that one record alone cannot show: names that exist, rules that can be met."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from guarded_agents.binding import person
 from guarded_agents.errors import GuardError
 from guarded_agents.policy._condition import check_condition
 from guarded_agents.policy._fence import ConditionFault
@@ -43,11 +43,11 @@ def approval_id(key: str, entry: ApprovalEntry) -> str:
 
 
 def people(names: Iterable[str]) -> frozenset[str]:
-    """Return whom *names* are. Spellings that differ in case or compatibility forms (Unicode NFKC) are one person."""
-    return frozenset(unicodedata.normalize("NFKC", name).casefold() for name in names)
+    """Return whom *names* are, each by one spelling (`person`)."""
+    return frozenset(map(person, names))
 
 
-class Parts:
+class Roster:
     """Who may ask for the tools of a policy and who may answer, as far as the file says it."""
 
     def __init__(self, policy: PolicyFile) -> None:
@@ -99,7 +99,7 @@ def first_fault(policy: PolicyFile) -> Fault | None:
 
 def _faults(policy: PolicyFile) -> Iterator[Fault]:
     yield from _groups(policy)
-    parts = Parts(policy)
+    roster = Roster(policy)
     for key, entry in policy.tools.items():
         path = ("tools", key)
         yield from _conditions(path, entry)
@@ -107,13 +107,13 @@ def _faults(policy: PolicyFile) -> Iterator[Fault]:
         if entry.arguments:
             yield from _arguments(path, entry)
         if entry.approval is not None:
-            yield from _approval(path, entry, entry.approval, policy, parts=parts)
+            yield from _approval(path, entry, entry.approval, policy, roster=roster)
         if entry.argument_schema is not None:
             yield from _schema(path, entry, key)
     yield from _exceptions(policy)
     yield from _ids(policy)
     if policy.break_glass is not None:
-        yield from _glass(policy.break_glass, policy, parts)
+        yield from _glass(policy.break_glass, policy, roster)
     if policy.operators is not None and policy.operators not in policy.approvers:
         yield Fault(("operators",), _GROUP, f"{policy.operators[:80]!r}")
 
@@ -166,33 +166,33 @@ def _arguments(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
 
 
 def _approval(
-    path: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, policy: PolicyFile, *, parts: Parts
+    path: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, policy: PolicyFile, *, roster: Roster
 ) -> Iterator[Fault]:
     here = (*path, "approval")
     group = policy.approvers.get(approval.approvers)
     if group is None:
         yield Fault((*here, "approvers"), _GROUP, f"{approval.approvers[:80]!r}")
     else:
-        yield from _answerable(here, entry, approval, group, parts)
+        yield from _answerable(here, entry, approval, group, roster)
 
 
 def _answerable(
-    here: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, group: ApproverGroup, parts: Parts
+    here: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, group: ApproverGroup, roster: Roster
 ) -> Iterator[Fault]:
     if approval.escalate_within_s is not None and group.backup is None:
         yield Fault((*here, "escalate_within"), f"a backup of {approval.approvers}", "a group without one")
     if approval.escalate_within_s is not None and approval.escalate_within_s >= approval.decide_within_s:
         yield Fault((*here, "escalate_within"), "escalation before decide_within has passed", "one after it")
-    size = len(parts.members[approval.approvers])
+    size = len(roster.members[approval.approvers])
     if not group.external and approval.quorum > size:
         yield Fault((*here, "quorum"), f"a quorum of at most {size}, the group", str(approval.quorum))
-    locked_out = parts.locked_out(entry, approval)
-    if locked_out and locked_out == parts.askers(entry):
+    locked_out = roster.locked_out(entry, approval)
+    if locked_out and locked_out == roster.askers(entry):
         got = "a group that is too small without the principal that asks"
         yield Fault((*here, "quorum"), "enough approvers other than who asks", got)
 
 
-def _glass(glass: BreakGlassEntry, policy: PolicyFile, parts: Parts) -> Iterator[Fault]:
+def _glass(glass: BreakGlassEntry, policy: PolicyFile, roster: Roster) -> Iterator[Fault]:
     holders = people(glass.holders)
     if len(holders) < len(glass.holders):
         yield Fault(("break_glass", "holders"), "each person once", "one in two spellings")
@@ -203,7 +203,7 @@ def _glass(glass: BreakGlassEntry, policy: PolicyFile, parts: Parts) -> Iterator
     group = policy.approvers.get(glass.reviewers)
     if group is None:
         yield Fault(("break_glass", "reviewers"), _GROUP, f"{glass.reviewers[:80]!r}")
-    elif not group.external and any(parts.members[glass.reviewers] == {holder} for holder in holders):
+    elif not group.external and any(roster.members[glass.reviewers] == {holder} for holder in holders):
         got = "a holder as the only reviewer"
         yield Fault(("break_glass", "reviewers"), "a reviewer other than who breaks the glass", got)
 

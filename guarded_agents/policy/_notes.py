@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from guarded_agents.policy._check import Parts, people
+from guarded_agents.policy._check import Roster, people
 from guarded_agents.policy._file import BreakGlassEntry, Policy
 from guarded_agents.records import ToolEffect
 
@@ -17,25 +17,25 @@ def seldom_meant(policy: Policy, *, now: datetime) -> tuple[str, ...]:
 
 
 def _notes(policy: Policy, now: datetime) -> Iterator[str]:
-    parts = Parts(policy)
+    roster = Roster(policy)
     for key, entry in policy.tools.items():
-        if not parts.askers(entry):
+        if not roster.askers(entry):
             yield f"tool {key}: no principal has its scope {entry.scope}, so nobody can call it"
     for exception in policy.exceptions:
         if not exception.is_live(now=now):
             yield f"exception {exception.id}: it ended at {exception.until.isoformat()} and has no effect"
     if policy.signers is None and any(entry.approval is not None for entry in policy.tools.values()):
         yield "signers: no file of approvers' keys is named, so no approval can be given by a key"
-    yield from _groups(policy, parts)
-    yield from _approvals(policy, parts)
+    yield from _groups(policy, roster)
+    yield from _approvals(policy, roster)
     yield from _doubts(policy)
     if policy.queue.per_principal > policy.queue.per_tenant:
         yield "queue.per_principal: it is above per_tenant, so it bounds nothing"
     if policy.break_glass is not None:
-        yield from _glass(policy.break_glass, policy, parts)
+        yield from _glass(policy.break_glass, policy, roster)
 
 
-def _groups(policy: Policy, parts: Parts) -> Iterator[str]:
+def _groups(policy: Policy, roster: Roster) -> Iterator[str]:
     escalating = {
         entry.approval.approvers
         for entry in policy.tools.values()
@@ -46,14 +46,14 @@ def _groups(policy: Policy, parts: Parts) -> Iterator[str]:
             continue
         if name not in escalating:
             yield f"approvers {name}: no approval escalates, so its backup {group.backup} is never asked"
-        elif parts.members[group.backup] and parts.members[group.backup] <= parts.members[name]:
+        elif roster.members[group.backup] and roster.members[group.backup] <= roster.members[name]:
             yield f"approvers {name}: everybody in its backup {group.backup} is in it already"
 
 
-def _approvals(policy: Policy, parts: Parts) -> Iterator[str]:
+def _approvals(policy: Policy, roster: Roster) -> Iterator[str]:
     for key, entry in policy.tools.items():
         if entry.approval is not None:
-            for asker in sorted(parts.locked_out(entry, entry.approval)):
+            for asker in sorted(roster.locked_out(entry, entry.approval)):
                 yield f"tool {key}: without {asker} its approvers are too few, so no call of {asker} can be approved"
 
 
@@ -63,12 +63,12 @@ def _doubts(policy: Policy) -> Iterator[str]:
         yield "operators: no group is named, so a call in doubt that nobody was asked about can be settled by nobody"
 
 
-def _glass(glass: BreakGlassEntry, policy: Policy, parts: Parts) -> Iterator[str]:
+def _glass(glass: BreakGlassEntry, policy: Policy, roster: Roster) -> Iterator[str]:
     holders = people(glass.holders)
     if policy.signers is None:
         yield "break_glass: no file of approvers' keys is named, so nobody has the two keys that it takes"
-    if parts.members[glass.reviewers] and parts.members[glass.reviewers] <= holders:
+    if roster.members[glass.reviewers] and roster.members[glass.reviewers] <= holders:
         yield f"break_glass: everybody in {glass.reviewers} may break the glass, so the holders review one another"
     for key in glass.tools:
-        for asker in sorted(holders & parts.askers(policy.tools[key])):
+        for asker in sorted(holders & roster.askers(policy.tools[key])):
             yield f"break_glass: {asker} may call {key}, and nobody breaks the glass for a call of their own"

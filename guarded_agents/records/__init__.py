@@ -20,7 +20,6 @@ from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Outcome, Permit
 from guarded_agents.records._decision import (
-    NO_LIMITS,
     ApprovalObligation,
     BreakGlassTerms,
     Decision,
@@ -36,7 +35,6 @@ from guarded_agents.records._statement import (
     Review,
     ReviewFinding,
     Scheme,
-    Signed,
     SignedResolution,
     SignedReview,
     SignedVote,
@@ -45,7 +43,6 @@ from guarded_agents.records._statement import (
 )
 
 __all__ = [
-    "NO_LIMITS",
     "UNEXPOSED",
     "AccessRequest",
     "Answer",
@@ -81,7 +78,6 @@ __all__ = [
     "ReviewFinding",
     "Risk",
     "Scheme",
-    "Signed",
     "SignedResolution",
     "SignedReview",
     "SignedVote",

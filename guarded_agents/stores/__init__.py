@@ -3,15 +3,26 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._protocol import (
+from guarded_agents.stores._paging import every_request
+from guarded_agents.stores._protocol import Store
+from guarded_agents.stores._results import (
     Admission,
     AuditNote,
     ClosedCall,
     EntryOpened,
-    Store,
     Swept,
     Told,
 )
 from guarded_agents.stores._sqlite import SqliteStore
 
-__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "SqliteStore", "Store", "Swept", "Told"]
+__all__ = [
+    "Admission",
+    "AuditNote",
+    "ClosedCall",
+    "EntryOpened",
+    "SqliteStore",
+    "Store",
+    "Swept",
+    "Told",
+    "every_request",
+]

@@ -17,7 +17,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores._ballot import quorum_stands
 from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
-from guarded_agents.stores._protocol import Admission, AuditNote, Told
+from guarded_agents.stores._results import Admission, AuditNote, Told
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
     KEY_IS,

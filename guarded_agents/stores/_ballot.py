@@ -5,8 +5,8 @@ from datetime import datetime
 
 from guarded_agents.approval import quorum_met
 from guarded_agents.records import ApprovalRequest, BreakGlassTerms, Electorate, SignedVote
-from guarded_agents.stores._protocol import AuditNote
 from guarded_agents.stores._reads import votes
+from guarded_agents.stores._results import AuditNote
 from guarded_agents.stores._tx import Tx
 
 

@@ -9,7 +9,7 @@ import orjson
 from guarded_agents.audit import Kind
 from guarded_agents.errors import StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
-from guarded_agents.stores._protocol import AuditNote
+from guarded_agents.stores._results import AuditNote
 from guarded_agents.stores._rows import is_left, join_labels, put_proposal, stricter, tool_of
 from guarded_agents.stores._tx import Tx
 

@@ -8,7 +8,7 @@ from guarded_agents.audit import Kind
 from guarded_agents.errors import StoreError
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Labels, Outcome, Reason, RequestStatus
 from guarded_agents.stores._closing import close_request, close_row, existing_row, note_of
-from guarded_agents.stores._protocol import Admission, AuditNote, Told
+from guarded_agents.stores._results import Admission, AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, join_labels, micros, outcome_columns, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
 

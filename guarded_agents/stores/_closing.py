@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from guarded_agents.audit import Kind, place_of
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Outcome, Reason, RequestStatus, StandingRequest
-from guarded_agents.stores._protocol import AuditNote, Told
+from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, micros, outcome_columns
 from guarded_agents.stores._tx import Tx
 

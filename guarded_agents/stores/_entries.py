@@ -8,7 +8,7 @@ from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
 from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
-from guarded_agents.stores._protocol import EntryOpened
+from guarded_agents.stores._results import EntryOpened
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
     REQUEST_OF_PROPOSAL,

@@ -20,8 +20,8 @@ from guarded_agents.records import (
 from guarded_agents.stores._ballot import Ballot, quorum_stands, votes_on
 from guarded_agents.stores._nonces import spend_nonce
 from guarded_agents.stores._outbox import put_notice
-from guarded_agents.stores._protocol import AuditNote
 from guarded_agents.stores._requests import store_move
+from guarded_agents.stores._results import AuditNote
 from guarded_agents.stores._rows import micros, moment, put
 from guarded_agents.stores._tx import Tx
 
@@ -83,7 +83,7 @@ def review(tx: Tx, signed: SignedReview, note: AuditNote, *, now: datetime) -> B
             f"review of approval {said.request}",
             expected="a request whose glass was broken",
             got="none of that id",
-            action="list what was broken",
+            action="list what waits for a review with `guarded-agents approvals list`",
         )
     if not spend_nonce(tx, said.reviewer, said):
         return glass
@@ -92,7 +92,7 @@ def review(tx: Tx, signed: SignedReview, note: AuditNote, *, now: datetime) -> B
             f"review of approval {said.request}",
             expected="a broken glass without a review",
             got=f"one that is {glass.finding.value} by {glass.reviewed_by}",
-            action="list what is still to be reviewed",
+            action="list what is still to be reviewed with `guarded-agents approvals list`",
         )
     document = signed.model_dump_json(exclude={"review": {"text"}})
     tx.db.execute(

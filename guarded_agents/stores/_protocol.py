@@ -1,11 +1,8 @@
 """What the guard asks of a store. Each method that changes something is one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
-
-from pydantic import JsonValue
+from typing import Protocol
 
 from guarded_agents.records import (
     ApprovalRequest,
@@ -31,65 +28,7 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-
-
-class AuditNote(NamedTuple):
-    """What a transaction adds to the audit log, in itself: a kind and closed JSON fields without floats."""
-
-    kind: str
-    fields: Mapping[str, JsonValue]
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedCall:
-    """A proposal of an entry that has a claim row, and where that stands: closed, being sent or settled."""
-
-    call_id: str
-    tool: str
-    claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class EntryOpened:
-    """The thread after its newest user input was recorded."""
-
-    facts: ThreadFacts
-    fresh: bool  # False where this entry was recorded before: a resume or a replay
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """The permit was consumed and the intent is on disk: the caller is the owner and may send, once."""
-
-    claim: Claim
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The call was not admitted; this is what stands in the store instead.
-
-    ``claim`` is set where a claim row exists (also one that this transaction closed); it is None
-    where nothing was closed: the call is not a recorded proposal (``reason`` NOT_PROPOSED), or its
-    request is still pending (``waiting`` is then True and nothing may be told as refused), or nobody
-    is asked (``reason`` COALESCED, ALREADY_REJECTED or QUEUE_FULL, each at the earliest again at ``retry_at``).
-    """
-
-    reason: Reason
-    claim: Claim | None = None
-    waiting: bool = False
-    standing: StandingRequest | None = None
-    retry_at: datetime | None = None  # UTC
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""
-
-    expired: tuple[str, ...] = ()
-    lapsed: tuple[str, ...] = ()
-    escalated: tuple[str, ...] = ()
-    in_doubt: int = 0
-    overdue: tuple[str, ...] = ()  # requests whose glass was broken and whose review is overdue
+from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Swept, Told
 
 
 class Store(Protocol):
@@ -319,6 +258,3 @@ class Store(Protocol):
 
     async def aclose(self) -> None:
         """Write what is buffered and close."""
-
-
-__all__ = ["Admission", "AuditNote", "ClosedCall", "EntryOpened", "Store", "Swept", "Told"]

@@ -1,13 +1,11 @@
-"""Whether a call may wait for people at all, and how its request is written (DESIGN section 8)."""
+"""Whether a call may wait for people at all (DESIGN section 8)."""
 
 import sqlite3
 from datetime import datetime, timedelta
 
-import orjson
-
-from guarded_agents.records import ApprovalRequest, QueueLimits, Reason, RequestStatus
-from guarded_agents.stores._protocol import Told
-from guarded_agents.stores._rows import micros, moment, put
+from guarded_agents.records import ApprovalRequest, QueueLimits, Reason
+from guarded_agents.stores._results import Told
+from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tx import Tx
 
 
@@ -64,29 +62,3 @@ def _full(db: sqlite3.Connection, request: ApprovalRequest, limits: QueueLimits,
         if waiting >= limit:
             earliest.append(request.decide_by if decide_by is None else moment(decide_by))
     return Told(Reason.QUEUE_FULL, retry_at=max(earliest)) if earliest else None
-
-
-def put_request(tx: Tx, request: ApprovalRequest) -> None:
-    """Write *request* as PENDING; it must not be there yet."""
-    document = request.model_dump_json(exclude={"arguments"})
-    tx.db.execute(
-        "INSERT INTO requests (id, thread, entry, turn, digest, occurrence, status, risk, tool, principal, tenant, grp,"
-        " quorum, question, decide_by, escalate_at, arguments, document)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            request.id,
-            *request.key,
-            RequestStatus.PENDING.value,
-            -request.risk.rank,
-            f"{request.server}/{request.tool}",
-            request.requester.id,
-            request.tenant,
-            request.group,
-            request.quorum,
-            request.question,
-            micros(request.decide_by),
-            None if request.escalate_at is None else micros(request.escalate_at),
-            put(tx.db, orjson.dumps(request.arguments)),
-            document,
-        ),
-    )

@@ -6,11 +6,12 @@ from typing import Final
 
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
-from guarded_agents.stores._protocol import ClosedCall
+from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
     CLAIM_OF_PROPOSAL,
     CLAIMS,
+    RISKS,
     claim_from,
     micros,
     moment,
@@ -36,7 +37,6 @@ _SUMMARY_COLUMNS: Final = (
     " (SELECT count(*) FROM votes v WHERE v.request = r.id), r.question, r.thread, r.decide_by, r.escalate_at"
 )
 _STATUS: Final = {status.value: status for status in RequestStatus}
-_RISK: Final = {-risk.rank: risk for risk in Risk}
 
 
 def requests(
@@ -85,7 +85,7 @@ def _summary_from(
     return RequestSummary(
         row[0],
         _STATUS[row[1]],
-        _RISK[row[2]],
+        RISKS[row[2]],
         *row[3:11],
         moment(row[11]),
         None if escalate_at is None else moment(escalate_at),

@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+import orjson
+
 from guarded_agents.approval import status_at
 from guarded_agents.audit import Kind
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import ApprovalRequest, NoticeKind, QueueLimits, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._closing import existing_row, note_of, told_of
 from guarded_agents.stores._outbox import put_notice
-from guarded_agents.stores._protocol import AuditNote, Told
-from guarded_agents.stores._queue import not_asked, put_request
+from guarded_agents.stores._queue import not_asked
+from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import micros, put, request_of_id, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
 
@@ -45,6 +47,32 @@ def hold(
     put_notice(tx, NoticeKind.ASKED, request, request.group, now=now)
     tx.append([note], now)
     return StandingRequest(request, RequestStatus.PENDING)
+
+
+def put_request(tx: Tx, request: ApprovalRequest) -> None:
+    """Write *request* as PENDING; it must not be there yet."""
+    document = request.model_dump_json(exclude={"arguments"})
+    tx.db.execute(
+        "INSERT INTO requests (id, thread, entry, turn, digest, occurrence, status, risk, tool, principal, tenant, grp,"
+        " quorum, question, decide_by, escalate_at, arguments, document)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            request.id,
+            *request.key,
+            RequestStatus.PENDING.value,
+            -request.risk.rank,
+            f"{request.server}/{request.tool}",
+            request.requester.id,
+            request.tenant,
+            request.group,
+            request.quorum,
+            request.question,
+            micros(request.decide_by),
+            None if request.escalate_at is None else micros(request.escalate_at),
+            put(tx.db, orjson.dumps(request.arguments)),
+            document,
+        ),
+    )
 
 
 def expire(tx: Tx, request_id: str, *, now: datetime) -> StandingRequest:

@@ -9,7 +9,7 @@ from guarded_agents.errors import ApprovalError, RequestClosedError
 from guarded_agents.records import CallKey, Claim, ClaimStatus, SignedResolution, Verdict
 from guarded_agents.stores._closing import existing_row
 from guarded_agents.stores._nonces import spend_nonce
-from guarded_agents.stores._protocol import AuditNote
+from guarded_agents.stores._results import AuditNote
 from guarded_agents.stores._rows import KEY_IS, micros, put
 from guarded_agents.stores._tx import Tx
 

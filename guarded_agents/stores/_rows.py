@@ -22,6 +22,7 @@ from guarded_agents.records import (
     Proposal,
     Reason,
     RequestStatus,
+    Risk,
     SignedVote,
     StandingRequest,
     ThreadFacts,
@@ -36,6 +37,10 @@ _CONFIDENTIALITY: Final = {label: rank for rank, label in enumerate(Confidential
 _LABELS: Final = tuple(
     tuple(Labels(integrity=integrity, confidentiality=kept) for kept in Confidentiality) for integrity in Integrity
 )
+
+
+RISKS: Final = {-risk.rank: risk for risk in Risk}
+"""The risk of a row: a high one sorts first."""
 
 
 def micros(moment: datetime) -> int:
@@ -116,7 +121,7 @@ def thread_of(db: sqlite3.Connection, thread: str) -> ThreadFacts | None:
 def requester_of(db: sqlite3.Connection, thread: str, entry: str) -> Principal | None:
     """Return who opened *entry* of *thread*; None where nobody did."""
     row = db.execute("SELECT requester FROM entries WHERE thread = ? AND entry = ?", (thread, entry)).fetchone()
-    return None if row is None else _principal(row[0])
+    return None if row is None else principal_from(row[0])
 
 
 def is_left(db: sqlite3.Connection, thread: str, entry: str) -> bool:

@@ -43,7 +43,7 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._ballot import Ballot
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
-from guarded_agents.stores._protocol import Admission, AuditNote, EntryOpened, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Swept, Told
 from guarded_agents.stores._sqlite_reads import SqliteReads
 from guarded_agents.stores._tx import Tx
 

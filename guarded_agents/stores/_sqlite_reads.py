@@ -27,7 +27,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores import _glass, _reads, _rows
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._protocol import ClosedCall
+from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer

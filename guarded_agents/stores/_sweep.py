@@ -4,14 +4,12 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from guarded_agents.audit import Kind
-from guarded_agents.records import CallKey, ClaimStatus, NoticeKind, RequestStatus, Risk
+from guarded_agents.records import CallKey, ClaimStatus, NoticeKind, RequestStatus
 from guarded_agents.stores._closing import note_of
 from guarded_agents.stores._outbox import put_notices
-from guarded_agents.stores._protocol import Swept
-from guarded_agents.stores._rows import micros
+from guarded_agents.stores._results import Swept
+from guarded_agents.stores._rows import RISKS, micros
 from guarded_agents.stores._tx import Tx
-
-_RISK: Final = {-risk.rank: risk for risk in Risk}
 
 
 class _Passing(NamedTuple):
@@ -62,7 +60,7 @@ def _escalated(tx: Tx, now: datetime) -> tuple[str, ...]:
     rows.sort()
     put_notices(
         tx,
-        [(NoticeKind.ESCALATED, request, _RISK[risk], backup) for _, request, risk, backup, *_ in rows if backup],
+        [(NoticeKind.ESCALATED, request, RISKS[risk], backup) for _, request, risk, backup, *_ in rows if backup],
         now,
     )
     tx.append(
@@ -104,7 +102,7 @@ def _overdue(tx: Tx, now: datetime) -> tuple[str, ...]:
         (micros(now), micros(now)),
     )
     put_notices(
-        tx, [(NoticeKind.REVIEW_OVERDUE, request, _RISK[risk], reviewers) for request, risk, reviewers, *_ in rows], now
+        tx, [(NoticeKind.REVIEW_OVERDUE, request, RISKS[risk], reviewers) for request, risk, reviewers, *_ in rows], now
     )
     tx.append(
         [

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from guarded_agents.audit import GENESIS, seal
 from guarded_agents.records import AuditHead
-from guarded_agents.stores._protocol import AuditNote
+from guarded_agents.stores._results import AuditNote
 
 
 class Tx:

@@ -26,8 +26,7 @@ from guarded_agents.stores._closing import close_row
 from guarded_agents.stores._glass import break_glass, check_may_break
 from guarded_agents.stores._nonces import spend_nonce
 from guarded_agents.stores._outbox import put_notice
-from guarded_agents.stores._queue import put_request
-from guarded_agents.stores._requests import known, store_move, timed_out
+from guarded_agents.stores._requests import known, put_request, store_move, timed_out
 from guarded_agents.stores._rows import (
     claim_of,
     put_proposal,

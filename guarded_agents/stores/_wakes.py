@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from guarded_agents.stores._rows import micros
+from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
 from guarded_agents.stores._tx import Tx
 
 
@@ -19,7 +19,7 @@ def take_wakes(tx: Tx, *, owner: str, limit: int, until: datetime, now: datetime
     threads = dict.fromkeys(thread for (thread,) in ended)
     waiting = tx.db.execute(
         "SELECT r.number, r.thread, c.status IS NOT NULL FROM requests r INDEXED BY requests_due"
-        " LEFT JOIN claims c USING (thread, entry, turn, digest, occurrence)"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL}"
         " WHERE r.due IS NOT NULL AND r.thread NOT IN (SELECT thread FROM wakes) ORDER BY r.due, r.thread"
     )
     told = []

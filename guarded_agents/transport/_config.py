@@ -3,7 +3,6 @@
 import re
 from collections.abc import Hashable, Mapping
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ import orjson
 import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
+from guarded_agents.addresses import is_loopback
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import Record
 
@@ -22,16 +22,6 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\z")]  # RFC 9110 section 5.6.2
 NoNul = Annotated[str, StringConstraints(pattern=r"^[^\x00]*\z")]  # what a process can be handed
 NotEmpty = Annotated[str, StringConstraints(pattern=r"^[^\x00]+\z")]
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether *host* is ``localhost`` or a loopback address (RFC 6761 section 6.3)."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _reachable(url: str) -> str:

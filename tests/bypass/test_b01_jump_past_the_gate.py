@@ -14,7 +14,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send
 
 from guarded_agents import AssemblyError, Guard, GuardContext, GuardedState, UngatedToolError
-from guarded_agents._attach import model_body
+from guarded_agents.assembly._attach import model_body
 from tests.support.bank import CONTEXT, asked, calls, model, thread
 from tests.support.siege import HAPPENED_TOPUP, HAPPENED_WIRE, TOPUP, WIRE, Siege, forged
 

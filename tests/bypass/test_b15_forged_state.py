@@ -12,7 +12,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, Overwrite, Send
 
 from guarded_agents import Answer, Guard, GuardContext, GuardedState, sign
-from guarded_agents._attach import model_body
+from guarded_agents.assembly._attach import model_body
 from tests.support.bank import ANA, CONTEXT, EVE, asked, calls, model, thread
 from tests.support.siege import HAPPENED_TOPUP, HAPPENED_WIRE, TOPUP, WIRE, Post, Siege, Wires, forged
 

@@ -15,7 +15,7 @@ from langgraph.types import CachePolicy, Command, RetryPolicy
 from pydantic import ValidationError
 
 from guarded_agents import Answer, GuardContext, Principal, SignedVote, Vote
-from guarded_agents._lint import lint
+from guarded_agents.assembly import lint
 from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.records import ApprovalRequest
 from guarded_agents.state import GuardedState

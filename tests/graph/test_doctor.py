@@ -13,9 +13,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, StateGraph
 
 from guarded_agents import Answer, AssemblyError, GuardedState
-from guarded_agents._doctor import Ailment, AilmentKind, Repaired, diagnose, repair
 from guarded_agents.approval import doubt_id
 from guarded_agents.errors import NoReplyError, StoreError
+from guarded_agents.operations import Ailment, AilmentKind, Repaired, diagnose, repair
 from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus
 from tests.support.bank import calls, model, thread
 from tests.support.ledger import Desk, Ledger, at_desk

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from guarded_agents import Answer, ApprovalError, GuardContext, Principal, SignedVote, Vote, sign
+from guarded_agents import Answer, ApprovalError, GuardContext, Principal, SignedVote, StoreError, Vote, sign
 from tests.support.bank import ANA, EVE, NOON, RAJ, calls
 from tests.support.ledger import KEYS, Desk, at_desk
 
@@ -170,6 +170,26 @@ async def test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph
             await desk.guard.resume(elsewhere, vote(desk, request))
         assert desk.guard.store.request(request).status == "pending"
         assert (await elsewhere.aget_state(desk.config)).values == {}
+
+
+@pytest.mark.requirement("I7")
+async def test_a_vote_is_taken_for_a_thread_that_waits_because_the_store_could_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await held(desk)
+        approval = vote(desk, request)
+
+        def unreadable(key: object) -> None:
+            raise StoreError("store", expected="a disk", got="none", action="repair it")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(desk.guard.store, "request_of", unreadable)
+            await desk.guard.wake(desk.agent, "t1")
+        assert "request_id" not in (await desk.agent.aget_state(desk.config)).interrupts[0].value
+        settled = await desk.guard.resume(desk.agent, approval)
+        assert settled.status == "approved"
+        assert len(desk.server.sent) == 1
 
 
 @pytest.mark.requirement("I7")

@@ -11,10 +11,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END
 
 from guarded_agents import Answer
-from guarded_agents._worker import Failure, Round, Worker
 from guarded_agents.audit import Kind
 from guarded_agents.errors import DeliveryError, StoreError
 from guarded_agents.notify import Delivered
+from guarded_agents.operations import Failure, Round, Worker
 from guarded_agents.records import Notice, RequestStatus
 from guarded_agents.stores import Swept
 from tests.support.bank import asked, calls, model, thread

@@ -9,9 +9,9 @@ BINDING = "guarded_agents/binding.py"
 RECORD_CLAIM = "guarded_agents/records/_claim.py"
 RECORD_DECISION = "guarded_agents/records/_decision.py"
 RECORD_ORIGIN = "guarded_agents/records/_origin.py"
-LINT = "guarded_agents/_lint.py"
-TOOLS = "guarded_agents/_tools.py"
-ANSWERS = "guarded_agents/_answers.py"
+LINT = "guarded_agents/assembly/_lint.py"
+TOOLS = "guarded_agents/assembly/_tools.py"
+ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
@@ -616,7 +616,7 @@ MUTANTS = (
     Mutant(
         "I7:any-thread",
         ANSWERS,
-        "if standing.request.id not in waiting and standing.request.parent not in waiting:",
+        "if not waiting.is_blind and waiting.requests.isdisjoint({standing.request.id, standing.request.parent}):",
         "if waiting is None:",
         (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
     ),

@@ -20,7 +20,10 @@ from guarded_agents.transport._reply import MAX_TEXT_BYTES, reply_of
 from tests.support.bank import CONTEXT, POLICY, asked, calls, model, thread, waiting
 from tests.support.ledger import ACCOUNT, TOOLS, Ledger, make_ledger_bank, tool
 
-UNLIMITED = POLICY.replace(", limits: {per_thread: 3}", "") + "  bank/shaped: {scope: bank:read, effect: read}\n"
+UNLIMITED = (
+    POLICY.replace(", limits: {per_thread: 3}", "").replace("raj@example.com]}", "raj@example.com], capacity: 100000}")
+    + "  bank/shaped: {scope: bank:read, effect: read}\nqueue: {per_principal: 100000, per_tenant: 100000}\n"
+)
 SHAPED = tool("shaped", ACCOUNT, {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
 MORE = (*TOOLS, SHAPED)
 FAST = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])

@@ -216,28 +216,33 @@ class Model:
         *asked* is what was on the screen when it was signed: (cents, digest, terms, tag).
         """
         name, answer = vote.approver, vote.answer.value
-        needs = 2 if answer == "break_glass" else 1
-        if self.directory_fails or request.status != "pending" or self.now >= request.decide_by:
+        if not self._is_in_order(request, vote, keys, began):
             return False
-        if len(set(keys)) != needs or any(key[0] != name or key not in self.live_keys for key in keys):
-            return False
-        if self.barred(request, name) or not request.created_at <= vote.at < request.decide_by:
-            return False
-        if vote.at > began + 5 * MINUTE or self.nonces.get((name, vote.nonce), vote) != vote:
-            return False
-        if any(cast.name == name for cast in request.votes):
-            return False  # again, or otherwise: either way nothing changes
         if answer == "break_glass":
             may = self._may_break(request, vote, variant)
-        elif name not in self.eligible(request, began):
-            may = False
+        elif answer == "edit":
+            return name in self.eligible(request, began) and self._may_edit(request, vote, asked, variant)
         elif answer == "delegate":
             may = self._may_delegate(request, name, vote.delegate, began)
-        elif answer == "edit":
-            return self._may_edit(request, vote, asked, variant)
         else:
-            may = True
+            may = name in self.eligible(request, began)
         return may and vote.digest == request.digest
+
+    def _is_in_order(self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], began: datetime) -> bool:
+        """Return whether *vote* is proven, in time, new, and by somebody who is not barred."""
+        name, needs = vote.approver, 2 if vote.answer.value == "break_glass" else 1
+        return (
+            not self.directory_fails
+            and request.status == "pending"
+            and self.now < request.decide_by
+            and len(set(keys)) == needs
+            and all(key[0] == name and key in self.live_keys for key in keys)
+            and not self.barred(request, name)
+            and request.created_at <= vote.at < request.decide_by
+            and vote.at <= began + 5 * MINUTE
+            and self.nonces.get((name, vote.nonce), vote) == vote
+            and all(cast.name != name for cast in request.votes)  # again, or otherwise: either way nothing changes
+        )
 
     def _may_edit(self, request: Request, vote: Any, asked: Any, variant: str) -> bool:
         cents, digest, terms, tag = asked
@@ -256,7 +261,8 @@ class Model:
         able -= self.without(request)
         giver, taker = person(name), person(to)
         return (
-            giver not in spoken | named
+            name in self.eligible(request, at)
+            and giver not in spoken | named
             and taker not in spoken | {giver}
             and to in self.eligible(request, at)
             and taker in able
@@ -336,32 +342,34 @@ class Model:
         """Return which rule a call breaks that is being sent now, None where it breaks none; note that it was sent."""
         if slot is None or (slot.tool, slot.cents) != (tool, cents):
             return "sent what nobody proposed and nobody signed"
-        if self.current[slot.thread] != slot.entry:
-            return "sent for an entry that was left behind"
-        if slot.told_no or slot.closed:
-            return "sent after it was told or closed as not carried out"
         slot.keys_sent.add(key)
-        if len(slot.keys_sent) > 1:
-            return "two idempotency keys for one call"
-        if slot.sends and tool != "pay":
-            return "sent twice"
-        first = slot.sends == 0
-        slot.sends += 1
-        for other in self.slots:
-            mates = other.together & slot.together
-            place = (other.thread, other.entry, other.turn)
-            if not mates and place == (slot.thread, slot.entry, slot.turn) and other.may_have_happened:
-                return "two alternatives of one turn"
-        terms = terms_of(variant, tool, cents)
-        if terms is None:
-            return "sent what the policy denies"
-        if slot.request is None:
-            return "sent without a request" if terms.quorum else None
-        if self.drifted:
-            return "sent to a tool that has drifted"
-        if tag_of(variant, tool) != slot.request.tag:
-            return "sent under another policy than was approved"
-        return self.check_consumed(slot.request, variant, self.now) if first else None
+        is_first, slot.sends = slot.sends == 0, slot.sends + 1
+        terms, request = terms_of(variant, tool, cents), slot.request
+        faults = (
+            (self.current[slot.thread] != slot.entry, "sent for an entry that was left behind"),
+            (slot.told_no or slot.closed, "sent after it was told or closed as not carried out"),
+            (len(slot.keys_sent) > 1, "two idempotency keys for one call"),
+            (not is_first and tool != "pay", "sent twice"),
+            (self._has_rival(slot), "two alternatives of one turn"),
+            (terms is None, "sent what the policy denies"),
+            (request is None and terms is not None and terms.quorum > 0, "sent without a request"),
+            (request is not None and self.drifted, "sent to a tool that has drifted"),
+            (request is not None and tag_of(variant, tool) != request.tag, "sent under another policy than approved"),
+        )
+        wrong = next((fault for is_fault, fault in faults if is_fault), None)
+        if wrong is None and request is not None and is_first:
+            wrong = self.check_consumed(request, variant, self.now)
+        return wrong
+
+    def _has_rival(self, slot: Slot) -> bool:
+        """Return whether another proposal of the same turn, made in another message, may have happened."""
+        place = (slot.thread, slot.entry, slot.turn)
+        return any(
+            (other.thread, other.entry, other.turn) == place
+            and not other.together & slot.together
+            and other.may_have_happened
+            for other in self.slots
+        )
 
     def check_consumed(self, request: Request, variant: str, at: datetime) -> str | None:
         """Return why *request* may not be consumed at *at*, None where it may; it is consumed then."""
@@ -389,6 +397,8 @@ class Model:
     def pass_time(self) -> None:
         """Let pass what has passed."""
         for request in self.requests.values():
+            if request.tampered:
+                continue  # whoever writes the file writes its times too
             if request.status == "pending" and self.now >= request.decide_by:
                 self.end(request, "expired")
             elif request.status == "approved" and request.execute_by is not None and self.now >= request.execute_by:

@@ -1,4 +1,4 @@
-"""Processes of a guard over one SQLite file, and a server that remembers every effect; both can be killed at any step."""
+"""Processes of a guard over one SQLite file, killed at any step, and a server that remembers every effect."""
 
 import asyncio
 import contextvars
@@ -14,13 +14,24 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from guarded_agents._watch import Watch
 from guarded_agents.approval import AllowedKey, Signers
-from guarded_agents.catalog import Catalog, load_lockfile, dump_lockfile, make_lock, of_observed
+from guarded_agents.assembly._watch import Watch
+from guarded_agents.catalog import Catalog, dump_lockfile, load_lockfile, make_lock, of_observed
 from guarded_agents.errors import DirectoryError, NoReplyError, NotSentError
 from guarded_agents.identity import PolicyDirectory
 from guarded_agents.keys import RootKey
-from guarded_agents.nodes import Approval, Door, Endings, HomeLoop, People, Plans, ScreenInput, Services, Statements, Votes
+from guarded_agents.nodes import (
+    Approval,
+    Door,
+    Endings,
+    HomeLoop,
+    People,
+    Plans,
+    ScreenInput,
+    Services,
+    Statements,
+    Votes,
+)
 from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.stores import SqliteStore
 from guarded_agents.stores._buffer import Buffer
@@ -80,7 +91,8 @@ tools:
     scope: bank:write
     effect: write
     permit_when: 0 < args.cents && args.cents <= {max}
-    approval: {{when: args.cents > {unattended}, approvers: finance, quorum: 1, decide_within: 60m, execute_within: 10m}}
+    approval:
+      {{when: args.cents > {unattended}, approvers: finance, quorum: 1, decide_within: 60m, execute_within: 10m}}
 break_glass:
   holders: [{holders}]
   tools: [{glassed}]
@@ -96,9 +108,14 @@ WIRE = """\
     effect: write
     permit_when: 0 < args.cents && args.cents <= {max}
 """
-HELD = (
-    "    approval: {{approvers: finance, quorum: {quorum}, decide_within: 60m, execute_within: 10m, escalate_within: 20m}}\n"
-)
+HELD = """\
+    approval:
+      approvers: finance
+      quorum: {quorum}
+      decide_within: 60m
+      execute_within: 10m
+      escalate_within: 20m
+"""
 
 
 @cache

@@ -13,11 +13,15 @@ from guarded_agents import (
     GuardContext,
     Principal,
     ReviewFinding,
+    Scheme,
     Verdict,
     doubt_id,
     load_private_key,
     sign,
 )
+from guarded_agents.identity import IdTokens, JwksUrl
+from guarded_agents.notify import Webhook
+from guarded_agents.operations import Worker, diagnose
 
 
 async def ask(model: BaseChatModel, folder: Path) -> str:
@@ -64,3 +68,21 @@ async def operate(folder: Path, request: str) -> tuple[str, ...]:
             )
             await guard.resolve(sign(resolution, second))
         return (await guard.sweep()).expired + await guard.cancel("1")
+
+
+async def serve(model: BaseChatModel, folder: Path, secret: str) -> tuple[str, ...]:
+    """Let answers by ID token come in, wake the threads that were answered, tell people, and look for what is amiss."""
+    tokens = IdTokens(
+        issuer="https://login.example.com", audience="guard", keys=JwksUrl("https://login.example.com/keys")
+    )
+    async with Guard.open(
+        folder / "policy.yaml",
+        lockfile=folder / "tools.lock",
+        store=folder / "guard.db",
+        authenticators={Scheme.OIDC: tokens},
+    ) as guard:
+        agent = guard.agent(model, checkpointer=InMemorySaver())
+        worker = Worker(guard, agent, notifier=Webhook("https://hooks.example.com", secret))
+        done = await worker.run_once()
+        ailments = await diagnose(guard, agent, now=guard.now())
+        return done.woken + tuple(ailment.action for ailment in ailments)

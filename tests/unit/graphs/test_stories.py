@@ -68,7 +68,7 @@ async def test_exactly_what_was_approved_happens(
         assert not any(module.effects(run.folder).values())
         if answer is not None:
             approver = run.approvers[0]
-            vote = guard.prepare(waiting.request.id, answer, approver=approver)
+            vote = guard.prepare(waiting.id, answer, approver=approver)
             await guard.resume(agent, sign(vote, load_private_key(run.key(approver).read_bytes())))
         state = await agent.aget_state(config)
     assert module.effects(run.folder) == effects

@@ -17,14 +17,14 @@ from langgraph.graph import END
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
-from guarded_agents._answers import Answers
-from guarded_agents._attach import Parts, attach, tool_loop
-from guarded_agents._lint import AnyBuilder, AnyGraph, Finding, lint
-from guarded_agents._opener import DRAIN_S, GuardOpener
-from guarded_agents._opening import Files, Settings, utc_now
-from guarded_agents._tools import GuardedTool, guarded_tool
-from guarded_agents._watch import Watch
 from guarded_agents.approval import Authenticator, Directory
+from guarded_agents.assembly._answers import Answers
+from guarded_agents.assembly._attach import Parts, attach, tool_loop
+from guarded_agents.assembly._lint import AnyBuilder, AnyGraph, Finding, lint
+from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
+from guarded_agents.assembly._opening import Files, Settings, utc_now
+from guarded_agents.assembly._tools import GuardedTool, guarded_tool
+from guarded_agents.assembly._watch import Watch
 from guarded_agents.audit import Kind
 from guarded_agents.errors import AssemblyError
 from guarded_agents.keys import RootKey
@@ -148,7 +148,7 @@ class Guard:
 
     @property
     def doubts(self) -> tuple[Claim, ...]:
-        """The calls of which nobody knows whether they happened, those of earlier processes included."""
+        """The calls of which nobody knows whether they happened, also of earlier processes: the 100 longest so."""
         return self._store.doubts(now=self._services.now())
 
     @property
@@ -295,6 +295,3 @@ class Guard:
         await self._door.drain(timeout_s=drain_s)
         await self._transport.aclose()
         await self._store.aclose()
-
-
-__all__ = ["Guard", "GuardOpener"]

@@ -6,7 +6,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from guarded_agents import nodes
-from guarded_agents._lint import AnyGraph
+from guarded_agents.assembly._lint import AnyGraph
+from guarded_agents.assembly._waiting import waiting_of
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import RequestStatus, SignedVote, StandingRequest
 
@@ -54,8 +55,8 @@ def _shows(settled: StandingRequest, signed: SignedVote) -> bool:
 
 
 def _require_waiting(state: StateSnapshot, standing: StandingRequest) -> None:
-    waiting = {found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict)}
-    if standing.request.id not in waiting and standing.request.parent not in waiting:
+    waiting = waiting_of(state)
+    if not waiting.is_blind and waiting.requests.isdisjoint({standing.request.id, standing.request.parent}):
         raise UnknownRequestError(
             f"approval {standing.request.id}",
             expected="a thread that waits for it",

@@ -10,7 +10,7 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
 
-from guarded_agents._tools import GuardedTool
+from guarded_agents.assembly._tools import GuardedTool
 from guarded_agents.state import GUARD_KEYS, MessagesChannel
 
 AnyBuilder = StateGraph[Any, Any, Any, Any]  # a graph of the application's own: its schemas are not ours to know

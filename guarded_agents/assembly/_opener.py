@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from anyio.from_thread import start_blocking_portal
 
-from guarded_agents._opening import Files, Settings
+from guarded_agents.assembly._opening import Files, Settings
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.keys import RootKey
 from guarded_agents.stores import Store

@@ -13,8 +13,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from guarded_agents import nodes
-from guarded_agents._lint import AnyBuilder
-from guarded_agents._tools import GuardedTool
+from guarded_agents.assembly._lint import AnyBuilder
+from guarded_agents.assembly._tools import GuardedTool
 from guarded_agents.errors import AssemblyError
 from guarded_agents.state import GUARD_KEYS, GuardContext, GuardedState, MessagesChannel
 

@@ -7,20 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
-from guarded_agents._lint import AnyGraph
+from guarded_agents.assembly import AnyGraph, Guard, Waiting, waiting_of
 from guarded_agents.audit import Kind
 from guarded_agents.errors import GuardError
 from guarded_agents.notify import Delivered, Notifier, deliver
+from guarded_agents.operations._failure import said
 from guarded_agents.records import Notice
 from guarded_agents.stores import AuditNote, Swept
-
-if TYPE_CHECKING:
-    from guarded_agents.assembly import Guard
 
 LEASE_S: Final = 600.0  # a thread that is woken is its worker's for so long; a dead worker's comes back after it
 _FIRST_WAIT: Final = timedelta(seconds=5)  # before a thread that could not go on is woken again; doubled each time
@@ -83,7 +81,7 @@ class Worker:
 
     def __init__(
         self,
-        guard: "Guard",
+        guard: Guard,
         agent: AnyGraph,
         *,
         notifier: Notifier | None = None,
@@ -184,10 +182,7 @@ class Worker:
         running = asyncio.wait_for(self._go_on(thread), self._lease_s * _SHARE)
         (result,) = await asyncio.gather(running, return_exceptions=True)
         if isinstance(result, BaseException):
-            # The text of an error that is not ours may quote arguments.
-            return self._failed(
-                work, Failure(thread, str(result) if isinstance(result, GuardError) else type(result).__name__)
-            )
+            return self._failed(work, Failure(thread, said(result)))
         if result:
             self._tries.pop(thread, None)
             work.woken.append(thread)
@@ -208,10 +203,9 @@ class Worker:
         return _stand(await self._agent.aget_state(config)) != before
 
 
-def _stand(state: StateSnapshot) -> tuple[object, frozenset[str]]:
+def _stand(state: StateSnapshot) -> tuple[object, Waiting]:
     """Return what changes where a thread goes on: its checkpoint, or (siblings still wait) what it waits for."""
-    waiting = (found.value.get("request_id") for found in state.interrupts if isinstance(found.value, dict))
-    return state.config.get("configurable", {}).get("checkpoint_id"), frozenset(map(str, waiting))
+    return state.config.get("configurable", {}).get("checkpoint_id"), waiting_of(state)
 
 
 async def _again_and_again(
@@ -227,6 +221,3 @@ async def _again_and_again(
         report(work.done())
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), every_s)
-
-
-__all__ = ["Failure", "Round", "Worker"]

@@ -8,8 +8,9 @@ from typing import Final
 
 from guarded_agents.approval import doubt_id
 from guarded_agents.audit import verify
+from guarded_agents.moments import utc
 from guarded_agents.records import Claim, ClaimStatus, RequestStatus, RequestSummary, StandingRequest
-from guarded_agents.stores import Store
+from guarded_agents.stores import Store, every_request
 
 GRACE: Final = timedelta(minutes=1)  # what is younger may be under way in another process
 PAGE: Final = 1_000
@@ -80,20 +81,12 @@ def of_store(store: Store, *, now: datetime) -> list[Ailment]:
     return [*_of_log(store), *_of_claims(store, now), *_of_reviews(store, now), *_past_their_time(store, now)]
 
 
-def pages(store: Store, status: RequestStatus) -> Iterator[RequestSummary]:
-    """Yield every request of *status*, a page at a time."""
-    after = None
-    while page := store.requests(status=status, limit=PAGE, after=after):
-        yield from page
-        after = page[-1].id
-
-
 def untold(store: Store, *, now: datetime) -> list[StandingRequest]:
     """Return the requests that were settled for a while and whose call is neither run nor closed."""
     return [
         standing
         for status in _UNTOLD
-        for summary in pages(store, status)
+        for summary in every_request(store, status=status)
         if (standing := store.request(summary.id)) is not None
         and is_quiet(store, standing, now=now)
         and store.claim(standing.request.key) is None
@@ -153,19 +146,19 @@ def _of_reviews(store: Store, now: datetime) -> Iterator[Ailment]:
             yield Ailment(
                 AilmentKind.REVIEW_OVERDUE,
                 glass.request,
-                f"{glass.approver} broke the glass, and the review was due at {_spelt(glass.review_due)}",
+                f"{glass.approver} broke the glass, and the review was due at {utc(glass.review_due)}",
                 f"`guarded-agents approvals review {glass.request}`; no other glass can be broken until then",
             )
 
 
 def _past_their_time(store: Store, now: datetime) -> Iterator[Ailment]:
-    for summary in pages(store, RequestStatus.PENDING):
+    for summary in every_request(store):
         if now >= summary.decide_by:
-            yield _past(summary, f"was to be decided by {_spelt(summary.decide_by)}")
-    for summary in pages(store, RequestStatus.APPROVED):
+            yield _past(summary, f"was to be decided by {utc(summary.decide_by)}")
+    for summary in every_request(store, status=RequestStatus.APPROVED):
         standing = store.request(summary.id)
         if standing is not None and standing.execute_by is not None and now >= standing.execute_by:
-            yield _past(summary, f"was approved, and to be executed by {_spelt(standing.execute_by)}")
+            yield _past(summary, f"was approved, and to be executed by {utc(standing.execute_by)}")
 
 
 def _past(summary: RequestSummary, what: str) -> Ailment:
@@ -176,7 +169,3 @@ def _past(summary: RequestSummary, what: str) -> Ailment:
         "run a worker, or `guarded-agents approvals sweep`; the call runs no more",
         summary.thread,
     )
-
-
-def _spelt(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

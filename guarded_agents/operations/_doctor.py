@@ -7,13 +7,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
-from guarded_agents._ailments import (
+from guarded_agents.assembly import GUARD_NODES, AnyGraph, Guard, waiting_of
+from guarded_agents.errors import AssemblyError
+from guarded_agents.operations._ailments import (
     GRACE,
     Ailment,
     AilmentKind,
@@ -21,16 +23,11 @@ from guarded_agents._ailments import (
     is_quiet,
     is_sending,
     of_store,
-    pages,
     untold,
 )
-from guarded_agents._lint import GUARD_NODES, AnyGraph
-from guarded_agents.errors import AssemblyError, GuardError
+from guarded_agents.operations._failure import said
 from guarded_agents.records import RequestStatus, StandingRequest
-from guarded_agents.stores import Store, Swept
-
-if TYPE_CHECKING:
-    from guarded_agents.assembly import Guard
+from guarded_agents.stores import Store, Swept, every_request
 
 MAX_CHECKPOINTS: Final = 100_000
 _WAKES_AT_ONCE: Final = 4
@@ -67,7 +64,7 @@ class _Stand:
 
 
 async def diagnose(
-    guard: "Guard",
+    guard: Guard,
     agent: AnyGraph | None,
     *,
     now: datetime,
@@ -86,7 +83,7 @@ async def diagnose(
     silent = await asyncio.to_thread(untold, store, now=now)
     if agent is None:
         return in_order([*found, *(_not_told(standing) for standing in silent)])
-    waiting = list(pages(store, RequestStatus.PENDING))
+    waiting = list(every_request(store))
     threads = {summary.thread for summary in waiting} | {standing.request.thread for standing in silent}
     if not await _add_threads(agent, threads, max_checkpoints):
         found.append(_not_looked_at(max_checkpoints))
@@ -104,7 +101,7 @@ async def diagnose(
     return in_order(found)
 
 
-async def repair(guard: "Guard", agent: AnyGraph, ailments: Sequence[Ailment]) -> Repaired:
+async def repair(guard: Guard, agent: AnyGraph, ailments: Sequence[Ailment]) -> Repaired:
     """Sweep, withdraw what no thread waits for, and wake the threads that wait for nothing; return what was done.
 
     Nothing is approved, and calls in doubt and reviews are left to people. Diagnose again to see what is left.
@@ -122,13 +119,11 @@ async def repair(guard: "Guard", agent: AnyGraph, ailments: Sequence[Ailment]) -
         swept,
         tuple(sorted(withdrawn)),
         tuple(thread for thread, error in results.items() if error is None),
-        tuple(
-            (thread, str(error) if isinstance(error, GuardError) else type(error).__name__) for thread, error in failed
-        ),
+        tuple((thread, said(error)) for thread, error in failed),
     )
 
 
-async def _wake(guard: "Guard", agent: AnyGraph, threads: Sequence[str]) -> dict[str, BaseException | None]:
+async def _wake(guard: Guard, agent: AnyGraph, threads: Sequence[str]) -> dict[str, BaseException | None]:
     free = asyncio.Semaphore(_WAKES_AT_ONCE)
 
     async def one(thread: str) -> None:
@@ -159,14 +154,7 @@ async def _add_threads(agent: AnyGraph, threads: set[str], max_checkpoints: int)
 async def _stand(agent: AnyGraph, thread: str) -> _Stand:
     config: RunnableConfig = {"configurable": {"thread_id": thread}}
     state = await agent.aget_state(config)
-    shown = [found.value for found in state.interrupts if isinstance(found.value, dict)]
-    return _Stand(
-        thread,
-        state.next,
-        frozenset(str(value["request_id"]) for value in shown if "request_id" in value),
-        any(value.get("type") == "tool_approval" and "request_id" not in value for value in shown),
-        _stopped_at(agent, state),
-    )
+    return _Stand(thread, state.next, *waiting_of(state), _stopped_at(agent, state))
 
 
 def _stopped_at(agent: AnyGraph, state: StateSnapshot) -> datetime | None:
@@ -246,6 +234,3 @@ def _not_looked_at(max_checkpoints: int) -> Ailment:
         f"has more than {max_checkpoints} checkpoints; threads that are only in older ones were not looked at",
         "look again with a larger limit",
     )
-
-
-__all__ = ["Ailment", "AilmentKind", "Repaired", "diagnose", "repair"]

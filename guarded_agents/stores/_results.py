@@ -1,0 +1,69 @@
+"""What a store is handed to record, and what its transactions answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from guarded_agents.records import Claim, Reason, StandingRequest, ThreadFacts
+
+
+class AuditNote(NamedTuple):
+    """What a transaction adds to the audit log, in itself: a kind and closed JSON fields without floats."""
+
+    kind: str
+    fields: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCall:
+    """A proposal of an entry that has a claim row, and where that stands: closed, being sent or settled."""
+
+    call_id: str
+    tool: str
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOpened:
+    """The thread after its newest user input was recorded."""
+
+    facts: ThreadFacts
+    fresh: bool  # False where this entry was recorded before: a resume or a replay
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The permit was consumed and the intent is on disk: the caller is the owner and may send, once."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The call was not admitted; this is what stands in the store instead.
+
+    ``claim`` is set where a claim row exists (also one that this transaction closed); it is None
+    where nothing was closed: the call is not a recorded proposal (``reason`` NOT_PROPOSED), or its
+    request is still pending (``waiting`` is then True and nothing may be told as refused), or nobody
+    is asked (``reason`` COALESCED, ALREADY_REJECTED or QUEUE_FULL, each at the earliest again at ``retry_at``).
+    """
+
+    reason: Reason
+    claim: Claim | None = None
+    waiting: bool = False
+    standing: StandingRequest | None = None
+    retry_at: datetime | None = None  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""
+
+    expired: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
+    escalated: tuple[str, ...] = ()
+    in_doubt: int = 0
+    overdue: tuple[str, ...] = ()  # requests whose glass was broken and whose review is overdue
