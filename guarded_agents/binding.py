@@ -7,6 +7,7 @@ and the audit log must not give them away.
 """
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
@@ -24,6 +25,12 @@ MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 1_000
 MAX_NAME_CHARS: Final = 320  # of a tool's key, or a call id; servers' and tools' names have at most 64 and 256
 _CLIPPED_CHARS: Final = 32
+# Default_Ignorable_Code_Point (Unicode 15.0, DerivedCoreProperties.txt), and U+2800, a pattern of no dots.
+_IGNORABLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  # controls, formats, surrogates, separators
 _MAX_SAFE_INT: Final = 2**53 - 1  # RFC 8785 section 3.2.2.3: integers beyond have no one spelling
 
 
@@ -54,11 +61,17 @@ def parse(text: bytes) -> dict[str, JsonValue]:
 
 
 def person(name: str) -> str:
-    """Return the one spelling of *name* (Unicode NFKC, without case) by which people are told apart.
+    """Return the one spelling of *name* by which people are told apart: what is seen of it, without case.
 
-    That two names may be one person here can only bar more.
+    That is its caseless compatibility form (Unicode section 3.13, NFKC_Casefold) without white space, controls,
+    format characters, lone surrogates and default-ignorable code points. Folding again changes nothing. That two
+    names may be one person here can only bar more.
     """
-    return unicodedata.normalize("NFKC", name).casefold()
+    if name.isascii() and name.isprintable():
+        return name.replace(" ", "").lower()
+    while (folded := _folded(name)) != name:  # a compatibility form may have a space in it
+        name = folded
+    return name
 
 
 def keyed_digest(key: bytes, *parts: str | bytes) -> str:
@@ -98,6 +111,11 @@ def bind(
     except UnicodeEncodeError:
         raise _undigestible("names without lone surrogates", "one") from None
     return BoundCall(CallKey(thread, entry, turn, digest, occurrence), tool, call_id, text, parse(text))
+
+
+def _folded(name: str) -> str:
+    seen = "".join([char for char in _IGNORABLE.sub("", name) if unicodedata.category(char) not in _UNSEEN])
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
 
 
 def _undigestible(expected: str, got: str) -> BindingError:

@@ -8,17 +8,21 @@ that passes ever approves.
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
 from guarded_agents.approval._check import check_vote
 from guarded_agents.approval._delegation import check_delegation
-from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left
+from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
 from guarded_agents.approval._identity import Authenticator, Directory, Proof
 from guarded_agents.approval._machine import (
+    agreed_at,
     check_eligible,
     check_open,
+    glass_breakers,
     glass_broken,
     groups_asked,
+    is_answered,
     is_barred,
     may_answer,
     quorum_met,
     status_at,
+    usable_until,
     votes_counted,
 )
 from guarded_agents.approval._request import (
@@ -70,6 +74,7 @@ __all__ = [
     "SignedStatement",
     "Signers",
     "Statement",
+    "agreed_at",
     "allowed_signers_line",
     "changed_payload",
     "check_delegation",
@@ -86,10 +91,13 @@ __all__ = [
     "fingerprint",
     "from_agent_inbox",
     "from_hitl_response",
+    "glass_breakers",
     "glass_broken",
     "glass_left",
+    "glass_stands",
     "groups_asked",
     "interrupt_payload",
+    "is_answered",
     "is_barred",
     "is_intact",
     "load_private_key",
@@ -107,5 +115,6 @@ __all__ = [
     "status_at",
     "to_agent_inbox",
     "to_hitl_request",
+    "usable_until",
     "votes_counted",
 ]

@@ -73,8 +73,9 @@ def _vote(value: object) -> object:
 class ResumeAnswer(BaseModel):
     """The only resume value that is looked at: a vote signed with a key; the ``response_schema`` of ``interrupt``.
 
-    Whatever else comes is refused before LangGraph saves it, and the request waits on. An ID token is not
-    taken here: LangGraph would save it in the checkpoint (DESIGN I10). It goes to ``guard.vote``.
+    Whatever else comes counts for nothing, and the request waits on. But LangGraph saves a resume value in the
+    checkpoint before anybody looks at it. So never send an ID token, or anything secret, as a resume value: an ID
+    token is not taken here, and goes to ``guard.vote`` (DESIGN I10).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from guarded_agents.approval._machine import check_not_barred
+from guarded_agents.approval._machine import check_not_barred, usable_until
 from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
 from guarded_agents.records import (
@@ -43,15 +43,39 @@ def check_glass(
     _check_editor(request, vote, cast)
     if request.hard:
         raise _refused(request, "a rule that is not hard", "a hard one", "leave it to its approvers")
-    if f"{request.server}/{request.tool}" not in terms.tools:
+    if not _in_scope(request, terms):
         raise _refused(request, "a tool in the scope of break_glass", "another", "leave it to its approvers")
-    if len((vote.text or "").strip()) < MIN_JUSTIFICATION_CHARS:
+    if not _is_justified(vote):
         raise ApprovalError(
             f"vote on {request.id}",
             expected=f"a justification of at least {MIN_JUSTIFICATION_CHARS} characters",
             got="less",
             action="say why nobody else can answer in time, and sign again",
         )
+
+
+def glass_stands(request: ApprovalRequest, vote: Vote, terms: BreakGlassTerms | None, *, now: datetime) -> bool:
+    """Return whether *terms* let *vote*, whose proof the caller verifies, break the glass of *request* still at *now*.
+
+    Asked again before the call is sent: whoever took the vote may have gone by terms of another policy.
+    """
+    if terms is None or vote.answer is not Answer.BREAK_GLASS:
+        return False
+    return (
+        vote.approver in terms.holders
+        and not request.hard
+        and _in_scope(request, terms)
+        and _is_justified(vote)
+        and now < usable_until(vote.at, within_s=min(request.execute_within_s, terms.execute_within_s))
+    )
+
+
+def _in_scope(request: ApprovalRequest, terms: BreakGlassTerms) -> bool:
+    return f"{request.server}/{request.tool}" in terms.tools
+
+
+def _is_justified(vote: Vote) -> bool:
+    return len((vote.text or "").strip()) >= MIN_JUSTIFICATION_CHARS
 
 
 def _check_holder(request: ApprovalRequest, vote: Vote, holders: frozenset[str]) -> None:

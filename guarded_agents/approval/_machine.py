@@ -7,8 +7,10 @@ VOIDED, WITHDRAWN) is the store's.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from guarded_agents.approval._form import MAX_AHEAD_S
 from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, RequestClosedError
 from guarded_agents.moments import exact
@@ -21,6 +23,8 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
 )
+
+_AGAINST: Final = frozenset({Answer.REJECT, Answer.RESPOND})
 
 
 def is_barred(approver: str, requester: Principal) -> bool:
@@ -39,20 +43,51 @@ def votes_counted(request: ApprovalRequest, votes: Iterable[SignedVote], *, elec
     """Return the people whose votes count towards the quorum of *request*, as they signed.
 
     *votes* are those on the request and on its parent. A vote counts of somebody among the voters who is
-    not barred, signed the digest of this request with APPROVE, or with the EDIT that led to it where
-    ``editor_may_approve``, and has not delegated.
+    not barred, signed the digest of this request before its decide-by with APPROVE, or with the EDIT that
+    led to it where ``editor_may_approve``, and has not delegated.
     """
-    votes = tuple(votes)
+    return frozenset(signed.vote.approver for signed in _counted(request, tuple(votes), electorate))
+
+
+def _counted(request: ApprovalRequest, votes: tuple[SignedVote, ...], electorate: Electorate) -> list[SignedVote]:
     without = _without_vote(request, votes)
-    return frozenset(
-        signed.vote.approver
+    return [
+        signed
         for signed in votes
         if signed.vote.approver in electorate.voters
         and _is_over(request, signed)
+        and _is_in_time(request, signed)
         and (_led_to(request, signed) or _answers(request, signed, Answer.APPROVE))
         and person(signed.vote.approver) not in without
         and not is_barred(signed.vote.approver, request.requester)
-    )
+    ]
+
+
+def agreed_at(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> datetime | None:
+    """Return when (UTC) as many people as the quorum of *request* takes had signed; None where too few have.
+
+    It is what they signed that says so, not when anybody recorded it.
+    """
+    if request.quorum < 1:
+        return None
+    signed_at: dict[str, datetime] = {}
+    for signed in _counted(request, tuple(votes), electorate):
+        who, at = person(signed.vote.approver), signed.vote.at
+        signed_at[who] = min(at, signed_at.get(who, at))
+    return None if len(signed_at) < request.quorum else sorted(signed_at.values())[request.quorum - 1]
+
+
+def usable_until(signed_at: datetime, *, within_s: int) -> datetime:
+    """Return until when (UTC) a call may be sent that was agreed to at *signed_at*, within *within_s* s of it.
+
+    The clocks of who signs may run ahead, so this is later than what the store set when the vote came in.
+    """
+    return signed_at + timedelta(seconds=within_s + MAX_AHEAD_S)
+
+
+def is_answered(request: ApprovalRequest, votes: Iterable[SignedVote]) -> bool:
+    """Return whether one of *votes* rejects *request*, or answers in its place: it is never admitted then."""
+    return any(signed.vote.request == request.id and signed.vote.answer in _AGAINST for signed in votes)
 
 
 def people_left(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> frozenset[str]:
@@ -64,16 +99,25 @@ def people_left(request: ApprovalRequest, votes: Iterable[SignedVote], *, electo
 
 def glass_broken(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> bool:
     """Return whether a broken glass stands: by one of the holders who is not barred, and over no hard rule."""
+    return bool(glass_breakers(request, votes, electorate=electorate))
+
+
+def glass_breakers(request: ApprovalRequest, votes: Iterable[SignedVote], *, electorate: Electorate) -> frozenset[str]:
+    """Return the holders whose broken glass stands; nobody where the rule is hard."""
     votes = tuple(votes)
+    if request.hard:
+        return frozenset()
     without = _without_vote(request, votes)
-    return not request.hard and any(
-        signed.vote.approver in electorate.holders
+    return frozenset(
+        signed.vote.approver
+        for signed in votes
+        if signed.vote.approver in electorate.holders
         and _is_over(request, signed)
+        and _is_in_time(request, signed)
         and _answers(request, signed, Answer.BREAK_GLASS)
         and signed.second is not None
         and person(signed.vote.approver) not in without
         and not is_barred(signed.vote.approver, request.requester)
-        for signed in votes
     )
 
 
@@ -82,8 +126,7 @@ def quorum_met(request: ApprovalRequest, votes: Iterable[SignedVote], *, elector
     votes = tuple(votes)
     if request.quorum < 1:
         return False
-    agreed = votes_counted(request, votes, electorate=electorate)
-    return len({person(name) for name in agreed}) >= request.quorum or glass_broken(
+    return agreed_at(request, votes, electorate=electorate) is not None or glass_broken(
         request, votes, electorate=electorate
     )
 
@@ -99,6 +142,10 @@ def _without_vote(request: ApprovalRequest, votes: tuple[SignedVote, ...]) -> fr
 
 def _is_over(request: ApprovalRequest, signed: SignedVote) -> bool:
     return signed.vote.digest == request.digest
+
+
+def _is_in_time(request: ApprovalRequest, signed: SignedVote) -> bool:
+    return signed.vote.at.utcoffset() is not None and signed.vote.at < request.decide_by
 
 
 def _answers(request: ApprovalRequest, signed: SignedVote, answer: Answer) -> bool:

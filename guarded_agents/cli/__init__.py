@@ -13,11 +13,9 @@ from typing import Annotated, Final
 import typer
 
 from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _worker
-from guarded_agents.cli._text import printable
+from guarded_agents.cli._exits import FAILED, USAGE
+from guarded_agents.cli._text import one_line
 from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
-
-_FAILED_EXIT: Final = 1
-_USAGE_EXIT: Final = 2
 
 app: Final = typer.Typer(
     name="guarded-agents",
@@ -65,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(arguments, prog_name="guarded-agents")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else _USAGE_EXIT * bool(end.code)
+        return end.code if isinstance(end.code, int) else USAGE * bool(end.code)
     except GuardError as error:
-        typer.echo(f"error: {printable(str(error))}", err=True)
+        typer.echo(f"error: {one_line(str(error))}", err=True)
         return exit_status(error)
     return 0
 
@@ -75,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def exit_status(error: GuardError) -> int:
     """Return 2 for a file, store or use that is wrong, 1 for a check that failed or an answer that does not count."""
     is_usage = isinstance(error, ConfigurationError | StoreError) and not isinstance(error, AuditError)
-    return _USAGE_EXIT if is_usage else _FAILED_EXIT
+    return USAGE if is_usage else FAILED
 
 
 __all__ = ["app", "exit_status", "main"]

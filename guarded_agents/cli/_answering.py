@@ -4,25 +4,25 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import orjson
 import typer
 
 from guarded_agents.binding import canonical, parse
-from guarded_agents.cli._closing import close, print_json, summary, tell
-from guarded_agents.cli._listed import identical as identical_to
+from guarded_agents.catalog import visible
+from guarded_agents.cli._closing import close, summary, tell
+from guarded_agents.cli._exits import FAILED
+from guarded_agents.cli._listed import asking, differences
 from guarded_agents.cli._looking import view_of
 from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import Approver, Deployment, Onward, RequestId, options
 from guarded_agents.cli._prove import prover_of
-from guarded_agents.cli._shown import as_text
-from guarded_agents.cli._text import printable
+from guarded_agents.cli._shown import View, as_text
+from guarded_agents.cli._text import one_line, print_json
 from guarded_agents.cli._vote import Reply, vote, vote_all
 from guarded_agents.errors import BindingError
 from guarded_agents.records import Answer
-
-_FAILED_EXIT: Final = 1
 
 
 @options
@@ -38,11 +38,12 @@ def approve(
             "--identical", help="Every pending request that asks exactly the same as well: shown, signed one by one."
         ),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --identical: do not ask at the terminal.")] = False,
 ) -> None:
     """Approve the call exactly as `show` prints it. It is sent once, when enough people have approved."""
     reply = Reply(Answer.APPROVE, by.name, prover_of(by))
     if identical:
-        _approve_all(request_id, reply, at, then)
+        _approve_all(request_id, reply, at, then, is_asked=not yes)
     else:
         _answer(request_id, reply, at, then)
 
@@ -133,27 +134,41 @@ def _answer(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None
         print_json(summary(settled))
 
 
-def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None:
-    """Approve every request that asks the same, and say of each what stands or why the vote does not count."""
+def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward, *, is_asked: bool) -> None:
+    """Approve every request that is identical, and say of each what stands or why the vote does not count."""
     if reply.prover.key is None:
         raise typer.BadParameter("an ID token is over one request; --identical takes a key", param_hint="--identical")
-    with opened(at.store) as store:
-        asked = view_of(store, request_id, at)
-        question = asked.standing.request.question
-        others = [view_of(store, found, at) for found in identical_to(store, question) if found != request_id]
-    same = [asked, *(view for view in others if view.standing.request.question == question)]  # verified, unlike a list
+    same = _identical(request_id, at)
     for number, view in enumerate(same, 1):
         typer.echo(f"{number} of {len(same)}\n{as_text(view, now=datetime.now(UTC))}\n", err=True)
+    if is_asked and sys.stdin.isatty():
+        typer.confirm(f"Sign a vote for each of these {len(same)}?", abort=True, err=True)
     ids = [view.standing.request.id for view in same]
     settled, failed = asyncio.run(vote_all(at, ids, reply, graph=then.graph))
     for one in settled:
         tell(one, one.standing.request.id, reply, is_woken=then.graph is not None)
     for error in failed:
-        typer.echo(f"error: {printable(str(error))}", err=True)
+        typer.echo(f"error: {one_line(str(error))}", err=True)
     if then.as_json:
         print_json([summary(one) for one in settled])
     if failed:
-        raise typer.Exit(_FAILED_EXIT)
+        raise typer.Exit(FAILED)
+
+
+def _identical(request_id: str, at: Deployment) -> list[View]:
+    """Return the request and those that are identical, each verified; say of the others that ask it what differs."""
+    now, same = datetime.now(UTC), list[View]()
+    with opened(at.store) as store:
+        first = view_of(store, request_id, at, now=now)
+        question = first.standing.request.question
+        for found in (request_id, *(other for other in asking(store, question) if other != request_id)):
+            view = view_of(store, found, at, now=now)
+            others = differences(first.standing.request, view.standing.request)
+            if others:
+                typer.echo(f"{visible(found)} is left out: not the same {', '.join(others)}", err=True)
+            else:
+                same.append(view)
+    return same
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -11,6 +11,8 @@ import orjson
 import typer
 
 from guarded_agents.audit import CANNOT_PROVE, Verification, parse_head, verify
+from guarded_agents.cli._exits import FAILED, USAGE
+from guarded_agents.cli._text import one_line, print_json
 from guarded_agents.errors import ConfigurationError, GuardError
 from guarded_agents.records import AuditHead
 
@@ -21,8 +23,6 @@ app: Final = typer.Typer(
     name="audit", help="Verify the audit log of a store, and look at its end.", no_args_is_help=True
 )
 
-_FAILED_EXIT: Final = 1
-_USAGE_EXIT: Final = 2
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -50,11 +50,11 @@ def verify_command(
             "warnings": [warning._asdict() for warning in found.warnings],
             "cannot_prove": cannot_prove,
         }
-        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+        print_json(summary)
     else:
         typer.echo("\n".join([*_report(path, found), *([f"note: {cannot_prove}"] if cannot_prove else [])]))
     if not found.verified:
-        raise typer.Exit(_FAILED_EXIT)
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -70,7 +70,7 @@ def tail(
     entries = [(sequence, _parsed(stored), root) for sequence, stored, root in rows]
     if as_json:
         listing = [{"sequence": sequence, "hash": root, "entry": entry} for sequence, entry, root in entries]
-        typer.echo(orjson.dumps(listing, option=orjson.OPT_INDENT_2))
+        print_json(listing)
         return
     for sequence, entry, _ in entries:
         typer.echo(f"{sequence} {_line(entry)}")
@@ -92,8 +92,8 @@ def _opened(path: Path) -> Iterator["SqliteStore"]:
         finally:
             asyncio.run(store.aclose())
     except GuardError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_USAGE_EXIT) from None
+        typer.echo(f"error: {one_line(str(error))}", err=True)
+        raise typer.Exit(USAGE) from None
 
 
 def _report(path: Path, found: Verification) -> Iterator[str]:
@@ -103,15 +103,15 @@ def _report(path: Path, found: Verification) -> Iterator[str]:
         yield f"{path}: verified, {count}{against}"
     else:
         yield f"{path}: NOT VERIFIED, {len(found.findings) + found.omitted:,} findings in {count}{against}"
-    yield from (f"entry {sequence}: {what}" for sequence, what in found.findings)
-    yield from (f"entry {sequence}: warning: {what}" for sequence, what in found.warnings)
+    yield from (f"entry {sequence}: {one_line(what)}" for sequence, what in found.findings)
+    yield from (f"entry {sequence}: warning: {one_line(what)}" for sequence, what in found.warnings)
     if found.omitted:
         yield f"and {found.omitted:,} more"
     yield f"head {_spelt(found.head)}"
 
 
 def _spelt(head: AuditHead) -> str:
-    return _printable(f"{head.log}:{head.size}:{head.root}")
+    return one_line(f"{head.log}:{head.size}:{head.root}")
 
 
 def _parsed(stored: bytes) -> object:
@@ -126,9 +126,4 @@ def _line(entry: object) -> str:
     if not isinstance(entry, dict):
         return "not an entry"
     fields = orjson.dumps(entry.get("fields")).decode()
-    return _printable(f"{entry.get('at')} {entry.get('kind')} {fields}")
-
-
-def _printable(text: str) -> str:
-    """Return *text* with what could move a terminal's cursor or hide something written as an escape."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return one_line(f"{entry.get('at')} {entry.get('kind')} {fields}")

@@ -3,18 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
 import typer
 
 from guarded_agents.catalog import visible
+from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import effects_of
 from guarded_agents.cli._options import Deployment, Onward
 from guarded_agents.cli._report import Report, report
-from guarded_agents.cli._text import indented, printable
+from guarded_agents.cli._text import indented, print_json, printable
 from guarded_agents.cli._vote import Reply, Settled
 from guarded_agents.records import Answer, RequestStatus
 
-_FAILED_EXIT: Final = 1
 _DONE: Final = {
     Answer.APPROVE: "approved",
     Answer.EDIT: "edited",
@@ -25,27 +24,24 @@ _DONE: Final = {
 }
 
 
-def print_json(found: object) -> None:
-    """Print *found* on stdout as JSON."""
-    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-
-
 def tell(settled: Settled, request_id: str, reply: Reply, *, is_woken: bool) -> None:
     """Say on stderr what was recorded, where the request now stands, and what is still to be done."""
     standing, request = settled.standing, settled.standing.request
     to = "" if reply.delegate is None else f" to {visible(reply.delegate)}"
-    typer.echo(f"{request_id}: {_DONE[reply.answer]}{to} by {visible(reply.approver)}, the vote is recorded", err=True)
+    typer.echo(
+        f"{visible(request_id)}: {_DONE[reply.answer]}{to} by {visible(reply.approver)}, the vote is recorded", err=True
+    )
     if request.id != request_id:
-        typer.echo(f"the edited call is request {request.id}", err=True)
+        typer.echo(f"the edited call is request {visible(request.id)}", err=True)
     if standing.status is RequestStatus.PENDING:
         agreed = f"{settled.approvals} of {request.quorum} approvals"
-        typer.echo(f"{request.id} waits for {visible(request.group)}, with {agreed} so far", err=True)
+        typer.echo(f"{visible(request.id)} waits for {visible(request.group)}, with {agreed} so far", err=True)
         return
-    typer.echo(f"{request.id} is {standing.status.value}", err=True)
+    typer.echo(f"{visible(request.id)} is {standing.status.value}", err=True)
     if not is_woken:
         typer.echo(
             f"a worker lets thread {visible(request.thread)} go on; without one:"
-            f" guarded-agents approvals wake {request.id} --graph MODULE:FACTORY",
+            f" guarded-agents approvals wake {visible(request.id)} --graph MODULE:FACTORY",
             err=True,
         )
 
@@ -62,9 +58,9 @@ def close(deployment: Deployment, settled: Settled, then: Onward) -> None:
     found = report(deployment.store, settled.standing.request.thread, effects=told, now=datetime.now(UTC))
     print_closing(found, settled.said, as_json=then.as_json)
     for waits in found.waiting:
-        typer.echo(f"the thread waits for {waits}", err=True)
+        typer.echo(f"the thread waits for {visible(waits)}", err=True)
     if not found.audit.verified:
-        raise typer.Exit(_FAILED_EXIT)
+        raise typer.Exit(FAILED)
 
 
 def print_closing(found: Report, said: str | None, *, as_json: bool) -> None:
@@ -81,4 +77,4 @@ def print_closing(found: Report, said: str | None, *, as_json: bool) -> None:
     print_report(found)
 
 
-__all__ = ["close", "print_closing", "print_json", "summary", "tell"]
+__all__ = ["close", "print_closing", "summary", "tell"]

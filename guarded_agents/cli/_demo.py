@@ -15,6 +15,7 @@ import typer
 
 from guarded_agents.cli import _shown
 from guarded_agents.cli._closing import print_closing
+from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import application
 from guarded_agents.cli._looking import view_of
 from guarded_agents.cli._opened import opened
@@ -33,7 +34,6 @@ GRAPH: Final = "graphs.refund_desk.app:saved"
 EFFECTS: Final = "graphs.refund_desk.run:effects"
 THREAD: Final = "demo"
 MODEL_ENVIRONMENT: Final = "GUARDED_AGENTS_MODEL"
-_FAILED_EXIT: Final = 1
 _MAX_ANSWERS: Final = 20  # a real model may ask again and again
 
 
@@ -77,7 +77,7 @@ def demo(answer: _Choice = None, model: _Model = None, folder: _Folder = None, *
     if found.waiting:
         typer.echo(_how_to_answer(run, found.waiting[0], model), err=as_json)
     if not found.audit.verified:
-        raise typer.Exit(_FAILED_EXIT)
+        raise typer.Exit(FAILED)
 
 
 def _prepared(folder: Path | None, model: str | None) -> "Run":
@@ -156,7 +156,7 @@ def _ask(run: "Run", request_id: str, *, as_json: bool) -> Choice:
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Choice.LEAVE
     with opened(run.store) as store:
-        view = view_of(store, request_id, Deployment(run.store))
+        view = view_of(store, request_id, Deployment(run.store), now=datetime.now(UTC))
     _say("")
     _say(_shown.as_text(view, now=datetime.now(UTC)))
     _say("")

@@ -4,23 +4,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from guarded_agents.catalog import visible
-from guarded_agents.cli._closing import print_json
+from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import printable
+from guarded_agents.cli._text import one_line, print_json
 from guarded_agents.cli._vote import opened_graph
 
 if TYPE_CHECKING:
     from guarded_agents import Guard
     from guarded_agents.assembly import AnyGraph
     from guarded_agents.operations import Ailment, Repaired
-
-_FOUND_EXIT: Final = 1
 
 
 class _Looked(NamedTuple):
@@ -63,7 +61,7 @@ def doctor(
     else:
         _print(looked)
     if looked.left:
-        raise typer.Exit(_FOUND_EXIT)
+        raise typer.Exit(FAILED)
 
 
 async def _look(at: Deployment, graph: str | None, *, is_repaired: bool) -> _Looked:
@@ -99,7 +97,9 @@ def _print(looked: _Looked) -> None:
         f" {len(repaired.woken)} threads woken"
     )
     for thread, error in repaired.failed:
-        typer.echo(f"thread {visible(thread)} did not go on: {printable(error)}")
+        typer.echo(f"thread {visible(thread)} did not go on: {one_line(error)}")
+    for thread in repaired.left:
+        typer.echo(f"thread {visible(thread)} was left alone: something else stands in it than was found")
     typer.echo("")
     _print_ailments(looked.left, "left")
 
@@ -109,8 +109,8 @@ def _print_ailments(ailments: "Sequence[Ailment]", what: str) -> None:
     for ailment in ailments:
         thread = "" if ailment.thread is None else f"  (thread {visible(ailment.thread)})"
         typer.echo(f"{ailment.kind.value.replace('_', ' ').upper()}  {visible(ailment.subject)}{thread}")
-        typer.echo(f"    {printable(ailment.what)}")
-        typer.echo(f"    {printable(ailment.action)}")
+        typer.echo(f"    {one_line(ailment.what)}")
+        typer.echo(f"    {one_line(ailment.action)}")
 
 
 __all__ = ["doctor"]

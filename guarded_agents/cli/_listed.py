@@ -7,12 +7,24 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from guarded_agents.moments import utc
-from guarded_agents.records import RequestStatus, RequestSummary, Risk
+from guarded_agents.records import ApprovalRequest, RequestStatus, RequestSummary, Risk
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
 MAX_READ: Final = 50_000  # requests; 10,000 are read in a tenth of a second
+_GOES_BY: Final = {
+    "question": ("question",),
+    "labels": ("labels",),
+    "risk": ("risk", "hard"),
+    "group": ("group", "backup"),
+    "quorum": ("quorum",),
+    "what an editor may": ("editor_may_approve",),
+    "time to send it": ("execute_within_s",),
+    "tool definition": ("server", "tool", "definition"),
+    "policy": ("policy", "rule", "approval_rule"),
+}
+_ONE_LINE: Final = ("question", "status", "risk", "group", "quorum")  # requests that share all of these are one line
 
 
 class Line(NamedTuple):
@@ -32,10 +44,10 @@ class Listing:
     @property
     def lines(self) -> tuple[Line, ...]:
         """Return a line for each question that was asked, in the order of its most urgent request."""
-        first: dict[tuple[str, RequestStatus], RequestSummary] = {}
-        count: dict[tuple[str, RequestStatus], int] = {}
+        first: dict[tuple[object, ...], RequestSummary] = {}
+        count: dict[tuple[object, ...], int] = {}
         for request in self.requests:
-            question = request.question, request.status
+            question = tuple(getattr(request, column) for column in _ONE_LINE)
             first.setdefault(question, request)
             count[question] = count.get(question, 0) + 1
         return tuple(Line(request, count[question]) for question, request in first.items())
@@ -60,11 +72,21 @@ def listing(store: "Store", *, status: RequestStatus | None, group: str | None) 
     )
 
 
-def identical(store: "Store", question: str) -> tuple[str, ...]:
+def asking(store: "Store", question: str) -> tuple[str, ...]:
     """Return the ids of the pending requests that say they ask *question*, the most urgent one first."""
     from guarded_agents.stores import every_request
 
     return tuple(request.id for request in islice(every_request(store), MAX_READ) if request.question == question)
+
+
+def differences(request: ApprovalRequest, other: ApprovalRequest) -> tuple[str, ...]:
+    """Return what is not the same about two requests, of all that an approver goes by: none where they are identical.
+
+    The same question may be asked after other texts were read, under another policy, or of another tool by that name.
+    """
+    return tuple(
+        name for name, fields in _GOES_BY.items() if any(getattr(request, f) != getattr(other, f) for f in fields)
+    )
 
 
 def as_json(request: RequestSummary) -> dict[str, object]:
@@ -90,4 +112,4 @@ def left(moment: datetime | None, *, now: datetime, then: str = "over") -> str:
     return f"{hours}h{minutes % 60:02}m" if hours else f"{minutes}m{int(seconds % 60):02}s"
 
 
-__all__ = ["MAX_READ", "Line", "Listing", "as_json", "identical", "left", "listing"]
+__all__ = ["MAX_READ", "Line", "Listing", "as_json", "asking", "differences", "left", "listing"]

@@ -1,22 +1,21 @@
 """``guarded-agents approvals list|show``: what waits, and exactly what will be sent."""
 
-import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guarded_agents.approval import groups_asked, may_answer
 from guarded_agents.cli import _shown
-from guarded_agents.cli._closing import print_json
 from guarded_agents.cli._listed import as_json as line_as_json
 from guarded_agents.cli._listed import listing
-from guarded_agents.cli._opened import directory_of, opened, require_intact, standing_request
+from guarded_agents.cli._opened import opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
+from guarded_agents.cli._people import CastVote, asked, cast_votes
 from guarded_agents.cli._report import doubts, reviews
-from guarded_agents.errors import ConfigurationError, DirectoryError
+from guarded_agents.cli._text import print_json
 from guarded_agents.moments import utc
-from guarded_agents.records import Answer, ApprovalRequest, Electorate, RequestStatus, SignedVote
+from guarded_agents.records import Answer, ApprovalRequest, RequestStatus
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
@@ -69,83 +68,57 @@ def show(
     """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far."""
     now = datetime.now(UTC)
     with opened(at.store) as store:
-        view = view_of(store, request_id, at)
+        view = view_of(store, request_id, at, now=now)
     if as_json:
         print_json(_shown.as_json(view, now=now))
     else:
         typer.echo(_shown.as_text(view, now=now, is_full=full))
 
 
-def view_of(store: "Store", request_id: str, at: Deployment) -> _shown.View:
-    """Return the request and what an approver has to know beside it.
+def view_of(store: "Store", request_id: str, at: Deployment, *, now: datetime) -> _shown.View:
+    """Return the request at *now* (UTC) and what an approver has to know beside it.
 
     Raises UnknownRequestError, ProofError where it is not as the guard wrote it, ConfigurationError and StoreError.
     """
     standing = standing_request(store, request_id)
-    require_intact(standing, at)
-    votes, earlier, proposed = store.votes(request_id), [request_id], standing
-    while proposed.request.parent is not None:
-        earlier.append(proposed.request.parent)
-        proposed = standing_request(store, proposed.request.parent)
-        require_intact(proposed, at)
-    editor = (
-        None if standing.request.parent is None else _editor(store.votes(standing.request.parent), standing.request)
-    )
+    is_verified, request = require_intact(standing, at), standing.request
+    earlier, model = _before(store, request, at) if is_verified else ((), None)
+    votes = cast_votes(store.votes(request_id), request, at=at, now=now)
+    edits: tuple[CastVote, ...] = ()
+    if earlier:
+        edits = cast_votes(store.votes(earlier[0].id), earlier[0], at=at, now=now)
+    is_pending = standing.status is RequestStatus.PENDING
+    known = {request_id, *(parent.id for parent in earlier)}
     return _shown.View(
         standing=standing,
         votes=votes,
-        asked=_asked(standing.request, votes, editor, at) if standing.status is RequestStatus.PENDING else (),
-        model=proposed.request.arguments if proposed is not standing else None,
-        similar=[found for found in store.similar(standing) if found.id not in earlier],
+        edits=edits,
+        asked=asked(request, votes, editor=_editor(edits, request), at=at) if is_pending else (),
+        model=model,
+        similar=[found for found in store.similar(standing) if found.id not in known],
+        is_verified=is_verified,
     )
 
 
-def _editor(votes: tuple[SignedVote, ...], request: ApprovalRequest) -> str | None:
+def _before(store: "Store", request: ApprovalRequest, at: Deployment) -> tuple[tuple[ApprovalRequest, ...], str | None]:
+    """Return the requests that edits led from to *request*, the last first, and the model's own arguments.
+
+    One whose arguments were erased ends the way back, for what it names as the one before it proves nothing.
+    """
+    earlier: list[ApprovalRequest] = []
+    parent, is_verified = request.parent, True
+    while parent is not None and is_verified:
+        standing = standing_request(store, parent)
+        is_verified = require_intact(standing, at)
+        earlier.append(standing.request)
+        parent = standing.request.parent
+    return tuple(earlier), earlier[-1].arguments if earlier else None
+
+
+def _editor(edits: Sequence[CastVote], request: ApprovalRequest) -> str | None:
     """Return who edited the call and so cannot approve it, None where the rule lets the editor approve."""
-    editors = [signed.vote.approver for signed in votes if signed.vote.answer is Answer.EDIT]
+    editors = [cast.signed.vote.approver for cast in edits if cast.signed.vote.answer is Answer.EDIT]
     return editors[-1] if editors and not request.editor_may_approve else None
-
-
-def _asked(
-    request: ApprovalRequest, votes: tuple[SignedVote, ...], editor: str | None, at: Deployment
-) -> tuple[_shown.Asked, ...]:
-    """Return each group that may answer, now or once it is escalated, without those who may not or have."""
-    found = []
-    for group in groups_asked(request, now=request.decide_by):  # by then the backup has joined
-        members = _members(group, at)
-        electorate = Electorate(members or frozenset())
-        left = [name for name in electorate.voters if may_answer(request, name, electorate=electorate, cast=votes)]
-        found.append(
-            _shown.Asked(
-                group,
-                members=None if members is None else tuple(sorted(left)),
-                since=None if group == request.group else request.escalate_at,
-                editor=editor,
-            )
-        )
-    return tuple(found)
-
-
-def _members(group: str, at: Deployment) -> frozenset[str] | None:
-    """Return who is in *group* now, None where nothing here can tell: looking at a request takes no policy."""
-    from guarded_agents.identity import PolicyDirectory
-    from guarded_agents.policy import load_policy
-
-    try:
-        policy = load_policy(at.policy_file.read_bytes(), source=str(at.policy_file))
-        outside = directory_of(at)
-        if outside is None and group in policy.external_groups:
-            return None
-        return asyncio.run(PolicyDirectory(policy, outside or _Nobody()).members(group))
-    except (ConfigurationError, DirectoryError, OSError):
-        return None
-
-
-class _Nobody:
-    """Stands in where there is no directory: what it is asked, nobody is shown."""
-
-    async def members(self, group: str) -> frozenset[str]:
-        raise DirectoryError(f"group {group}", expected="a directory", got="none", action="name one with --directory")
 
 
 __all__ = ["list_requests", "show", "view_of"]

@@ -59,7 +59,7 @@ async def voting_guard(deployment: Deployment) -> AsyncIterator["Guard"]:
         store=deployment.store,
         transport=ReviewedTransport(reviewed),
         root_key=deployment.root_key_file,
-        authenticators=_authenticators(deployment),
+        authenticators=authenticators(deployment),
         directory=directory_of(deployment),
     ) as guard:
         yield guard
@@ -82,7 +82,8 @@ def directory_of(deployment: Deployment) -> "Directory | None":
     )
 
 
-def _authenticators(deployment: Deployment) -> "dict[Scheme, Authenticator]":
+def authenticators(deployment: Deployment) -> "dict[Scheme, Authenticator]":
+    """Return what ``--oidc`` names. Raises ConfigurationError."""
     if deployment.oidc is None:
         return {}
     from guarded_agents.cli._oidc import id_tokens
@@ -101,25 +102,37 @@ def standing_request(store: "Store", request_id: str) -> "StandingRequest":
             got="one that is not in the store",
             action="list what waits with `guarded-agents approvals list`, and check --store",
         )
+    if standing.request.id != request_id:
+        raise _changed(request_id, "another one in its place")
     return standing
 
 
-def require_intact(standing: "StandingRequest", deployment: Deployment) -> None:
-    """Raise ProofError for a request that is not as the guard wrote it: what is shown of it may be a lie.
+def require_intact(standing: "StandingRequest", deployment: Deployment) -> bool:
+    """Return whether the request is as the guard wrote it, False where that cannot be told: its arguments were erased.
 
-    Erased arguments are no lie. Raises ConfigurationError where the root key cannot be read.
+    Raises ProofError for a request that was changed, for what is shown of it may be a lie, and for an open one whose
+    arguments are gone: they are what is signed. Raises ConfigurationError where the root key cannot be read.
     """
     from guarded_agents.approval import is_intact
     from guarded_agents.keys import RootKey
 
     root = RootKey.load(deployment.root_key_file, create=False)
-    if standing.request.arguments and not is_intact(standing.request, key=root.derive("request")):
-        raise ProofError(
-            f"approval {standing.request.id}",
-            expected="the request as the guard wrote it",
-            got="one that was changed in the store",
-            action="answer nothing, and verify the audit log",
-        )
+    if is_intact(standing.request, key=root.derive("request")):
+        return True
+    if standing.request.arguments:
+        raise _changed(standing.request.id, "one that was changed in the store")
+    if standing.status.is_open:
+        raise _changed(standing.request.id, "one that is open and has no arguments")
+    return False
+
+
+def _changed(request_id: str, got: str) -> ProofError:
+    return ProofError(
+        f"approval {request_id}",
+        expected="the request as the guard wrote it",
+        got=got,
+        action="answer nothing, and verify the audit log",
+    )
 
 
 def read(path: Path, expected: str, *, option: str) -> bytes:
@@ -131,4 +144,13 @@ def read(path: Path, expected: str, *, option: str) -> bytes:
         raise ConfigurationError(str(path), expected=expected, got=got, action=f"name one with {option}") from None
 
 
-__all__ = ["directory_of", "opened", "read", "require_intact", "require_store", "standing_request", "voting_guard"]
+__all__ = [
+    "authenticators",
+    "directory_of",
+    "opened",
+    "read",
+    "require_intact",
+    "require_store",
+    "standing_request",
+    "voting_guard",
+]

@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from guarded_agents.binding import canonical, parse
+from guarded_agents.cli._exits import USAGE
 from guarded_agents.errors import BindingError, ConfigurationError, GuardError
 from guarded_agents.policy import Policy, explain, load_policy, seldom_meant
 from guarded_agents.records import AccessRequest, Labels, Principal, ToolRef
@@ -17,7 +18,6 @@ app: Final = typer.Typer(
     name="policy", help="Check a policy file, and ask why it decides as it does.", no_args_is_help=True
 )
 
-_USAGE_EXIT: Final = 2
 _PolicyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The policy file.", show_default=False)]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -98,7 +98,7 @@ def _loaded(path: Path) -> Policy:
 
 def _fail(error: GuardError) -> typer.Exit:
     typer.echo(f"error: {error}", err=True)
-    return typer.Exit(_USAGE_EXIT)
+    return typer.Exit(USAGE)
 
 
 def _scopes(policy: Policy, principal: str, scopes: str | None) -> tuple[str, ...]:

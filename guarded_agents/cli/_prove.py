@@ -1,5 +1,6 @@
 """The proof of a statement: a signature by the approver's key, or their ID token over a statement kept before."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ class Prover:
         from guarded_agents.approval import commitment
 
         try:
-            with self.save.open("xb") as file:
+            made = os.open(self.save, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it may hold arguments
+            with os.fdopen(made, "wb") as file:
                 file.write(statement.model_dump_json(indent=2).encode())
         except OSError as error:
             got = error.strerror or type(error).__name__

@@ -1,6 +1,6 @@
 """What a thread did: its calls, the effects they had, and whether the log of them verifies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestS
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
+MAX_LINES: Final = 100  # of calls in doubt, and of reviews; where there are more, that is said
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
 _ENDED: Final = {Reason.WITHDRAWN: "withdrawn", Reason.SUPERSEDED: "superseded"}
@@ -73,8 +74,14 @@ def waiting(store: "Store", thread: str) -> tuple[str, ...]:
 
 
 def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:
-    """Return a line for each call of which nobody knows at *now* (UTC) whether it happened."""
-    return tuple(_doubt(store, claim) for claim in store.doubts(now=now))
+    """Return a line for each call of which nobody knows at *now* (UTC) whether it happened, and one for the rest."""
+    found = store.doubts(now=now, limit=MAX_LINES + 1)
+    return (*(_doubt(store, claim) for claim in found[:MAX_LINES]), *_rest(found))
+
+
+def _rest(found: Sequence[object]) -> tuple[str, ...]:
+    said = f"there are more than these {MAX_LINES}: `guarded-agents doctor` lists them"
+    return (said,) if len(found) > MAX_LINES else ()
 
 
 def _doubt(store: "Store", claim: Claim) -> str:
@@ -89,11 +96,13 @@ def _doubt(store: "Store", claim: Claim) -> str:
 
 def reviews(store: "Store", *, now: datetime) -> tuple[str, ...]:
     """Return a line for each request that was approved by breaking the glass, and that nobody has reviewed yet."""
-    return tuple(
-        f"{glass.request} approved alone by {visible(glass.approver)}: review"
+    found = store.broken_glass(limit=MAX_LINES + 1)
+    lines = tuple(
+        f"{visible(glass.request)} approved alone by {visible(glass.approver)}: review"
         f" {'OVERDUE since' if glass.is_overdue(now=now) else 'due by'} {utc(glass.review_due)}, `approvals review`"
-        for glass in store.broken_glass()
+        for glass in found[:MAX_LINES]
     )
+    return (*lines, *_rest(found))
 
 
 def _calls(store: "Store", thread: str) -> Iterator[Call]:

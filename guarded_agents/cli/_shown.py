@@ -3,42 +3,40 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from typing import Final
 
 from guarded_agents.approval import status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
 from guarded_agents.cli._folded import difference
 from guarded_agents.cli._listed import as_json as summary_as_json
-from guarded_agents.cli._text import clock, duration, indented, pretty
+from guarded_agents.cli._people import Asked, CastVote
+from guarded_agents.cli._text import clock, duration, identifier, indented, pretty
 from guarded_agents.moments import utc
-from guarded_agents.records import Answer, RequestStatus, RequestSummary, SignedVote, StandingRequest
+from guarded_agents.records import Answer, RequestStatus, RequestSummary, Scheme, StandingRequest
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A group that may answer, with its members now; None where nobody could be asked who they are."""
-
-    group: str
-    members: tuple[str, ...] | None
-    since: datetime | None = None  # UTC; a backup's
-    editor: str | None = None  # who edited the call and so cannot approve it
+_ERASED: Final = "NOT VERIFIED: the arguments were erased; the rest may have been changed in the store"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A request that was verified, and what an approver has to know beside it."""
+    """A request, and what an approver has to know beside it. Only what its digest covers is verified."""
 
     standing: StandingRequest
-    votes: Sequence[SignedVote]
+    votes: Sequence[CastVote]
+    edits: Sequence[CastVote] = ()  # the votes on the request that this one is an edit of
     asked: tuple[Asked, ...] = ()
     model: str | None = None  # the model's own arguments (canonical JSON), where a person edited them
     similar: Sequence[RequestSummary] = ()
+    is_verified: bool = True  # False where its arguments were erased, and so nothing of it can be
 
 
 def as_json(view: View, *, now: datetime) -> dict[str, object]:
     """Return the request with its arguments parsed, where it stands at *now* (UTC), and its votes, oldest first."""
     standing, request = view.standing, view.standing.request
     return request.model_dump(mode="json") | {
+        "verified": view.is_verified,
         "arguments": _parsed(request.arguments),
         "model_arguments": None if view.model is None else _parsed(view.model),
         "status": status_at(standing, now=now).value,
@@ -56,7 +54,7 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
             }
             for asked in view.asked
         ],
-        "votes": [signed.model_dump(mode="json") for signed in view.votes],
+        "votes": [_vote_as_json(cast) for cast in view.votes],
         "similar": [summary_as_json(summary) for summary in view.similar],
     }
 
@@ -64,20 +62,23 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
 def as_text(view: View, *, now: datetime, is_full: bool = False) -> str:
     """Return the same for a person. Nothing in it is hidden; what is long is folded, unless *is_full*."""
     request = view.standing.request
-    lines = [*_head(view, now), *_clocks(view.standing, now), *_end(view.standing)]
+    lines = [] if view.is_verified else [_ERASED]
+    lines += [*_head(view, now), *_clocks(view.standing, now), *_end(view)]
     is_open = status_at(view.standing, now=now).is_open
     lines += [
         "",
         "will be sent, exactly:" if is_open else "the call:",
         indented(pretty(request.arguments, is_full=is_full)),
     ]
-    if view.model is not None:
+    if view.model == "":
+        lines += ["", "a person changed what the model proposed, and that was erased"]
+    elif view.model is not None:
         changes = difference(_parsed(view.model), _parsed(request.arguments), is_full=is_full)
         lines += ["", "a person changed what the model proposed (-) to this (+):", indented("\n".join(changes))]
     if not is_full and pretty(request.arguments, is_full=True) != pretty(request.arguments):
         lines += ["", "long values are folded; --full shows all of them"]
     if view.votes:
-        lines += ["", "votes:", *(line for signed in view.votes for line in _vote(signed))]
+        lines += ["", "votes:", *(line for cast in view.votes for line in _vote(cast))]
     if view.similar:
         lines += ["", "the last of this kind:", *(_similar(view, summary) for summary in view.similar)]
     return "\n".join(lines)
@@ -92,7 +93,7 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     who = request.requester
     acting = "" if who.acting_for is None else f", acting for {visible(who.acting_for)}"
     labels = f"{request.labels.integrity.value}, {request.labels.confidentiality.value}"
-    yield f"request    {request.id}  ({status_at(standing, now=now).value}, {request.risk.value} risk)"
+    yield f"request    {visible(request.id)}  ({status_at(standing, now=now).value}, {request.risk.value} risk)"
     yield f"tool       {visible(request.server)}/{visible(request.tool)}"
     yield f"asked by   {visible(who.id)}{acting}, tenant {visible(request.tenant)}"
     yield f"thread     {visible(request.thread)}, turn {request.turn}"
@@ -102,7 +103,7 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     yield f"waits for  {request.quorum} of {visible(request.group)}"
     yield from (f"may answer {_names(asked)}  ({visible(asked.group)}{_since(asked, now)})" for asked in view.asked)
     if request.parent is not None:
-        yield f"edit of    {request.parent}"
+        yield f"edit of    {visible(request.parent)}"
 
 
 def _names(asked: Asked) -> str:
@@ -125,23 +126,50 @@ def _clocks(standing: StandingRequest, now: datetime) -> Iterator[str]:
         yield f"send       within {duration(request.execute_within_s)} of the approval, or never"
     elif status is RequestStatus.APPROVED and standing.execute_by is not None:
         yield f"send by    {clock(standing.execute_by, now=now)}, or never"
-    yield f"digest     {request.digest}"
+    yield f"digest     {visible(request.digest)}"
 
 
-def _end(standing: StandingRequest) -> Iterator[str]:
+def _end(view: View) -> Iterator[str]:
+    """Yield what no digest covers; what of it a vote says, is proven by that vote."""
+    standing, who = view.standing, view.standing.settled_by
+    given = [cast for cast in (*view.votes, *view.edits) if cast.signed.vote.approver == who]
     if standing.settled_at is not None:
         broken = ", who broke the glass" if standing.broke_glass else ""
-        yield f"settled    {utc(standing.settled_at)} by {visible(standing.settled_by or 'nobody')}{broken}"
+        doubt = "" if who is None else _doubt(given)
+        yield f"settled    {utc(standing.settled_at)} by {visible(who or 'nobody')}{broken}{doubt}"
     if standing.text:
-        yield f"text       {visible(standing.text)}"
+        said = [cast for cast in given if cast.signed.vote.text == standing.text]
+        yield f"text       {visible(standing.text)}{_doubt(said)}"
     if standing.successor is not None:
-        yield f"led to     {standing.successor}"
+        yield f"led to     {identifier(standing.successor)}"
 
 
-def _vote(signed: SignedVote) -> Iterator[str]:
-    vote = signed.vote
+def _doubt(votes: Sequence[CastVote]) -> str:
+    """Return what is to be said of what *votes* say, one of which has to be proven."""
+    found = {cast.is_proven for cast in votes}
+    if True in found:
+        return ""
+    return ", not checked here" if None in found else ", NOT VERIFIED"
+
+
+def _vote_as_json(cast: CastVote) -> dict[str, object]:
+    """Return the vote, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
+    signed = cast.signed
+    found: dict[str, object] = signed.model_dump(mode="json") | {"proven": cast.is_proven}
+    if signed.scheme is Scheme.OIDC:
+        del found["signature"]
+        found["proof"] = sha256(signed.signature.encode()).hexdigest()
+    return found
+
+
+def _vote(cast: CastVote) -> Iterator[str]:
+    vote = cast.signed.vote
     to = "" if vote.delegate is None else f" to {visible(vote.delegate)}"
-    yield f"    {utc(vote.at)}  {vote.answer.value.replace('_', ' ')}{to} by {visible(vote.approver)}"
+    answer, who = f"{vote.answer.value.replace('_', ' ')}{to}", visible(vote.approver)
+    if cast.is_proven is False:
+        yield f"    {utc(vote.at)}  NOT VERIFIED: {answer}, said to be by {who}; nothing that counts now proves it"
+    else:
+        yield f"    {utc(vote.at)}  {answer} by {who}{'' if cast.is_proven else ', not checked here'}"
     if vote.text:
         yield f"        {visible(vote.text)}"
     if vote.answer is Answer.EDIT and vote.arguments is not None:
@@ -151,7 +179,7 @@ def _vote(signed: SignedVote) -> Iterator[str]:
 def _similar(view: View, summary: RequestSummary) -> str:
     same = "the same arguments" if summary.question == view.standing.request.question else "other arguments"
     ended = "executed or tried" if summary.status is RequestStatus.CONSUMED else summary.status.value
-    return f"    {summary.id}  {ended}, {same}, asked until {utc(summary.decide_by)}"
+    return f"    {visible(summary.id)}  {ended}, {same}, asked until {utc(summary.decide_by)}"
 
 
-__all__ = ["Asked", "View", "as_json", "as_text"]
+__all__ = ["View", "as_json", "as_text"]

@@ -39,7 +39,7 @@ def print_report(report: Report) -> None:
     verdict = "verified" if audit.verified else "NOT VERIFIED"
     console.print(f"AUDIT LOG  {verdict}, {audit.entries:,} entries", style="bold" if audit.verified else "bold red")
     for sequence, what in audit.findings:
-        console.print(f"    entry {sequence}: {what}")
+        console.print(f"    entry {sequence}: {visible(what)}")
 
 
 def print_requests(lines: Sequence[Line], *, with_status: bool, now: datetime) -> None:
@@ -50,7 +50,7 @@ def print_requests(lines: Sequence[Line], *, with_status: bool, now: datetime) -
         rows.append(
             (
                 request.risk.value,
-                request.id,
+                visible(request.id),
                 visible(request.tool) + (f" x{number:,}" if number > 1 else ""),
                 visible(request.principal),
                 visible(request.group),
@@ -75,17 +75,16 @@ def _console() -> "Console":
 def _print_calls(console: "Console", calls: Sequence[Call]) -> None:
     rows = [tuple(name.upper() for name in _COLUMNS)]
     rows += [
-        (visible(call.tool), call.decision, visible(call.rule), visible(call.approver or "-"), call.outcome)
-        for call in calls
+        tuple(map(visible, (call.tool, call.decision, call.rule, call.approver or "-", call.outcome))) for call in calls
     ]
     _print_rows(console, rows, ["", *("\n".join(_below(call)) for call in calls)])
 
 
 def _below(call: Call) -> Iterator[str]:
     if call.approval is not None:
-        yield f"approval {visible(call.approval_rule or '')}: {call.approval}"
+        yield f"approval {visible(call.approval_rule or '')}: {visible(call.approval)}"
     if call.reason and call.reason != call.approval:
-        yield f"reason: {call.reason.replace('_', ' ')}"
+        yield f"reason: {visible(call.reason).replace('_', ' ')}"
     yield from brief(call.arguments)
 
 

@@ -9,10 +9,11 @@ import typer
 
 from guarded_agents.approval import allowed_signers_line, load_private_key
 from guarded_agents.catalog import visible
-from guarded_agents.cli._closing import close, print_json
+from guarded_agents.cli._closing import close
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, options
 from guarded_agents.cli._prove import prover_of
+from guarded_agents.cli._text import print_json
 from guarded_agents.cli._vote import wake
 from guarded_agents.keys import new_approver_key
 from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
@@ -49,7 +50,7 @@ def review(
     if as_json:
         print_json({"request": glass.request, "finding": finding.value, "reviewed_by": glass.reviewed_by})
     else:
-        typer.echo(f"{glass.request}: {finding.value} by {visible(by.name)}, the review is recorded")
+        typer.echo(f"{visible(glass.request)}: {finding.value} by {visible(by.name)}, the review is recorded")
 
 
 @options
@@ -114,7 +115,7 @@ def sweep(at: Deployment, *, as_json: AsJson = False) -> None:
         ("escalated: the backup may answer too", swept.escalated),
         ("overdue for review", swept.overdue),
     ):
-        typer.echo(f"{what}: {', '.join(ids) or 'none'}")
+        typer.echo(f"{what}: {', '.join(map(visible, ids)) or 'none'}")
     typer.echo(f"calls that went in doubt: {swept.in_doubt or 'none'}")
 
 

@@ -1,21 +1,48 @@
-"""Text for a terminal: nothing in it can move the cursor, hide, or turn the direction of reading."""
+"""Text for a terminal: nothing in it can move the cursor, hide, or turn the direction of reading.
 
+What comes out of a store is printed through this module or `guarded_agents.catalog.visible`, ids too: whoever can write
+the store can put any text into any column.
+"""
+
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 import orjson
+import typer
 
 from guarded_agents.catalog import visible, visible_json
 from guarded_agents.cli._folded import folded
 from guarded_agents.moments import utc
 
 _MAX_CHARS: Final = 150  # of one value in a table
+_ID: Final = re.compile("[0-9a-f]{12}")
 
 
 def printable(text: str) -> str:
     r"""Return *text* with every invisible character but a line feed as ``\uXXXX``."""
     return visible_json(text)
+
+
+def one_line(text: str) -> str:
+    r"""Return *text* as `printable` does, and its line feeds as ``\u000a``: no text begins a line of its own."""
+    return printable(text).replace("\n", "\\u000a")
+
+
+def identifier(text: str) -> str:
+    """Return the id of a request, which has 12 hex digits; ``not an id`` for anything else."""
+    return text if _ID.fullmatch(text) else "not an id"
+
+
+def json_text(value: object, *, is_indented: bool = True) -> str:
+    r"""Return *value* as JSON, with invisible characters of its texts as ``\uXXXX``."""
+    return visible_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 if is_indented else None).decode())
+
+
+def print_json(value: object) -> None:
+    """Print *value* on stdout as JSON."""
+    typer.echo(json_text(value))
 
 
 def pretty(canonical: str, *, is_full: bool = False) -> str:
@@ -78,4 +105,17 @@ def clock(moment: datetime, *, now: datetime) -> str:
     return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else f'{duration(-left)} ago'})"
 
 
-__all__ = ["brief", "brief_json", "clock", "cut", "duration", "indented", "pretty", "printable"]
+__all__ = [
+    "brief",
+    "brief_json",
+    "clock",
+    "cut",
+    "duration",
+    "identifier",
+    "indented",
+    "json_text",
+    "one_line",
+    "pretty",
+    "print_json",
+    "printable",
+]

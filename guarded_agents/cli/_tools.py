@@ -23,6 +23,7 @@ from guarded_agents.catalog import (
     reserved_arguments,
     visible,
 )
+from guarded_agents.cli._exits import FAILED, USAGE
 from guarded_agents.errors import ConfigurationError, GuardError
 from guarded_agents.transport import load_servers
 
@@ -30,8 +31,6 @@ app: Final = typer.Typer(
     name="tools", help="Lock the tools of running servers, and see how they differ from that.", no_args_is_help=True
 )
 
-_DRIFT_EXIT: Final = 1
-_USAGE_EXIT: Final = 2
 _Servers = Annotated[
     Path, typer.Option("--servers", metavar="FILE", help="The servers (YAML or JSON).", show_default=False)
 ]
@@ -79,7 +78,7 @@ def diff_command(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: _As
             _show(drift, with_text=True)
         typer.echo(f"{lockfile}: {len(locked.tools)} tools, {len(drifts)} differ from what the servers offer")
     if drifts:
-        raise typer.Exit(_DRIFT_EXIT)
+        raise typer.Exit(FAILED)
 
 
 def _locked(path: Path) -> Lockfile:
@@ -165,7 +164,7 @@ def _show(drift: Drift, *, with_text: bool) -> None:
 
 def _fail(error: GuardError) -> typer.Exit:
     typer.echo(f"error: {error}", err=True)
-    return typer.Exit(_USAGE_EXIT)
+    return typer.Exit(USAGE)
 
 
 __all__ = ["app"]

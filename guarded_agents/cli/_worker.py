@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import orjson
 import typer
 
 from guarded_agents.catalog import visible
+from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import load_name
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import printable
+from guarded_agents.cli._text import json_text, one_line
 from guarded_agents.cli._vote import opened_graph
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.keys import read_key_file
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from guarded_agents.notify import Notifier
     from guarded_agents.operations import Round, Worker
 
-_FAILED_EXIT: Final = 1
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 _DURATION: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)([smh])")
 
@@ -71,7 +70,7 @@ def worker(
     """
     told = _notifier(notices)
     if asyncio.run(_work(at, graph, told, every_s=None if once else _seconds(every), as_json=as_json)):
-        raise typer.Exit(_FAILED_EXIT)
+        raise typer.Exit(FAILED)
 
 
 async def _work(at: Deployment, graph: str, told: "Notifier | None", *, every_s: float | None, as_json: bool) -> bool:
@@ -139,21 +138,21 @@ def _say(found: "Round", *, as_json: bool, is_idle_told: bool = False) -> None:
         return
     at = utc(datetime.now(UTC))
     if as_json:
-        typer.echo(orjson.dumps({"at": at, **_json(found)}))
+        typer.echo(json_text({"at": at, **_json(found)}, is_indented=False))
         return
     swept, delivered = found.swept, found.delivered
     lines = [
-        *(f"expired {request}" for request in swept.expired),
-        *(f"lapsed {request}" for request in swept.lapsed),
-        *(f"escalated {request}" for request in swept.escalated),
-        *(f"review overdue {request}" for request in swept.overdue),
+        *(f"expired {visible(request)}" for request in swept.expired),
+        *(f"lapsed {visible(request)}" for request in swept.lapsed),
+        *(f"escalated {visible(request)}" for request in swept.escalated),
+        *(f"review overdue {visible(request)}" for request in swept.overdue),
         *([f"in doubt: {swept.in_doubt}, see `guarded-agents doctor`"] if swept.in_doubt else []),
         *(f"thread {visible(thread)} went on" for thread in found.woken),
-        *(f"thread {visible(failure.thread)} did not go on: {printable(failure.error)}" for failure in found.failed),
+        *(f"thread {visible(failure.thread)} did not go on: {one_line(failure.error)}" for failure in found.failed),
         *([f"notices sent: {delivered.sent}"] if delivered.sent else []),
         *([f"notices to be tried again: {delivered.failed}"] if delivered.failed else []),
-        *(f"notice {identifier} was given up" for identifier in delivered.given_up),
-        *(f"problem: {printable(problem)}" for problem in found.problems),
+        *(f"notice {visible(identifier)} was given up" for identifier in delivered.given_up),
+        *(f"problem: {one_line(problem)}" for problem in found.problems),
     ]
     for line in lines or ["nothing to do"]:
         typer.echo(f"{at} {line}")

@@ -7,9 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from guarded_agents.addresses import safe_address
 from guarded_agents.approval import Proof, nonce_for
 from guarded_agents.errors import ConfigurationError
-from guarded_agents.identity._address import safe_address
 from guarded_agents.identity._key_set import KINDS, KeySource
 from guarded_agents.identity._token import read_claims, read_header, unproven
 from guarded_agents.records import Scheme
@@ -28,7 +28,8 @@ class IdTokens:
     *trusted_audiences* names them. The claim *name_claim* has to be the approver's name in the policy, so choose one
     that people cannot change themselves; where it is ``email``, ``email_verified`` has to be true. With
     *group_claim* that claim (an array) has to hold what *groups* maps the approver group to, and a group that
-    *groups* does not name proves nothing. The token is made at most *max_age_s* seconds after the statement;
+    *groups* does not name proves nothing. A glass is broken in the name of ``break_glass``: let *groups* name that
+    too, with what the claim of a holder has to hold. The token is made at most *max_age_s* seconds after the statement;
     *leeway_s* is how far clocks may differ. Raises ConfigurationError where these contradict one another.
     """
 

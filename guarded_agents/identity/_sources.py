@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
+from guarded_agents.addresses import safe_address
 from guarded_agents.errors import ConfigurationError, DirectoryError, ProofError
-from guarded_agents.identity._address import safe_address
 from guarded_agents.identity._key_set import MAX_BYTES, KeySet, PublicKey, UnusableKeySetError, parse_key_set
 
 _CLOCK_STEP: Final = timedelta(seconds=60)  # of two callers at once the later may hand in the earlier time

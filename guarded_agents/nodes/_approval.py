@@ -33,6 +33,7 @@ Steps = Generator[Awaitable[StandingRequest], StandingRequest, Command[Next]]
 _NOT_ASKED: Final = frozenset(
     {Reason.COALESCED, Reason.ALREADY_REJECTED, Reason.QUEUE_FULL, Reason.DIRECTORY_UNAVAILABLE}
 )
+_MAX_EDITS: Final = 32  # of one call, one after the other: each needs an approver
 HOW: Final = "sign the vote over `digest`, then guard.resume or `guarded-agents approvals`"
 
 
@@ -169,7 +170,9 @@ class Approval:
         if derived is Reason.STORE_UNAVAILABLE:
             raise unavailable()
         request = derived.request if isinstance(derived, Standing) else None
-        while request is not None and request.status is RequestStatus.SUPERSEDED and request.successor is not None:
+        for _ in range(_MAX_EDITS):  # rows that follow one another in a circle lead nowhere
+            if request is None or request.status is not RequestStatus.SUPERSEDED or request.successor is None:
+                break
             request = self._services.store.request(request.successor)
         return request
 

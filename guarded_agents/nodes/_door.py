@@ -13,7 +13,6 @@ from opentelemetry.trace import Span
 
 from guarded_agents.errors import DirectoryError, NotSentError, StoreError, TransportError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._people import NO_ELECTORATE
 from guarded_agents.nodes._services import Services, requester_of
 from guarded_agents.nodes._told import WAITING, in_doubt, refusal, told_of
 from guarded_agents.records import (
@@ -115,9 +114,9 @@ class Door:
 
     async def _admit(self, permit: Permit) -> Admission | Told:
         call, services = permit.call, self._services
-        electorate = NO_ELECTORATE
+        proven = None
         if permit.request is not None:
-            electorate = await services.people.proven(permit.request, now=services.now())
+            proven = await services.people.proven(permit.request, now=services.now())
         now = services.now()  # after the directory has answered: execute-by may have passed meanwhile
         request = None if permit.request is None else permit.request.id
         decided = self._decided(permit)
@@ -125,8 +124,7 @@ class Door:
             call.key,
             owner=services.owner,
             lease_until=now + services.lease,
-            request=request,
-            electorate=electorate,
+            proven=proven,
             limits=permit.decision.limits,
             notes=(
                 decided,

@@ -5,12 +5,14 @@ from typing import Final
 
 from langchain_core.runnables import RunnableConfig
 
-from guarded_agents.errors import BindingError, StoreError
+from guarded_agents.approval import is_intact
+from guarded_agents.errors import BindingError, DirectoryError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
-from guarded_agents.nodes._told import GuardUpdate, answered, refusal, settled, told_of, tool_message
+from guarded_agents.nodes._told import WAITING, GuardUpdate, answered, refusal, settled, told_of, tool_message
 from guarded_agents.records import (
+    Answer,
     AuditHead,
     BoundCall,
     Decision,
@@ -74,7 +76,8 @@ class Endings:
             facts = replace(facts, labels=proposal.labels)  # as they stood when the call was proposed (I2)
         judgement = services.judge(facts, call, task["call"]["name"])
         decision = judgement.decision
-        plain = decision.permitted and not decision.claimed  # a plain read never waited for anybody
+        # A plain read waited for nobody, unless an approver edited a call into it.
+        plain = decision.permitted and not decision.claimed and not (proposal is not None and proposal.consequential)
         request = None if proposal is None or plain else services.store.request_of(call.key)
         permit = services.permit(facts, call, judgement, None if request is None else request.request)
         reason = _misplaced(call, decision, config, proposed=proposal is not None)
@@ -95,7 +98,12 @@ class Endings:
         request = None if standing.request is None else standing.request.request
         permit = self._services.permit(standing.facts, call, standing.judgement, request)
         span = self._services.telemetry.start_call(call, decision)
-        outcome = await self._door.execute_once(call, permit, span=span)
+        if standing.request is not None and standing.request.status is RequestStatus.PENDING:
+            outcome = (
+                WAITING  # who has voted by now says nothing of who will have: it is asked again when it is settled
+            )
+        else:
+            outcome = await self._door.execute_once(call, permit, span=span)
         self._services.telemetry.end_call(span, outcome)
         if request is not None and request.parent is not None:
             outcome = replace(outcome, content=f"{EDITED}{request.arguments}. {outcome.content}")
@@ -123,7 +131,7 @@ class Endings:
             reason = Reason.INVALID_CALL if _is_unparsed(task) else standing
             return {"messages": [tool_message(task["call"]["id"] or "", name, refusal(reason))]}
         call, decision = standing.call, standing.judgement.decision
-        outcome = _why(task, standing)
+        outcome = await self._why(task, standing)
         tool = standing.judgement.tool
         note = _notes.decided(
             call,
@@ -144,6 +152,32 @@ class Endings:
             outcome = refusal(Reason.STORE_UNAVAILABLE)
         self._services.telemetry.end_call(span, outcome)
         return settled(call, name, decision, outcome, self._head(decision))
+
+    async def _why(self, task: CallTask, standing: Standing) -> Outcome:
+        """Return what the model is told: an approver's answer where one is proven, else the reason of the deny."""
+        if _is_unparsed(task):
+            return refusal(Reason.INVALID_CALL)
+        request, decision = standing.request, standing.judgement.decision
+        reason = None if request is None else _BY_STATUS.get(request.status)
+        if request is None or reason is None:
+            return refusal(Reason.VOIDED if decision.permitted else decision.reason)
+        if reason is Reason.ANSWERED:
+            said = await self._said(standing, request, Answer.RESPOND)
+            return refusal(Reason.VOIDED) if said is None else answered(said)
+        told = refusal(reason)
+        if reason is Reason.REJECTED and (said := await self._said(standing, request, Answer.REJECT)):
+            return replace(told, content=f"{told.content} The approver's reason: {said}")
+        return told
+
+    async def _said(self, standing: Standing, of: StandingRequest, answer: Answer) -> str | None:
+        """Return what the approver who gave *answer* signed, None where that cannot be told."""
+        services, request = self._services, of.request
+        if request.key != standing.call.key or not is_intact(request, key=services.request_key):
+            return None
+        try:
+            return await services.people.text_of(request, answer, now=services.now())
+        except (DirectoryError, StoreError):
+            return None
 
     def _head(self, decision: Decision) -> AuditHead:
         """Return the head last seen; looked up anew where the log has certainly grown, not for each plain read."""
@@ -169,22 +203,6 @@ def _misplaced(call: BoundCall, decision: Decision, config: RunnableConfig, *, p
 def _turned(decision: Decision, reason: Reason) -> Decision:
     refused = denied(reason)
     return replace(refused, policy=decision.policy, tool_effect=decision.tool_effect)
-
-
-def _why(task: CallTask, standing: Standing) -> Outcome:
-    """Return what the model is told: an approver's answer where there is one, else the reason of the deny."""
-    if _is_unparsed(task):
-        return refusal(Reason.INVALID_CALL)
-    request = standing.request
-    if request is not None and (reason := _BY_STATUS.get(request.status)) is not None:
-        if reason is Reason.ANSWERED:
-            return answered(request.text or "")
-        told = refusal(reason)
-        if reason is Reason.REJECTED and request.text:
-            return replace(told, content=f"{told.content} The approver's reason: {request.text}")
-        return told
-    decision = standing.judgement.decision
-    return refusal(Reason.VOIDED if decision.permitted else decision.reason)
 
 
 def _is_unparsed(task: CallTask) -> bool:

@@ -4,32 +4,36 @@ Where either cannot answer, that is a deny (DESIGN I6).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from guarded_agents.approval import (
     Authenticator,
     Directory,
     Proof,
     SignedStatement,
+    glass_stands,
     groups_asked,
+    is_barred,
     proof_of,
     second_of,
 )
+from guarded_agents.binding import person
 from guarded_agents.errors import DirectoryError, ProofError
+from guarded_agents.nodes._accounts import check_own, sharing
 from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.records import (
+    HOLDERS,
     Answer,
     ApprovalRequest,
     BreakGlassTerms,
     Electorate,
     SignedVote,
+    Vote,
 )
-from guarded_agents.stores import Store
-
-NO_ELECTORATE: Final = Electorate(frozenset())
+from guarded_agents.stores import Proven, Store
 
 
 class Circle(NamedTuple):
@@ -43,8 +47,14 @@ class Circle(NamedTuple):
         """Return everybody who may answer now."""
         return Electorate(frozenset[str]().union(*self.groups.values()), self.holders)
 
-    def group_of(self, who: str) -> str:
-        """Return the group in whose name *who* answers: the first that they belong to, else the request's own."""
+    def group_of(self, vote: Vote) -> str:
+        """Return the group in whose name *vote* counts: the first of its giver's, else the request's own.
+
+        A glass is broken in the name of those who hold it.
+        """
+        if vote.answer is Answer.BREAK_GLASS:
+            return HOLDERS
+        who = vote.approver
         return next((group for group, members in self.groups.items() if who in members), next(iter(self.groups)))
 
 
@@ -73,24 +83,88 @@ class People:
         parents = () if request.parent is None else self.store.votes(request.parent)
         return (*self.store.votes(request.id), *parents)
 
-    async def proven(self, request: ApprovalRequest, *, now: datetime) -> Electorate:
-        """Return those who may answer *request* at *now* (UTC) and whose stored votes bear proofs that still stand.
+    async def proven(self, request: ApprovalRequest, *, now: datetime) -> Proven:
+        """Return what is proven of *request*, which the caller has verified, at *now* (UTC): who said what, who counts.
 
-        Whoever can write the store could put a vote there; nobody can prove one for an approver. Somebody with any
-        vote that does not stand does not count. Raises DirectoryError and StoreError.
+        Those count who may answer and whose stored votes bear proofs that still stand. Whoever can write the store
+        could put a vote there; nobody can prove one for an approver. Somebody with any vote on it that does not
+        stand does not count, nor who shares an account with another voter, nor a broken glass that this guard's
+        own terms do not permit.
+        Raises DirectoryError and StoreError.
         """
         circle = await self.circle(request, now=now)
+        votes = self.votes_on(request)
+        said, accounts = list[SignedVote](), list[tuple[str, tuple[str, ...]]]()
         voted, broke, doubtful = set[str](), set[str](), set[str]()
-        for signed in self.votes_on(request):
-            who = signed.vote.approver
-            try:
-                await self.prove(signed, group=circle.group_of(who), now=now, is_fresh=False)
-            except ProofError:
-                doubtful.add(who)
-            else:
-                (broke if signed.vote.answer is Answer.BREAK_GLASS else voted).add(who)
-        eligible = circle.electorate
-        return Electorate((eligible.voters & voted) - doubtful, (eligible.holders & broke) - doubtful)
+        for signed in votes:
+            vote = signed.vote
+            credentials = await self._credentials_of(signed, group=circle.group_of(vote), now=now)
+            accounts.append((vote.approver, credentials))
+            if not credentials:
+                if vote.request == request.id or vote.answer is Answer.EDIT:
+                    doubtful.add(person(vote.approver))
+                continue
+            said.append(signed)
+            if vote.answer is not Answer.BREAK_GLASS:
+                voted.add(vote.approver)
+            elif glass_stands(request, vote, self.glass, now=now):
+                broke.add(vote.approver)
+        doubtful |= {person(who) for who in sharing(accounts)}
+        eligible = circle.electorate if _knows_editor(request, said) else Electorate(frozenset())
+        counting = Electorate(
+            frozenset(who for who in eligible.voters & voted if person(who) not in doubtful),
+            frozenset(who for who in eligible.holders & broke if person(who) not in doubtful),
+        )
+        return Proven(request, votes, tuple(said), counting, self.glass)
+
+    async def text_of(self, request: ApprovalRequest, answer: Answer, *, now: datetime) -> str | None:
+        """Return the text of the proven vote that gave *answer* to *request*, which the caller has verified.
+
+        None where there is none by somebody who may answer now: what else stands in a row anybody may have
+        written. Raises DirectoryError and StoreError.
+        """
+        circle = await self.circle(request, now=now)
+        for signed in self.store.votes(request.id):
+            vote = signed.vote
+            if (
+                (vote.request, vote.digest, vote.answer) == (request.id, request.digest, answer)
+                and vote.approver in circle.electorate.voters
+                and not is_barred(vote.approver, request.requester)
+                and await self._credentials_of(signed, group=circle.group_of(vote), now=now)
+            ):
+                return vote.text
+        return None
+
+    async def check_own_account(
+        self,
+        request: ApprovalRequest,
+        who: str,
+        credentials: Sequence[str],
+        *,
+        now: datetime,
+        circle: Circle | None = None,
+    ) -> None:
+        """Raise ProofError where one of *credentials* proves another person's vote on *request* or on its parent.
+
+        *credentials* prove what *who* says; *circle* is that of the request, where it was looked up just now.
+        Raises DirectoryError and StoreError.
+        """
+        circle = circle or await self.circle(request, now=now)
+        accounts = [
+            (signed.vote.approver, await self._credentials_of(signed, group=circle.group_of(signed.vote), now=now))
+            for signed in self.votes_on(request)
+        ]
+        check_own(who, credentials, accounts)
+
+    async def _credentials_of(self, signed: SignedVote, *, group: str, now: datetime) -> tuple[str, ...]:
+        """Return the ids of what proves a vote on record at *now* (UTC), none where it stands no more.
+
+        Raises DirectoryError.
+        """
+        try:
+            return await self.prove(signed, group=group, now=now, is_fresh=False)
+        except ProofError:
+            return ()
 
     async def prove(self, signed: SignedStatement, *, group: str, now: datetime, is_fresh: bool) -> tuple[str, ...]:
         """Return the ids of the credentials that prove *signed* in the name of *group*, each another one.
@@ -124,6 +198,19 @@ class People:
         if not isinstance(found, str) or not found:
             raise _untold("something else")
         return found
+
+
+def _knows_editor(request: ApprovalRequest, said: Sequence[SignedVote]) -> bool:
+    """Return whether it is proven who edited *request*, where who did has no vote on it: the row could be gone."""
+    return (
+        request.parent is None
+        or request.editor_may_approve
+        or any(
+            (signed.vote.request, signed.vote.digest, signed.vote.answer)
+            == (request.parent, request.digest, Answer.EDIT)
+            for signed in said
+        )
+    )
 
 
 def _one_proof(got: str) -> ProofError:

@@ -11,6 +11,9 @@ from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import NOBODY, Services
 from guarded_agents.nodes._votes import require_signed, standing_of
 from guarded_agents.records import (
+    HOLDERS,
+    Answer,
+    ApprovalRequest,
     BrokenGlass,
     CallKey,
     Claim,
@@ -20,6 +23,7 @@ from guarded_agents.records import (
     ReviewFinding,
     SignedResolution,
     SignedReview,
+    SignedVote,
     Verdict,
 )
 
@@ -37,10 +41,9 @@ class Statements:
 
     def prepare_review(self, request_id: str, finding: ReviewFinding, *, reviewer: str, text: str) -> Review:
         """Return the statement that *reviewer* signs. Raises UnknownRequestError and ProofError."""
-        standing = standing_of(self._services, request_id)
         return Review(
             request=request_id,
-            digest=standing.request.digest,
+            digest=self._broken(request_id)[0].digest,
             reviewer=reviewer,
             finding=finding,
             text=text,
@@ -55,12 +58,28 @@ class Statements:
         """
         require_signed(signed, SignedReview)
         services, review = self._services, signed.review
-        request, group = standing_of(services, review.request).request, self._reviewers()
+        (request, breaker), group = self._broken(review.request), self._reviewers()
         now = services.now()
         credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        if breaker is not None:
+            await services.people.prove(breaker, group=HOLDERS, now=now, is_fresh=False)
+        await services.people.check_own_account(request, review.reviewer, credentials, now=now)
         members = await services.people.members(group)
         check_review(review, self._glass(request.id), request, members=members, now=now)
         return await services.store.review(signed, note=_notes.reviewed(signed, credentials), now=services.now())
+
+    def _broken(self, request_id: str) -> tuple[ApprovalRequest, SignedVote | None]:
+        """Return the request of that id, and where its arguments were erased the vote that still proves its digest.
+
+        Raises UnknownRequestError, and ProofError where its row was changed otherwise.
+        """
+        standing = self._services.store.request(request_id)
+        if standing is not None and not standing.request.arguments:
+            for signed in self._services.store.votes(request_id):
+                vote, request = signed.vote, standing.request
+                if (vote.request, vote.digest, vote.answer) == (request.id, request.digest, Answer.BREAK_GLASS):
+                    return request, signed
+        return standing_of(self._services, request_id).request, None
 
     def _reviewers(self) -> str:
         terms = self._services.people.glass
@@ -112,9 +131,12 @@ class Statements:
         require_signed(signed, SignedResolution)
         services, resolution = self._services, signed.resolution
         claim = self._claim(resolution.call)
-        group, requester = self._asked(claim.key)
+        request = self._request(claim.key)
+        group, requester = self._asked(claim.key, request)
         now = services.now()
         credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        if request is not None:
+            await services.people.check_own_account(request, resolution.resolver, credentials, now=now)
         members = await services.people.members(group)
         check_resolution(resolution, claim, members=members, requester=requester, now=now)
         note = _notes.resolved(signed, credentials, key=claim.key, group=group)
@@ -131,11 +153,14 @@ class Statements:
             action="list what is in doubt with `guarded-agents doctor`",
         )
 
-    def _asked(self, key: CallKey) -> tuple[str, Principal]:
-        """Return whose business the call is, and who asked for it: the group of its request, else the operators."""
+    def _request(self, key: CallKey) -> ApprovalRequest | None:
+        """Return the request of the call, intact; None where nobody was asked. Raises ProofError."""
         standing = self._services.store.request_of(key)
-        if standing is not None:
-            request = standing_of(self._services, standing.request.id).request
+        return None if standing is None else standing_of(self._services, standing.request.id).request
+
+    def _asked(self, key: CallKey, request: ApprovalRequest | None) -> tuple[str, Principal]:
+        """Return whose business the call is, and who asked for it: the group of its request, else the operators."""
+        if request is not None:
             return request.group, request.requester
         if self._services.operators is None:
             raise NotEligibleError(

@@ -1,16 +1,19 @@
 """The facade of DESIGN I7: the one way in which an answer of a person reaches the store."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 from typing import Final
 
-from guarded_agents.approval import SignedStatement, check_vote, edit_request, is_intact
+from guarded_agents.approval import SignedStatement, check_vote, edit_request, groups_asked, is_intact
 from guarded_agents.binding import canonical, clipped, parse
 from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.records import (
+    HOLDERS,
+    AccessRequest,
     Answer,
     ApprovalObligation,
     ApprovalRequest,
@@ -19,6 +22,7 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
     ThreadFacts,
+    ToolRef,
     Vote,
 )
 
@@ -75,10 +79,14 @@ class Votes:
         services, vote = self._services, signed.vote
         standing = standing_of(services, vote.request)
         request, now = standing.request, services.now()
+        # First of all: nobody else makes us ask the directory, or is told where the request stands, or what the policy
+        # says of an edit.
+        proven_in, credentials = await self._proven(signed, request, now=now)
         circle = await services.people.circle(request, now=now)
-        group = circle.group_of(vote.approver)
-        # First of all: nobody else is told where the request stands, or what the policy says of an edit.
-        credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        group = circle.group_of(vote)
+        if group != proven_in:
+            credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        await services.people.check_own_account(request, vote.approver, credentials, now=now, circle=circle)
         edited = None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
             edited = self._edited(request, _arguments(vote), now=now)
@@ -92,6 +100,7 @@ class Votes:
             key=services.request_key,
             now=now,
         )
+        _check_policy(services, request, now=now)
         return await services.store.vote(
             signed,
             electorate=circle.electorate,
@@ -100,6 +109,24 @@ class Votes:
             note=_notes.voted(signed, credentials, group=group, successor=None if edited is None else edited.id),
             now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
         )
+
+    async def _proven(
+        self, signed: SignedVote, request: ApprovalRequest, *, now: datetime
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the first group asked in whose name *signed* is proven, and the credentials that prove it.
+
+        Raises ProofError and DirectoryError.
+        """
+        is_glass = signed.vote.answer is Answer.BREAK_GLASS
+        own, *later = (HOLDERS,) if is_glass else groups_asked(request, now=now)
+        prove = self._services.people.prove
+        try:
+            return own, await prove(signed, group=own, now=now, is_fresh=True)
+        except ProofError:
+            for group in later:
+                with suppress(ProofError):
+                    return group, await prove(signed, group=group, now=now, is_fresh=True)
+            raise
 
     def _edited(self, parent: ApprovalRequest, arguments: object, *, now: datetime) -> ApprovalRequest:
         """Return the request of the edited call, decided afresh; it inherits no vote (I8)."""
@@ -145,6 +172,31 @@ def standing_of(services: Services, request_id: str) -> StandingRequest:
             action="sign nothing; verify the audit log",
         )
     return standing
+
+
+def _check_policy(services: Services, request: ApprovalRequest, *, now: datetime) -> None:
+    """Raise ProofError unless this guard decides the call of *request* by the entries that the request was made under.
+
+    A command may be run with a policy of one's own: its groups, holders and terms count for no other guard's request.
+    """
+    tool = ToolRef(request.server, request.tool, request.definition)
+    arguments = parse(request.arguments.encode())
+    access = AccessRequest(request.requester, request.tenant, tool, arguments, request.labels)
+    try:
+        entries = services.policy.decide(access, now=now).policy
+    except Exception as error:  # a decision point of the application's own; nothing here interrupts or executes
+        raise _other_policy(request, type(error).__name__) from error
+    if entries != request.policy:
+        raise _other_policy(request, "another")
+
+
+def _other_policy(request: ApprovalRequest, got: str) -> ProofError:
+    return ProofError(
+        f"approval {request.id}",
+        expected="the policy that the request was made under",
+        got=got,
+        action="answer with the application's policy file; where that has changed, the call has to be asked for anew",
+    )
 
 
 def require_signed(signed: object, kind: type[SignedStatement]) -> None:

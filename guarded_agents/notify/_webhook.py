@@ -14,7 +14,7 @@ import httpx
 import orjson
 from standardwebhooks import Webhook as Signer
 
-from guarded_agents.addresses import is_loopback
+from guarded_agents.addresses import safe_address
 from guarded_agents.errors import ConfigurationError, DeliveryError
 from guarded_agents.notify._notifier import link_of
 from guarded_agents.records import Notice
@@ -48,9 +48,9 @@ class Webhook:
     ) -> None:
         """Check the address and the secrets; nothing is sent yet.
 
-        *url* is https, or http to this machine. *secret* is base64 with or without the prefix ``whsec_``; several
-        are all used, so that the receiver can change from one to the other. In *link* ``{request}`` stands for the
-        request's id. *now* tells the time that is signed (UTC). Raises ConfigurationError.
+        *url* is https, or http to this machine, without user and fragment. *secret* is base64 with or without the
+        prefix ``whsec_``; several are all used, so that the receiver can change from one to the other. In *link*
+        ``{request}`` stands for the request's id. *now* tells the time that is signed (UTC). Raises ConfigurationError.
         """
         self._url, self._name = url, _checked_host(url)
         secrets = (secret,) if isinstance(secret, str) else tuple(secret)
@@ -126,20 +126,22 @@ def _seconds(text: str) -> int | None:
 
 def _checked_host(url: str) -> str:
     """Return the name of the webhook for messages: its host only, for a path may be a secret."""
-    try:
-        parts = urlsplit(url)
-        host, plain = parts.hostname or "", parts.scheme == "http"
-        usable = (parts.scheme == "https" and host != "") or (plain and is_loopback(host))
-    except ValueError:
-        host, usable = "", False
-    if not usable:
+    parts = safe_address(url)
+    if parts is None:
         raise ConfigurationError(
-            f"webhook {host}",
-            expected="an https address, or http to this machine",
+            f"webhook {_host(url)}",
+            expected="an https address, or http to this machine, without user and fragment",
             got="another one",
             action="change its url",
         )
-    return f"webhook {host}"
+    return f"webhook {parts.hostname}"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _secret_bytes(text: str, name: str) -> bytes:

@@ -1,6 +1,6 @@
 """What can be wrong with what is stored, and what the store alone tells of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -33,6 +33,7 @@ class AilmentKind(StrEnum):
     REVIEW_OVERDUE = "review_overdue"
     THREAD_WITHOUT_ROW = "thread_without_row"
     ROW_WITHOUT_THREAD = "row_without_thread"
+    UNKNOWN_THREAD = "unknown_thread"
     PAST_ITS_TIME = "past_its_time"
     NOT_TOLD = "not_told"
     STOPPED = "stopped"
@@ -119,7 +120,9 @@ def _of_log(store: Store) -> Iterator[Ailment]:
 
 
 def _of_claims(store: Store, now: datetime) -> Iterator[Ailment]:
-    for claim in store.doubts(now=now, limit=PAGE):
+    found = store.doubts(now=now, limit=PAGE + 1)
+    yield from _rest(found, "calls in doubt")
+    for claim in found[:PAGE]:
         name, standing = doubt_id(claim.key), store.request_of(claim.key)
         tool = "a call" if standing is None else f"{standing.request.server}/{standing.request.tool}"
         if claim.status is ClaimStatus.CONFLICT:
@@ -141,14 +144,26 @@ def _of_claims(store: Store, now: datetime) -> Iterator[Ailment]:
 
 
 def _of_reviews(store: Store, now: datetime) -> Iterator[Ailment]:
-    for glass in store.broken_glass(limit=PAGE):
+    found = store.broken_glass(limit=PAGE + 1)
+    yield from _rest(found, "reviews")
+    for glass in found[:PAGE]:
         if glass.is_overdue(now=now):
             yield Ailment(
                 AilmentKind.REVIEW_OVERDUE,
                 glass.request,
                 f"{glass.approver} broke the glass, and the review was due at {utc(glass.review_due)}",
-                f"`guarded-agents approvals review {glass.request}`; no other glass can be broken until then",
+                "look at it, then `guarded-agents approvals review ID`; no other glass can be broken until then",
             )
+
+
+def _rest(found: Sequence[object], what: str) -> Iterator[Ailment]:
+    if len(found) > PAGE:
+        yield Ailment(
+            AilmentKind.NOT_LOOKED_AT,
+            what,
+            f"there are more than {PAGE}, and the others were not looked at",
+            "settle these first",
+        )
 
 
 def _past_their_time(store: Store, now: datetime) -> Iterator[Ailment]:

@@ -42,6 +42,7 @@ class Repaired:
     withdrawn: tuple[str, ...] = ()
     woken: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    left: tuple[str, ...] = ()  # threads where something else waits, or stands otherwise, than was diagnosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class _Stand:
     """Where a thread stands."""
 
     thread: str
+    is_known: bool  # False where the checkpointer has no checkpoint of it
     next: tuple[str, ...]  # empty at its end, and where there is no such thread
     waiting: frozenset[str]  # the requests that its interrupts name
     is_blind: bool  # it waits because the store could not be read
@@ -56,11 +58,9 @@ class _Stand:
 
     def waits_for(self, store: Store, standing: StandingRequest) -> bool:
         """Return whether the thread waits for a request, or for one that an edit has replaced by it."""
-        found: StandingRequest | None = standing
-        while found is not None and found.request.id not in self.waiting:
-            parent = found.request.parent
-            found = None if parent is None else store.request(parent)
-        return found is not None
+        return any(
+            found.request.id in self.waiting for found in _chain(store, standing, lambda one: one.request.parent)
+        )
 
 
 async def diagnose(
@@ -104,15 +104,23 @@ async def diagnose(
 async def repair(guard: Guard, agent: AnyGraph, ailments: Sequence[Ailment]) -> Repaired:
     """Sweep, withdraw what no thread waits for, and wake the threads that wait for nothing; return what was done.
 
-    Nothing is approved, and calls in doubt and reviews are left to people. Diagnose again to see what is left.
+    Withdrawn is what was diagnosed, and only where it is still so and nothing else is open in that thread. A thread
+    that the checkpointer of *agent* does not know is left alone, for it may be in another one. Nothing is approved,
+    and calls in doubt and reviews are left to people. Diagnose again to see what is left.
     Raises StoreError. Run it where no other process runs the threads that are named.
     """
     concerned = [ailment for ailment in ailments if ailment.kind.is_repairable and ailment.thread is not None]
     is_late = any(ailment.kind is AilmentKind.PAST_ITS_TIME for ailment in concerned)
     swept = await guard.sweep() if is_late else Swept()
-    alone = {str(ailment.thread) for ailment in concerned if ailment.kind is AilmentKind.ROW_WITHOUT_THREAD}
-    withdrawn = [request for thread in sorted(alone) for request in await guard.cancel(thread)]
-    threads = sorted({str(ailment.thread) for ailment in concerned} - alone)
+    alone = _by_thread(ailments, AilmentKind.ROW_WITHOUT_THREAD)
+    waiting, withdrawn, left = _open_requests(guard.store), list[str](), list[str]()
+    for thread, diagnosed in sorted(alone.items()):
+        if await _is_as_diagnosed(guard.store, agent, diagnosed, waiting.get(thread, set())):
+            withdrawn += await guard.cancel(thread)
+        else:
+            left.append(thread)
+    unknown = _by_thread(ailments, AilmentKind.UNKNOWN_THREAD)
+    threads = sorted({str(ailment.thread) for ailment in concerned} - alone.keys() - unknown.keys())
     results = await _wake(guard, agent, threads)
     failed = [(thread, error) for thread, error in results.items() if error is not None]
     return Repaired(
@@ -120,7 +128,33 @@ async def repair(guard: Guard, agent: AnyGraph, ailments: Sequence[Ailment]) -> 
         tuple(sorted(withdrawn)),
         tuple(thread for thread, error in results.items() if error is None),
         tuple((thread, said(error)) for thread, error in failed),
+        tuple(left),
     )
+
+
+def _by_thread(ailments: Sequence[Ailment], kind: AilmentKind) -> dict[str, list[Ailment]]:
+    found: dict[str, list[Ailment]] = {}
+    for ailment in ailments:
+        if ailment.kind is kind:
+            found.setdefault(str(ailment.thread), []).append(ailment)
+    return found
+
+
+def _open_requests(store: Store) -> dict[str, set[str]]:
+    """Return the ids of the open requests by their threads."""
+    found: dict[str, set[str]] = {}
+    for status in (RequestStatus.PENDING, RequestStatus.APPROVED):
+        for summary in every_request(store, status=status):
+            found.setdefault(summary.thread, set()).add(summary.id)
+    return found
+
+
+async def _is_as_diagnosed(store: Store, agent: AnyGraph, diagnosed: Sequence[Ailment], waiting: set[str]) -> bool:
+    """Return whether *diagnosed*, all of one thread, are found again, and name every request that *waiting* holds."""
+    stand = await _stand(agent, str(diagnosed[0].thread))
+    standing = [store.request(ailment.subject) for ailment in diagnosed]
+    again = [ailment for found in standing if found is not None for ailment in _of_row(store, found, stand)]
+    return again == list(diagnosed) and waiting <= {ailment.subject for ailment in diagnosed}
 
 
 async def _wake(guard: Guard, agent: AnyGraph, threads: Sequence[str]) -> dict[str, BaseException | None]:
@@ -154,7 +188,7 @@ async def _add_threads(agent: AnyGraph, threads: set[str], max_checkpoints: int)
 async def _stand(agent: AnyGraph, thread: str) -> _Stand:
     config: RunnableConfig = {"configurable": {"thread_id": thread}}
     state = await agent.aget_state(config)
-    return _Stand(thread, state.next, *waiting_of(state), _stopped_at(agent, state))
+    return _Stand(thread, state.created_at is not None, state.next, *waiting_of(state), _stopped_at(agent, state))
 
 
 def _stopped_at(agent: AnyGraph, state: StateSnapshot) -> datetime | None:
@@ -186,11 +220,13 @@ def _of_row(store: Store, standing: StandingRequest, stand: _Stand) -> Iterator[
             yield _not_told(standing)
     elif stand.next:
         yield _stopped(stand.thread)
+    elif not stand.is_known:
+        yield _unknown(standing)
     else:
         yield Ailment(
             AilmentKind.ROW_WITHOUT_THREAD,
             standing.request.id,
-            f"is {standing.status.value}, and its thread is at its end or unknown to this checkpointer",
+            f"is {standing.status.value}, and its thread is at its end",
             "withdraw it: `guarded-agents doctor --repair`",
             stand.thread,
         )
@@ -198,13 +234,21 @@ def _of_row(store: Store, standing: StandingRequest, stand: _Stand) -> Iterator[
 
 def _latest(store: Store, request_id: str) -> StandingRequest | None:
     """Return the request of that id, followed over edits."""
-    standing = store.request(request_id)
-    while standing is not None and standing.successor is not None:
-        successor = store.request(standing.successor)
-        if successor is None:  # the edited call needed no approval
-            break
-        standing = successor
-    return standing
+    first = store.request(request_id)
+    return None if first is None else [*_chain(store, first, lambda one: one.successor)][-1]
+
+
+def _chain(
+    store: Store, first: StandingRequest, step: Callable[[StandingRequest], str | None]
+) -> Iterator[StandingRequest]:
+    """Yield *first* and what follows it, each once: columns of the store may lead round in a circle."""
+    found: StandingRequest | None = first
+    seen = set[str]()
+    while found is not None and found.request.id not in seen:
+        seen.add(found.request.id)
+        yield found
+        name = step(found)
+        found = None if name is None else store.request(name)
 
 
 def _is_busy(store: Store, thread: str, now: datetime) -> bool:
@@ -220,6 +264,12 @@ def _not_told(standing: StandingRequest) -> Ailment:
     what = f"is {standing.status.value}, and its thread was not told"
     action = "run a worker, or `guarded-agents doctor --repair`"
     return Ailment(AilmentKind.NOT_TOLD, standing.request.id, what, action, standing.request.thread)
+
+
+def _unknown(standing: StandingRequest) -> Ailment:
+    what = f"is {standing.status.value}, and this checkpointer knows nothing of its thread"
+    action = "see whether it is the thread's own (--graph); if the thread is gone indeed, reject it or let it expire"
+    return Ailment(AilmentKind.UNKNOWN_THREAD, standing.request.id, what, action, standing.request.thread)
 
 
 def _stopped(thread: str) -> Ailment:

@@ -17,7 +17,7 @@ from guarded_agents.policy._file import (
     Recording,
     ToolEntry,
 )
-from guarded_agents.records import ToolEffect
+from guarded_agents.records import HOLDERS, ToolEffect
 from guarded_agents.schema import compile_schema
 
 DEFAULT_DENY: Final = "default-deny"
@@ -72,6 +72,17 @@ class Roster:
         """Return who may ask for the tool of *entry*."""
         return self._askers.get(entry.scope, frozenset())
 
+    def serves_many_tenants(self, group: str, *, certainly: bool) -> bool:
+        """Return whether calls of more than one tenant may wait for *group*.
+
+        A principal without a list of tenants may act in any: that is so perhaps, and not *certainly*.
+        """
+        asking = [entry.scope for entry in self._policy.tools.values() if _asks(entry, group)]
+        listed = [
+            entry.tenants for entry in self._policy.principals.values() if not set(asking).isdisjoint(entry.scopes)
+        ]
+        return (not certainly and None in listed) or len({tenant for tenants in listed for tenant in tenants or ()}) > 1
+
     def locked_out(self, entry: ToolEntry, approval: ApprovalEntry) -> frozenset[str]:
         """Return whose calls of the tool of *entry* certainly too few others could approve.
 
@@ -92,6 +103,10 @@ class Roster:
         return frozenset().union(*(self.members[name] for name in asked))
 
 
+def _asks(entry: ToolEntry, group: str) -> bool:
+    return entry.approval is not None and entry.approval.approvers == group
+
+
 def first_fault(policy: PolicyFile) -> Fault | None:
     """Return the first thing that makes *policy* unusable, None where nothing does."""
     return next(_faults(policy), None)
@@ -100,6 +115,7 @@ def first_fault(policy: PolicyFile) -> Fault | None:
 def _faults(policy: PolicyFile) -> Iterator[Fault]:
     yield from _groups(policy)
     roster = Roster(policy)
+    yield from _queue(policy, roster)
     for key, entry in policy.tools.items():
         path = ("tools", key)
         yield from _conditions(path, entry)
@@ -121,6 +137,8 @@ def _faults(policy: PolicyFile) -> Iterator[Fault]:
 def _groups(policy: PolicyFile) -> Iterator[Fault]:
     for name, group in policy.approvers.items():
         path = ("approvers", name)
+        if name == HOLDERS:
+            yield Fault(path, "another name: this one stands for who may break the glass", f"{name!r}")
         yield from _group(path, group)
         if group.backup is not None and (group.backup not in policy.approvers or group.backup == name):
             yield Fault((*path, "backup"), "another group of this file", group.backup)
@@ -131,6 +149,21 @@ def _group(path: tuple[str, ...], group: ApproverGroup) -> Iterator[Fault]:
         yield Fault((*path, "members"), "none for an external group, whom a directory knows", "some")
     if not group.external and not group.members:
         yield Fault((*path, "members"), "at least one member", "none")
+
+
+def _queue(policy: PolicyFile, roster: Roster) -> Iterator[Fault]:
+    """Find bounds that are written down, and let one principal or one tenant fill a group for all others."""
+    queue = policy.queue
+    for name, group in policy.approvers.items():
+        if "capacity" not in group.model_fields_set:
+            continue
+        for bound, limit, is_certain in (
+            ("per_principal", queue.per_principal, True),
+            ("per_tenant", queue.per_tenant, roster.serves_many_tenants(name, certainly=True)),
+        ):
+            if bound in queue.model_fields_set and is_certain and limit >= group.capacity:
+                got = f"{limit}: one could fill it for all others"
+                yield Fault(("queue", bound), f"less than {group.capacity}, the capacity of {name}", got)
 
 
 def _condition(path: tuple[str | int, ...], text: str) -> Iterator[Fault]:

@@ -29,8 +29,7 @@ def _notes(policy: Policy, now: datetime) -> Iterator[str]:
     yield from _groups(policy, roster)
     yield from _approvals(policy, roster)
     yield from _doubts(policy)
-    if policy.queue.per_principal > policy.queue.per_tenant:
-        yield "queue.per_principal: it is above per_tenant, so it bounds nothing"
+    yield from _queue(policy, roster)
     if policy.break_glass is not None:
         yield from _glass(policy.break_glass, policy, roster)
 
@@ -48,6 +47,19 @@ def _groups(policy: Policy, roster: Roster) -> Iterator[str]:
             yield f"approvers {name}: no approval escalates, so its backup {group.backup} is never asked"
         elif roster.members[group.backup] and roster.members[group.backup] <= roster.members[name]:
             yield f"approvers {name}: everybody in its backup {group.backup} is in it already"
+
+
+def _queue(policy: Policy, roster: Roster) -> Iterator[str]:
+    queue = policy.queue
+    if queue.per_principal > queue.per_tenant:
+        yield "queue.per_principal: it is above per_tenant, so it bounds nothing"
+    asked = {entry.approval.approvers for entry in policy.tools.values() if entry.approval is not None}
+    for name in sorted(asked):
+        capacity = policy.approvers[name].capacity
+        if min(queue.per_principal, queue.per_tenant) >= capacity:
+            yield f"approvers {name}: one principal can fill its capacity of {capacity} for all others"
+        elif queue.per_tenant >= capacity and roster.serves_many_tenants(name, certainly=False):
+            yield f"approvers {name}: one tenant can fill its capacity of {capacity} for all others"
 
 
 def _approvals(policy: Policy, roster: Roster) -> Iterator[str]:

@@ -20,6 +20,7 @@ from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Outcome, Permit
 from guarded_agents.records._decision import (
+    HOLDERS,
     ApprovalObligation,
     BreakGlassTerms,
     Decision,
@@ -43,6 +44,7 @@ from guarded_agents.records._statement import (
 )
 
 __all__ = [
+    "HOLDERS",
     "UNEXPOSED",
     "AccessRequest",
     "Answer",

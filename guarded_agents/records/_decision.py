@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from guarded_agents.records._call import ToolEffect
 from guarded_agents.records._origin import Labels
+
+HOLDERS: Final = "break_glass"
+"""The group in whose name a glass is broken: that of the policy's holders. No group of a policy has this name."""
 
 
 class Effect(StrEnum):
@@ -61,11 +65,14 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How much may wait for people. Beyond it a call is refused at once (DESIGN section 8)."""
+    """How much may wait for people. Beyond it a call is refused at once (DESIGN section 8).
+
+    By default neither one principal nor one tenant can fill a group for all others.
+    """
 
     per_group: int = 200
-    per_principal: int = 50  # in one tenant
-    per_tenant: int = 200
+    per_principal: int = 20  # in one tenant
+    per_tenant: int = 100
     ask_again_after_s: int = 900  # after a rejection the same is not asked again for so long
 
 

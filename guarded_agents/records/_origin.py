@@ -6,7 +6,11 @@ from guarded_agents.records._base import Record
 
 
 class Principal(Record):
-    """Who asks, and with which OAuth scopes (RFC 6749 section 3.3)."""
+    """Who asks, and with which OAuth scopes (RFC 6749 section 3.3).
+
+    *acting_for* is whom it asks for. It has to be spelt as that person's name as an approver is, for by it they are
+    kept from approving (case, compatibility forms and unseen characters aside: ``mailto:eve@…`` is nobody's name).
+    """
 
     id: str
     scopes: tuple[str, ...] = ()  # empty means none, as everywhere: no value means "all"

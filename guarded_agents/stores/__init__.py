@@ -10,6 +10,7 @@ from guarded_agents.stores._results import (
     AuditNote,
     ClosedCall,
     EntryOpened,
+    Proven,
     Swept,
     Told,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "AuditNote",
     "ClosedCall",
     "EntryOpened",
+    "Proven",
     "SqliteStore",
     "Store",
     "Swept",

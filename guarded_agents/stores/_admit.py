@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from guarded_agents.approval import agreed_at, is_answered, usable_until
 from guarded_agents.records import (
     CallKey,
     Claim,
     ClaimStatus,
-    Electorate,
     Limits,
     Reason,
     RequestStatus,
     StandingRequest,
 )
-from guarded_agents.stores._ballot import quorum_stands
+from guarded_agents.stores._ballot import votes_on
 from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
-from guarded_agents.stores._results import Admission, AuditNote, Told
+from guarded_agents.stores._glass import is_glass_on_record
+from guarded_agents.stores._results import Admission, AuditNote, Proven, Told
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
     KEY_IS,
@@ -46,8 +47,7 @@ class Asked:
     key: CallKey
     owner: str
     lease_until: datetime  # UTC
-    request: str | None
-    electorate: Electorate
+    proven: Proven | None  # the request that stands for the call, where the caller knows one
     limits: Limits
     notes: Sequence[AuditNote]
     refusal: AuditNote
@@ -98,8 +98,8 @@ def _recorded(tx: Tx, key: CallKey) -> _Recorded:
 def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
     """Return what is told while nobody may be told that the call is refused (8b.3)."""
     if standing is None:
-        return None if asked.request is None else Told(Reason.PERMITTED, waiting=True)
-    if asked.request not in (None, standing.request.id):
+        return None if asked.proven is None else Told(Reason.PERMITTED, waiting=True)
+    if asked.proven is not None and asked.proven.request.id != standing.request.id:
         return Told(Reason.PERMITTED, waiting=True)
     if standing.status is RequestStatus.PENDING:
         return Told(Reason.PERMITTED, waiting=True, standing=standing)
@@ -109,16 +109,33 @@ def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
 
 
 def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Reason | None:
-    """Return why the request cannot be consumed now; the quorum is counted again over who counts now."""
+    """Return why the request cannot be consumed now; its quorum is counted again, over what was proven and who counts.
+
+    What this transaction reads nobody has proven: it has to be the same to the letter, and is not counted.
+    """
     if standing is None:
         return None
     if standing.status is not RequestStatus.APPROVED:
         return _REFUSES.get(standing.status, Reason.VOIDED)
     if standing.execute_by is None or asked.now >= standing.execute_by:
         return Reason.LAPSED
-    if asked.request is not None and not quorum_stands(tx, standing.request, asked.electorate):
+    proven = asked.proven
+    if proven is None:
+        return None
+    if (standing.request, votes_on(tx, standing.request)) != (proven.request, proven.votes):
         return Reason.VOIDED
-    return None
+    return _not_agreed(tx, proven, asked.now)
+
+
+def _not_agreed(tx: Tx, proven: Proven, now: datetime) -> Reason | None:
+    """Return why what people signed does not let the call be sent at *now* (UTC); ``execute_by`` nobody has signed."""
+    request = proven.request
+    if is_answered(request, proven.said):
+        return Reason.VOIDED
+    at = agreed_at(request, proven.said, electorate=proven.electorate)
+    if at is not None:
+        return None if now < usable_until(at, within_s=request.execute_within_s) else Reason.LAPSED
+    return None if is_glass_on_record(tx, proven, now) else Reason.VOIDED
 
 
 def _limit_reached(tx: Tx, asked: Asked, tool: str, asker: tuple[str, str]) -> Reason | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from guarded_agents.approval import check_glass, glass_left
+from guarded_agents.approval import check_glass, glass_breakers, glass_left
 from guarded_agents.errors import BreakGlassError, RequestClosedError, UnknownRequestError
 from guarded_agents.records import (
     BreakGlassTerms,
@@ -21,7 +21,7 @@ from guarded_agents.stores._ballot import Ballot, quorum_stands, votes_on
 from guarded_agents.stores._nonces import spend_nonce
 from guarded_agents.stores._outbox import put_notice
 from guarded_agents.stores._requests import store_move
-from guarded_agents.stores._results import AuditNote
+from guarded_agents.stores._results import AuditNote, Proven
 from guarded_agents.stores._rows import micros, moment, put
 from guarded_agents.stores._tx import Tx
 
@@ -37,6 +37,23 @@ def check_may_break(tx: Tx, standing: StandingRequest, ballot: Ballot) -> None:
     check_glass(standing, vote, ballot.glass, electorate=ballot.electorate, cast=cast)
     terms = _terms(ballot)
     glass_left(terms, _used(tx.db, terms, ballot.now), approver=vote.approver, now=ballot.now)
+
+
+def is_glass_on_record(tx: Tx, proven: Proven, now: datetime) -> bool:
+    """Return whether the glass of the request was broken by who may still, is on record, and within the cap.
+
+    It is counted by the guard's own terms and without itself: who recorded it may have gone by another policy.
+    """
+    breakers = glass_breakers(proven.request, proven.said, electorate=proven.electorate)
+    glass = _glass_of(tx.db, proven.request.id)
+    if glass is None or glass.approver not in breakers or proven.glass is None:
+        return False
+    others = [used for used in _used(tx.db, proven.glass, now) if used.request != glass.request]
+    try:
+        glass_left(proven.glass, others, approver=glass.approver, now=now)
+    except BreakGlassError:
+        return False
+    return True
 
 
 def break_glass(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
@@ -130,12 +147,18 @@ def _glass_of(db: sqlite3.Connection, request_id: str) -> BrokenGlass | None:
 
 
 def _used(db: sqlite3.Connection, terms: BreakGlassTerms, now: datetime) -> tuple[BrokenGlass, ...]:
-    """Return what has no review yet, and what was broken within the period, by anybody."""
+    """Return what has no review yet, and what was broken within the period, by anybody.
+
+    Its review is due by *terms*, where whoever recorded it gave more time.
+    """
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM broken_glass WHERE finding IS NULL OR used_at > ?",
         (micros(now - timedelta(seconds=terms.period_s)),),
     )
-    return tuple(map(_glass_from, rows))
+    within = timedelta(seconds=terms.review_within_s)
+    return tuple(
+        replace(glass, review_due=min(glass.review_due, glass.used_at + within)) for glass in map(_glass_from, rows)
+    )
 
 
 def _glass_from(row: tuple[str, str, int, int, str | None, str | None, int | None]) -> BrokenGlass:

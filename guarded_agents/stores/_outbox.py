@@ -8,18 +8,38 @@ from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tx import Tx
 
 
-def put_notice(tx: Tx, kind: NoticeKind, request: ApprovalRequest, to: str, *, now: datetime) -> None:
-    """Put into the outbox that *to*, a group or a delegate, is told of *request*."""
-    put_notices(tx, [(kind, request.id, request.risk, to)], now)
+def put_notice(
+    tx: Tx, kind: NoticeKind, request: ApprovalRequest, to: str, *, now: datetime, due: datetime | None = None
+) -> None:
+    """Put into the outbox that *to*, a group or a delegate, is told of *request*, at *due* (UTC) if not at once."""
+    put_notices(tx, [(kind, request.id, request.risk, to)], now, due=due)
 
 
-def put_notices(tx: Tx, notices: list[tuple[NoticeKind, str, Risk, str]], now: datetime) -> None:
-    """Put notices of (kind, id of a request, risk, to whom) into the outbox, due at *now* (UTC)."""
-    at = micros(now)
+def put_notices(
+    tx: Tx, notices: list[tuple[NoticeKind, str, Risk, str]], now: datetime, *, due: datetime | None = None
+) -> None:
+    """Put notices of (kind, id of a request, risk, to whom) into the outbox, due at *now* (UTC) if not at *due*."""
+    at, first = micros(now), micros(due or now)
     tx.db.executemany(
         "INSERT INTO notices (id, kind, request, risk, addressee, at, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ((uuid4().hex, kind.value, request, risk.value, to, at, at) for kind, request, risk, to in notices),
+        ((uuid4().hex, kind.value, request, risk.value, to, at, first) for kind, request, risk, to in notices),
     )
+
+
+def drop_notices(tx: Tx, requests: list[str]) -> None:
+    """Drop what nobody needs to be told any more of *requests*, which were withdrawn: that they wait for an answer.
+
+    One that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once.
+    """
+    dropped = []
+    for request in requests:
+        dropped += tx.db.execute(
+            "DELETE FROM notices WHERE request = ? AND kind IN ('asked', 'escalated', 'delegated')"
+            " RETURNING request, kind, attempt",
+            (request,),
+        ).fetchall()
+    untold = [(request,) for request, kind, attempt in dropped if kind == "asked" and attempt == 0]
+    tx.db.executemany("UPDATE requests SET asked_at = NULL WHERE id = ?", untold)
 
 
 def take_notices(tx: Tx, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:

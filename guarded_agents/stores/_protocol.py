@@ -28,7 +28,7 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told
 
 
 class Store(Protocol):
@@ -159,8 +159,7 @@ class Store(Protocol):
         *,
         owner: str,
         lease_until: datetime,
-        request: str | None,
-        electorate: Electorate,
+        proven: Proven | None,
         limits: Limits,
         notes: Sequence[AuditNote],
         refusal: AuditNote,
@@ -169,13 +168,14 @@ class Store(Protocol):
         """Consume, claim and intend in one durable transaction (8b.1): on disk (fsync) when it returns.
 
         In this order: an existing row is told (a SENDING one whose lease lapsed becomes IN_DOUBT first);
-        no recorded proposal is told as NOT_PROPOSED; a request (*request* is its id) that is PENDING or absent
-        is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, a quorum
-        not met over *electorate* makes it VOIDED, any other status is told, each closing the row; then *limits* are
-        counted over the admitted claims of the tool (per thread; per hour for requester and tenant), and a
-        limit reached closes the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING,
-        attempt 1, and *notes* are appended; where it is refused, *refusal* is appended with the reason as field
-        ``reason``.
+        no recorded proposal is told as NOT_PROPOSED; a request (that of *proven*) that is PENDING or absent
+        is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, and so does
+        the time that follows from when the quorum had signed; a stored request or vote other than in *proven*, a
+        rejection or answer among what was proven, a quorum not met over that, or a glass that is not on record or
+        beyond the terms makes it VOIDED; any other status is told, each closing the row; then *limits* are counted
+        over the admitted claims of the tool (per thread; per hour for requester and tenant), and a limit reached closes
+        the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING, attempt 1, and *notes*
+        are appended; where it is refused, *refusal* is appended with the reason as field ``reason``.
         """
 
     async def retry(

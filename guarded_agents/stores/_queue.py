@@ -24,6 +24,23 @@ def not_asked(tx: Tx, request: ApprovalRequest, limits: QueueLimits, now: dateti
     return _full(tx.db, request, limits, now)
 
 
+def told_at(tx: Tx, request: ApprovalRequest, limits: QueueLimits, now: datetime) -> datetime | None:
+    """Return when its group is to be told of *request*: the same question once within ``ask_again_after_s``.
+
+    None where somebody is to be told of the same question later anyway.
+    """
+    (last,) = tx.db.execute(
+        "SELECT max(asked_at) FROM requests INDEXED BY requests_asked WHERE asked_at IS NOT NULL AND question = ?",
+        (request.question,),
+    ).fetchone()
+    if last is None:
+        return now
+    due = moment(last) + timedelta(seconds=limits.ask_again_after_s)
+    if now >= due:
+        return now
+    return None if moment(last) > now else due
+
+
 def _same_waits(db: sqlite3.Connection, request: ApprovalRequest, now: datetime) -> datetime | None:
     """Return the decide-by of the identical request that waits on the same thread."""
     (decide_by,) = db.execute(
@@ -46,8 +63,8 @@ def _full(db: sqlite3.Connection, request: ApprovalRequest, limits: QueueLimits,
     places: tuple[tuple[str, tuple[str, ...], int], ...] = (
         ("INDEXED BY requests_of_group WHERE grp = ?", (request.group,), limits.per_group),
         (
-            "INDEXED BY requests_of_principal WHERE tenant = ? AND principal = ?",
-            (request.tenant, request.requester.id),
+            "INDEXED BY requests_of_principal WHERE tenant = ? AND principal = ? AND acting_for = ?",
+            (request.tenant, request.requester.id, request.requester.acting_for or ""),
             limits.per_principal,
         ),
         ("INDEXED BY requests_of_tenant WHERE tenant = ?", (request.tenant,), limits.per_tenant),

@@ -7,7 +7,16 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from guarded_agents.records import Claim, Reason, StandingRequest, ThreadFacts
+from guarded_agents.records import (
+    ApprovalRequest,
+    BreakGlassTerms,
+    Claim,
+    Electorate,
+    Reason,
+    SignedVote,
+    StandingRequest,
+    ThreadFacts,
+)
 
 
 class AuditNote(NamedTuple):
@@ -15,6 +24,17 @@ class AuditNote(NamedTuple):
 
     kind: str
     fields: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A request as it was verified, and who was proven to have said what of it. The claim counts over nothing else."""
+
+    request: ApprovalRequest
+    votes: tuple[SignedVote, ...]  # all that stand in the store, on it and then on the one that it is an edit of
+    said: tuple[SignedVote, ...]  # those of them whose proof stands
+    electorate: Electorate  # who counts now
+    glass: BreakGlassTerms | None = None  # the guard's own, by which a broken glass is judged again
 
 
 @dataclass(frozen=True, slots=True)

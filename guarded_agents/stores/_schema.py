@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -59,13 +60,14 @@ def _connect(path: str) -> sqlite3.Connection:
     try:
         if path != MEMORY:
             _make(path)
-        return sqlite3.connect(
+        db = sqlite3.connect(
             path if path == MEMORY else f"{Path(path).absolute().as_uri()}?mode=rw",
             uri=path != MEMORY,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,  # transactions begin and end where we say
             check_same_thread=False,  # each connection is used by one thread at a time
         )
+        db.execute("PRAGMA trusted_schema = OFF")  # whoever writes the file writes its schema too
     except OSError as error:
         raise StoreError(
             f"store {path}",
@@ -75,6 +77,7 @@ def _connect(path: str) -> sqlite3.Connection:
         ) from error
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: str, log_id: str | None) -> str:
@@ -86,6 +89,7 @@ def _prepare(db: sqlite3.Connection, path: str, log_id: str | None) -> str:
             _create(db, log_id or uuid4().hex)
         db.execute("COMMIT")
     meta = _meta(db, path)
+    _check_schema(db, path)
     if log_id not in (None, meta["log_id"]):
         raise StoreError(
             f"store {path}",
@@ -100,6 +104,35 @@ def _prepare(db: sqlite3.Connection, path: str, log_id: str | None) -> str:
 
 def _tables(db: sqlite3.Connection) -> list[tuple[str]]:
     return db.execute("SELECT name FROM sqlite_schema").fetchall()
+
+
+def _check_schema(db: sqlite3.Connection, path: str) -> None:
+    """Raise StoreError unless the file holds our tables and nothing that would make them show or do something else."""
+    found = _schema_of(db)
+    if found != _our_schema():
+        raise StoreError(
+            f"store {path}",
+            expected="the tables of guarded_agents as it made them",
+            got="a view, a trigger, or a table or index that was changed by somebody else",
+            action="find out who writes this file, and open a copy from before",
+        )
+
+
+def _schema_of(db: sqlite3.Connection) -> frozenset[tuple[str, str, str, str]]:
+    """Return (type, name, table, SQL on one line) of all that the file holds, but for SQLite's statistics."""
+    rows = db.execute(
+        "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
+        " WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))"
+    )
+    return frozenset((kind, name, table, " ".join(sql.split())) for kind, name, table, sql in rows)
+
+
+@cache
+def _our_schema() -> frozenset[tuple[str, str, str, str]]:
+    with closing(sqlite3.connect(MEMORY)) as db:
+        for statement in TABLES:
+            db.execute(statement)
+        return _schema_of(db)
 
 
 def _create(db: sqlite3.Connection, log_id: str) -> None:

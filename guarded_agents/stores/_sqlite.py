@@ -43,7 +43,7 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._ballot import Ballot
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
-from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Proven, Swept, Told
 from guarded_agents.stores._sqlite_reads import SqliteReads
 from guarded_agents.stores._tx import Tx
 
@@ -108,15 +108,14 @@ class SqliteStore(SqliteReads):
         *,
         owner: str,
         lease_until: datetime,
-        request: str | None,
-        electorate: Electorate,
+        proven: Proven | None,
         limits: Limits,
         notes: Sequence[AuditNote],
         refusal: AuditNote,
         now: datetime,
     ) -> Admission | Told:
         """Consume, claim and intend in one durable transaction (8b.1): on disk (fsync) when it returns."""
-        asked = _admit.Asked(key, owner, lease_until, request, electorate, limits, tuple(notes), refusal, now)
+        asked = _admit.Asked(key, owner, lease_until, proven, limits, tuple(notes), refusal, now)
         return await self._write(partial(_admit.admit, asked=asked))
 
     async def retry(

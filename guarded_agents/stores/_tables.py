@@ -44,14 +44,15 @@ _CALLS: Final = (
 
 # What lists and the queue ask stands in columns, and before the document, so that no JSON is read for it.
 # ``risk`` is the negative rank, for the riskiest comes first. ``due`` is since when the thread is to be told
-# how its request was settled; it is cleared some time after the thread was.
+# how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told.
 _REQUESTS: Final = (
     f"""CREATE TABLE requests (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_KEY}, status TEXT NOT NULL, risk INTEGER NOT NULL,
-        tool TEXT NOT NULL, principal TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL, quorum INTEGER NOT NULL,
-        question TEXT NOT NULL, decide_by INTEGER NOT NULL, escalate_at INTEGER, escalated_at INTEGER,
-        execute_by INTEGER, settled_at INTEGER, due INTEGER, settled_by TEXT, text INTEGER,
-        broke_glass INTEGER NOT NULL DEFAULT 0, successor TEXT, arguments INTEGER NOT NULL, document TEXT NOT NULL,
+        tool TEXT NOT NULL, principal TEXT NOT NULL, acting_for TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL,
+        quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, decide_by INTEGER NOT NULL,
+        escalate_at INTEGER, escalated_at INTEGER, execute_by INTEGER, settled_at INTEGER, due INTEGER,
+        settled_by TEXT, text INTEGER, broke_glass INTEGER NOT NULL DEFAULT 0, successor TEXT,
+        arguments INTEGER NOT NULL, document TEXT NOT NULL,
         UNIQUE {_UNIQUE}
     ) STRICT""",
     """CREATE INDEX requests_by_status ON requests (
@@ -59,9 +60,11 @@ _REQUESTS: Final = (
     )""",  # all that a line of a list says
     "CREATE INDEX requests_by_risk ON requests (risk, decide_by, id)",
     "CREATE INDEX requests_of_group ON requests (grp, decide_by) WHERE status = 'pending'",
-    "CREATE INDEX requests_of_principal ON requests (tenant, principal, decide_by) WHERE status = 'pending'",
+    """CREATE INDEX requests_of_principal ON requests (tenant, principal, acting_for, decide_by)
+        WHERE status = 'pending'""",
     "CREATE INDEX requests_of_tenant ON requests (tenant, decide_by) WHERE status = 'pending'",
     "CREATE INDEX requests_same ON requests (thread, question, decide_by) WHERE status = 'pending'",
+    "CREATE INDEX requests_asked ON requests (question, asked_at) WHERE asked_at IS NOT NULL",
     "CREATE INDEX requests_rejected ON requests (question, settled_at) WHERE status = 'rejected'",
     "CREATE INDEX requests_similar ON requests (tenant, principal, tool) WHERE status <> 'pending'",
     "CREATE INDEX requests_expiring ON requests (decide_by) WHERE status = 'pending'",
@@ -103,5 +106,6 @@ _WORK: Final = (
         due INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX notices_due ON notices (due, number)",
+    "CREATE INDEX notices_of ON notices (request)",
 )
 TABLES: Final = (*_CALLS, *_REQUESTS, *_ANSWERS, *_WORK)

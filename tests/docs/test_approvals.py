@@ -71,6 +71,24 @@ def test_every_link_of_the_page_leads_somewhere() -> None:
         assert (ROOT / "docs" / target).exists(), target
 
 
+def test_a_line_of_the_page_is_no_longer_than_130_characters() -> None:
+    said = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)  # what is typed and printed is as it is
+    assert [line for line in said.split("\n") if len(line) > 130] == []
+
+
+PROMISED = (
+    "**Never send one, or anything secret, as a resume value**",
+    "The store keeps it with the vote",
+    "a holder who has voted on the request or delegated it cannot break its glass",
+    "`acting_for` has to be spelt as the approvers' names are",
+)
+
+
+@pytest.mark.parametrize("promised", PROMISED)
+def test_the_page_says_what_cannot_be_enforced(promised: str) -> None:
+    assert promised in " ".join(PAGE.split())
+
+
 def test_the_part_for_approvers_is_one_page_without_python() -> None:
     part = PAGE[PAGE.index("## For approvers") : PAGE.index("## Setting it up")]
     assert part.count("\n") < 66

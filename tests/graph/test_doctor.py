@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def test_every_kind_that_is_not_repaired_is_for_people() -> None:
         AilmentKind.CONFLICT,
         AilmentKind.IN_DOUBT,
         AilmentKind.REVIEW_OVERDUE,
+        AilmentKind.UNKNOWN_THREAD,
         AilmentKind.NOT_LOOKED_AT,
     ]
 
@@ -118,10 +120,9 @@ async def test_a_thread_that_waits_because_the_store_failed_is_woken(desk: Desk)
     assert await found(desk) == []
 
 
-async def test_a_request_whose_thread_is_gone_is_withdrawn(desk: Desk) -> None:
+async def test_a_request_whose_thread_was_written_to_its_end_is_withdrawn(desk: Desk) -> None:
     request = await held(desk)
-    assert desk.agent.checkpointer is not None
-    await desk.agent.checkpointer.adelete_thread("t1")
+    await desk.agent.aupdate_state(desk.config, None, as_node=END)
 
     assert await found(desk, now=desk.guard.now()) == []  # it may be under way
     assert await found(desk) == [(AilmentKind.ROW_WITHOUT_THREAD, request, "t1")]
@@ -130,6 +131,86 @@ async def test_a_request_whose_thread_is_gone_is_withdrawn(desk: Desk) -> None:
     assert standing is not None
     assert standing.status is RequestStatus.WITHDRAWN
     assert await found(desk) == []
+
+
+@pytest.mark.parametrize("status", [RequestStatus.PENDING, RequestStatus.APPROVED, RequestStatus.EXPIRED])
+async def test_a_request_whose_thread_the_checkpointer_does_not_know_is_left_alone(
+    desk: Desk, status: RequestStatus
+) -> None:
+    """A mistyped --graph, or two applications on one store: each knows its own threads."""
+    request = await held(desk)
+    if status is RequestStatus.APPROVED:
+        await desk.guard.vote(desk.signed(request))
+    desk.bank.clock.advance(5 * 3_600 if status is RequestStatus.EXPIRED else 120)
+    elsewhere = desk.guard.agent(model(), checkpointer=InMemorySaver())
+
+    ailments = await diagnose(desk.guard, elsewhere, now=desk.guard.now())
+    assert (AilmentKind.UNKNOWN_THREAD, request) in [(ailment.kind, ailment.subject) for ailment in ailments]
+    done = await repair(desk.guard, elsewhere, ailments)
+    assert (done.withdrawn, done.woken, done.failed) == ((), (), ())
+    standing = desk.guard.store.request(request)
+    assert standing is not None
+    assert standing.status is status  # that a request is past its time, no thread has to tell
+    assert [kind for kind, *_ in await found(desk, agent=elsewhere)] == [AilmentKind.UNKNOWN_THREAD]
+
+
+async def test_what_was_asked_since_the_diagnosis_is_not_withdrawn(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE), calls(OTHER)) as desk:
+        first = await held(desk)
+        await desk.agent.aupdate_state(desk.config, None, as_node=END)
+        now = desk.guard.now() + timedelta(minutes=10)
+        ailments = await diagnose(desk.guard, desk.agent, now=now)
+        assert [(ailment.kind, ailment.subject) for ailment in ailments] == [(AilmentKind.ROW_WITHOUT_THREAD, first)]
+        second = await held(desk)
+
+        assert await repair(desk.guard, desk.agent, ailments) == Repaired(left=("t1",))
+        standing = desk.guard.store.request(second)
+        assert standing is not None
+        assert standing.status is RequestStatus.PENDING
+
+
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT])
+async def test_what_was_answered_since_the_diagnosis_is_not_withdrawn(desk: Desk, answer: Answer) -> None:
+    request = await held(desk)
+    await desk.agent.aupdate_state(desk.config, None, as_node=END)
+    ailments = await diagnose(desk.guard, desk.agent, now=desk.guard.now() + timedelta(minutes=10))
+    await desk.guard.vote(desk.signed(request, answer))
+
+    assert await repair(desk.guard, desk.agent, ailments) == Repaired(left=("t1",))
+
+
+@pytest.mark.parametrize("column", ["successor", "parent"])
+async def test_requests_that_lead_round_in_a_circle_end_no_diagnosis(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    request, read = await held(desk), desk.guard.store.request
+
+    def round_and_round(name: str) -> Any:
+        standing = read(request)
+        assert standing is not None
+        other = name if name != request else "0" * 12
+        own = standing.request.model_copy(update={"id": name, "parent": other if column == "parent" else None})
+        return replace(standing, request=own, successor=other if column == "successor" else None)
+
+    monkeypatch.setattr(desk.guard.store, "request", round_and_round)
+    if column == "successor":
+        assert await found(desk) == []
+        return
+    await desk.agent.aupdate_state(desk.config, None, as_node=END)
+    assert await found(desk) == [(AilmentKind.ROW_WITHOUT_THREAD, request, "t1")]
+
+
+async def test_where_more_is_in_doubt_than_is_looked_at_that_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guarded_agents.operations._ailments.PAGE", 1)
+    now = desk.guard.now()
+    glass = tuple(BrokenGlass(name, "ana", now, now) for name in ("one", "two"))
+    monkeypatch.setattr(desk.guard.store, "broken_glass", lambda **_: glass)
+    assert await found(desk, now=now) == [
+        (AilmentKind.REVIEW_OVERDUE, "one", None),
+        (AilmentKind.NOT_LOOKED_AT, "reviews", None),
+    ]
 
 
 @pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT])

@@ -23,6 +23,7 @@ from guarded_agents import (
     Vote,
     sign,
 )
+from guarded_agents.approval import ResumeAnswer
 from tests.support.bank import ANA, CONTEXT, NOON, RAJ, asked, calls, thread, waiting
 from tests.support.ledger import KEYS, Desk, at_desk
 
@@ -192,7 +193,9 @@ async def test_the_interrupt_says_why_the_last_answer_did_not_count(tmp_path: Pa
 
 
 async def test_an_id_token_is_no_resume_value(tmp_path: Path) -> None:
-    """It would be saved in a checkpoint (I10)."""
+    """LangGraph saves it before anybody looks at it, so all that can be done is to say so and to take none (I10)."""
+    said = " ".join(str(ResumeAnswer.__doc__).split())
+    assert "never send an ID token, or anything secret, as a resume value" in said
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         await desk.ask()
         [request] = await desk.waiting()

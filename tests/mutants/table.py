@@ -39,6 +39,7 @@ CLOSING = "guarded_agents/stores/_closing.py"
 ENTRIES = "guarded_agents/stores/_entries.py"
 ROWS = "guarded_agents/stores/_rows.py"
 SCHEMA = "guarded_agents/stores/_schema.py"
+STORE_GLASS = "guarded_agents/stores/_glass.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 
 ONE_DOOR = "tests/graph/test_one_door.py"
@@ -56,6 +57,8 @@ LABELS = "tests/graph/test_labels.py"
 SECRETS = "tests/graph/test_no_secrets.py"
 ATTACKS = "tests/graph/test_attacks.py"
 BOUNDED = "tests/graph/test_bounded.py"
+ONE_ACCOUNT = "tests/graph/test_one_account.py"
+PAST = "tests/graph/test_written_past_the_facade.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
@@ -623,16 +626,113 @@ MUTANTS = (
     Mutant(
         "I7:quorum-of-then",
         ADMIT,
-        "if asked.request is not None and not quorum_stands(tx, standing.request, asked.electorate):",
-        "if asked.request is None:",
+        "    at = agreed_at(request, proven.said, electorate=proven.electorate)",
+        "    at = now",
         (f"{REVOKED}::test_what_was_taken_back_between_vote_and_execution_does_not_run",),
     ),
     Mutant(
         "I7:stored-vote-unproven",
         PEOPLE,
-        "await self.prove(signed, group=circle.group_of(who), now=now, is_fresh=False)",
-        "str(signed)",
+        "            return await self.prove(signed, group=group, now=now, is_fresh=False)",
+        "            return (signed.vote.approver,)",
         (f"{ATTACKS}::test_a_vote_that_was_written_into_the_store_without_a_signature_approves_nothing",),
+    ),
+    Mutant(
+        "I4:counted-as-read-again",
+        ADMIT,
+        "    if (standing.request, votes_on(tx, standing.request)) != (proven.request, proven.votes):",
+        "    if standing.request.id != proven.request.id:",
+        (
+            f"{UNIT_CLAIMS}::test_what_is_not_as_it_was_proven_admits_nothing",
+            f"{PAST}::test_a_request_that_changes_while_the_directory_is_asked_is_void",
+        ),
+    ),
+    Mutant(
+        "I4:votes-as-read-again",
+        ADMIT,
+        "(standing.request, votes_on(tx, standing.request)) != (proven.request, proven.votes)",
+        "(standing.request, len(votes_on(tx, standing.request))) != (proven.request, len(proven.votes))",
+        (
+            f"{UNIT_CLAIMS}::test_what_is_not_as_it_was_proven_admits_nothing",
+            f"{PAST}::test_votes_that_change_between_proof_and_claim_void_the_request",
+        ),
+    ),
+    Mutant(
+        "I4:schema-of-anybody",
+        SCHEMA,
+        "    if found != _our_schema():",
+        "    if not found:",
+        (f"{UNIT_FILES}::test_a_file_that_cannot_be_used_is_named_and_left_as_it_is",),
+    ),
+    Mutant(
+        "I4:schema-trusted",
+        SCHEMA,
+        'db.execute("PRAGMA trusted_schema = OFF")',
+        'db.execute("PRAGMA trusted_schema")',
+        (f"{UNIT_FILES}::test_what_the_schema_of_a_file_calls_is_not_trusted",),
+    ),
+    Mutant(
+        "I7:unproven-votes-counted",
+        ADMIT,
+        "agreed_at(request, proven.said, electorate",
+        "agreed_at(request, proven.votes, electorate",
+        (f"{UNIT_CLAIMS}::test_only_votes_that_are_proven_count",),
+    ),
+    Mutant(
+        "I7:rejected-and-sent",
+        ADMIT,
+        "    if is_answered(request, proven.said):",
+        "    if request is None:",
+        (f"{PAST}::test_what_somebody_rejected_or_answered_is_never_sent",),
+    ),
+    Mutant(
+        "I7:execute-by-as-read",
+        ADMIT,
+        "return None if now < usable_until(at, within_s=request.execute_within_s) else Reason.LAPSED",
+        "return None",
+        (f"{PAST}::test_execute_by_counts_from_what_was_signed",),
+    ),
+    Mutant(
+        "I7:editor-forgotten",
+        PEOPLE,
+        "circle.electorate if _knows_editor(request, said) else Electorate(frozenset())",
+        "circle.electorate",
+        (f"{PAST}::test_who_edited_has_no_vote_even_where_the_edit_is_gone",),
+    ),
+    Mutant(
+        "I7:words-of-the-row",
+        EXECUTE,
+        "            return await services.people.text_of(request, answer, now=services.now())",
+        "            return of.text",
+        (f"{PAST}::test_an_approvers_words_are_told_only_where_they_are_proven",),
+    ),
+    Mutant(
+        "I7:words-of-anybody",
+        PEOPLE,
+        "                and await self._credentials_of(signed, group=circle.group_of(vote), now=now)",
+        "                and signed",
+        (f"{PAST}::test_a_response_that_is_not_an_approvers_is_not_told",),
+    ),
+    Mutant(
+        "I7:account-of-many",
+        PEOPLE,
+        "        doubtful |= {person(who) for who in sharing(accounts)}",
+        "        doubtful |= set()",
+        (f"{ONE_ACCOUNT}::test_two_votes_by_one_account_that_stand_in_the_store_count_as_none",),
+    ),
+    Mutant(
+        "I7:account-of-another",
+        VOTES,
+        "        await services.people.check_own_account(request, vote.approver, credentials, now=now, circle=circle)",
+        "        check_own_account = credentials",
+        (f"{ONE_ACCOUNT}::test_an_account_that_answered_as_one_person_answers_as_no_other",),
+    ),
+    Mutant(
+        "I2:policy-of-ones-own",
+        VOTES,
+        "        _check_policy(services, request, now=now)",
+        "        check_policy = request",
+        (f"{ONE_ACCOUNT}::test_an_answer_under_a_policy_of_ones_own_counts_nowhere",),
     ),
     # -- I8 an edit is a new call -------------------------------------------------------------
     Mutant(
@@ -806,9 +906,37 @@ MUTANTS = (
     Mutant(
         "I12:glass-of-any-tool",
         APPROVAL_GLASS,
-        '    if f"{request.server}/{request.tool}" not in terms.tools:',
+        "    if not _in_scope(request, terms):",
         "    if request.tool is None:",
         (f"{GLASS}::test_no_glass_is_broken_over",),
+    ),
+    Mutant(
+        "I12:glass-by-any-policy",
+        PEOPLE,
+        "            elif glass_stands(request, vote, self.glass, now=now):",
+        "            elif request is not vote:",
+        (f"{PAST}::test_a_policy_of_ones_own_widens_no_glass",),
+    ),
+    Mutant(
+        "I12:glass-off-the-record",
+        STORE_GLASS,
+        "not in breakers or proven.glass is None:\n        return False",
+        "not in breakers or proven.glass is None:\n        return bool(breakers)",
+        (f"{PAST}::test_a_glass_takes_a_justification_and_its_record",),
+    ),
+    Mutant(
+        "I12:glass-uncounted-at-the-claim",
+        STORE_GLASS,
+        "        glass_left(proven.glass, others, approver=glass.approver, now=now)",
+        "        glass.is_overdue(now=now)",
+        (f"{PAST}::test_cap_reviews_and_time_are_counted_by_the_guard_that_sends",),
+    ),
+    Mutant(
+        "I12:review-due-as-recorded",
+        STORE_GLASS,
+        "review_due=min(glass.review_due, glass.used_at + within)",
+        "review_due=glass.review_due",
+        (f"{PAST}::test_cap_reviews_and_time_are_counted_by_the_guard_that_sends",),
     ),
     Mutant(
         "I12:hard-tool-waived",

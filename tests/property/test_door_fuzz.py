@@ -21,7 +21,7 @@ from tests.support.bank import CONTEXT, POLICY, asked, calls, model, thread, wai
 from tests.support.ledger import ACCOUNT, TOOLS, Ledger, make_ledger_bank, tool
 
 UNLIMITED = (
-    POLICY.replace(", limits: {per_thread: 3}", "").replace("raj@example.com]}", "raj@example.com], capacity: 100000}")
+    POLICY.replace(", limits: {per_thread: 3}", "").replace("raj@example.com]}", "raj@example.com], capacity: 100001}")
     + "  bank/shaped: {scope: bank:read, effect: read}\nqueue: {per_principal: 100000, per_tenant: 100000}\n"
 )
 SHAPED = tool("shaped", ACCOUNT, {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})

@@ -48,6 +48,7 @@ from tests.support.stores import (
     TEN,
     broken,
     proposal,
+    proven,
     request,
     resolution,
     review,
@@ -240,9 +241,9 @@ class Protocol(RuleBasedStateMachine):
     def _vote(self, standing: StandingRequest, who: str, answer: Answer, electorate: Electorate, **more: str) -> None:
         on = standing.request
         edited = self._edit(on) if answer is Answer.EDIT else None
-        cast = vote(on, who, answer, digest=None if edited is None else edited.digest, **more)
+        cast = vote(on, who, answer, digest=None if edited is None else edited.digest, at=self.now, **more)
         if answer is Answer.BREAK_GLASS:
-            cast = broken(on, who)
+            cast = broken(on, who, at=self.now)
         note = AuditNote("vote", {})
         try:
             after = self.runner.run(
@@ -314,8 +315,7 @@ class Protocol(RuleBasedStateMachine):
                 key,
                 owner="worker",
                 lease_until=self.now + timedelta(minutes=2),
-                request=asked,
-                electorate=electorate,
+                proven=None if asked is None else proven(self.store, asked, electorate),
                 limits=LIMITS,
                 notes=[INTENT],
                 refusal=REFUSAL,

@@ -5,140 +5,33 @@ under a digest, and which keys that person put under it.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any
 
-NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-ANA, ANNA, RAJ, LEA, MAX, EVE = "ana@x.org", "Ana@x.org", "raj@x.org", "lea@x.org", "max@x.org", "eve@x.org"
-BOB, BOT = "BOB@x.org", "Bot@x.org"  # for whom the agent may act, and the agent itself, both in the group that decides
-AGENT, ACTING_FOR = "bot@x.org", "bob@x.org"
-PEOPLE = (ANA, RAJ, LEA, MAX, ANNA, EVE, BOB, BOT)
-GROUPS = {
-    "finance": {ANA, ANNA, RAJ, BOB, BOT},
-    "leads": {LEA, ANA},
-    "audit": {EVE, MAX, LEA, BOT},
-    "ops": {EVE, BOT, BOB},
-}
-VARIANTS = ("base", "strict", "gone", "glass", "open")
-MAY_HOLD = {"glass": {RAJ}}  # who may break the glass, where that is not
-HOLDERS = {MAX, ANA, BOT}
-GLASSED = {"wire", "pay"}
-UNGLASSED = {"gone": {"wire"}, "open": {"wire"}}  # of a tool that nobody has to approve no glass can be broken
-GLASS_S, REVIEW_S, PER_PERSON = 120, 1_800, 2
-MAX_CENTS, UNATTENDED_CENTS = 1_000, 100
-ASK_AGAIN_S, CAPACITY = 300, 6
-MINUTE = timedelta(minutes=1)
-
-
-class Terms(NamedTuple):
-    """What the policy says of a call that it permits. A quorum of 0 asks nobody."""
-
-    quorum: int
-    editor: bool = False  # may the editor's signature count?
-    hard: bool = False
-    decide: timedelta = 60 * MINUTE
-    execute: timedelta = 10 * MINUTE
-    escalate: timedelta | None = None
-
-
-def terms_of(variant: str, tool: str, cents: int) -> Terms | None:
-    """Return what the policy file *variant* says of *tool* with *cents*, None where it permits no such call."""
-    if not 0 < cents <= MAX_CENTS or (variant, tool) == ("gone", "wire"):
-        return None
-    if tool == "wire":
-        quorum = {"strict": 3, "open": 0}.get(variant, 2)
-        return Terms(quorum, escalate=20 * MINUTE)
-    if tool == "pay":
-        return Terms(1, editor=True)
-    if tool == "seal":
-        return Terms(1, hard=True)
-    return Terms(0 if cents <= UNATTENDED_CENTS else 1)
-
-
-def tag_of(variant: str, tool: str) -> str:
-    """Return a name of all that the policy file *variant* says of *tool*: what is permitted by another is void."""
-    touched = {"strict": {"wire"}, "gone": {"wire"}, "open": {"wire"}, "glass": GLASSED}
-    return variant if tool in touched.get(variant, ()) else "base"
-
-
-def person(name: str) -> str:
-    return name.casefold()
-
-
-@dataclass
-class Slot:
-    """One call that was proposed, or that an edit led to; ``generation`` counts the messages of its turn."""
-
-    thread: str
-    entry: str
-    turn: int
-    tool: str
-    cents: int
-    occurrence: int
-    acting_for: str | None
-    task: Any
-    key: Any = None
-    together: set[int] = field(default_factory=set)
-    request: "Request | None" = None
-    sends: int = 0
-    effects: int = 0
-    keys_sent: set[str] = field(default_factory=set)
-    told_done: bool = False  # the model was told that it was carried out
-    told_no: bool = False  # the model was told that it is not carried out
-    proven_not: bool = False  # the server, or the wire, proved that nothing happened
-    resolved_no: bool = False  # a person said that it did not happen
-    erred: bool = False  # and could not have known
-    closed: bool = False  # left behind by new input, a cancellation or another proposal of the turn
-
-    @property
-    def may_have_happened(self) -> bool:
-        return self.sends > 0 and not self.proven_not and not self.resolved_no
-
-
-@dataclass
-class Cast:
-    """A vote that was accepted."""
-
-    name: str
-    answer: str
-    digest: str
-    delegate: str | None
-    keys: tuple[tuple[str, int], ...]  # (who, which key): first and second
-
-
-@dataclass
-class Request:
-    """One request, by the plain rules."""
-
-    id: str
-    digest: str
-    slot: Slot
-    terms: Terms
-    tag: str
-    members: frozenset[str]
-    created_at: datetime
-    decide_by: datetime
-    escalate_at: datetime | None
-    parent: "Request | None" = None
-    status: str = "pending"
-    execute_by: datetime | None = None
-    settled_at: datetime | None = None
-    votes: list[Cast] = field(default_factory=list)
-    tampered: bool = False
-
-    @property
-    def is_dead(self) -> bool:
-        return self.status not in ("pending", "approved", "consumed")
-
-
-@dataclass
-class Glass:
-    request: Request
-    by: str
-    used_at: datetime
-    due: datetime
-    reviewed: bool = False
+from tests.support.approvals_facts import (
+    AGENT,
+    AHEAD,
+    ASK_AGAIN_S,
+    CAPACITY,
+    GLASS_S,
+    GLASSED,
+    GROUPS,
+    HOLDERS,
+    LEA,
+    MAY_HOLD,
+    NOON,
+    PEOPLE,
+    PER_PERSON,
+    REVIEW_S,
+    UNGLASSED,
+    Cast,
+    Glass,
+    Request,
+    Slot,
+    person,
+    tag_of,
+    terms_of,
+)
 
 
 class Model:
@@ -178,20 +71,26 @@ class Model:
     def _edits(self, request: Request) -> list[Cast]:
         return [] if request.parent is None else [cast for cast in request.parent.votes if cast.answer == "edit"]
 
-    def agreed(self, request: Request, at: datetime | None = None, *, proven: bool) -> set[str]:
-        """Return the people who agree and count; with *proven*, by keys that still count."""
+    def agreed(self, request: Request, at: datetime | None = None, *, proven: bool) -> dict[str, datetime]:
+        """Return the people who agree and count, and when each signed; with *proven*, by keys that still count."""
         casts = [cast for cast in request.votes if cast.answer == "approve"]
         if request.terms.editor:
             casts += self._edits(request)
         return {
-            person(cast.name)
-            for cast in casts
+            person(cast.name): cast.at
+            for cast in sorted(casts, key=lambda cast: cast.at, reverse=True)
             if cast.digest == request.digest
             and cast.name in self.eligible(request, at)
             and person(cast.name) not in self.without(request)
             and not self.barred(request, cast.name)
             and (not proven or cast.keys[0] in self.live_keys)
         }
+
+    def is_stale(self, request: Request, at: datetime, *, proven: bool) -> bool:
+        """Return whether it is too long since enough people signed, whatever the store says of it."""
+        signed = sorted(self.agreed(request, at, proven=proven).values())
+        last = signed[request.terms.quorum - 1 : request.terms.quorum]
+        return bool(last) and at >= last[0] + request.terms.execute + AHEAD
 
     def holders(self, variant: str) -> set[str]:
         return MAY_HOLD.get(variant, HOLDERS)
@@ -239,7 +138,7 @@ class Model:
             and all(key[0] == name and key in self.live_keys for key in keys)
             and not self.barred(request, name)
             and request.created_at <= vote.at < request.decide_by
-            and vote.at <= began + 5 * MINUTE
+            and vote.at <= began + AHEAD
             and self.nonces.get((name, vote.nonce), vote) == vote
             and all(cast.name != name for cast in request.votes)  # again, or otherwise: either way nothing changes
         )
@@ -282,7 +181,7 @@ class Model:
     def cast(self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], began: datetime) -> None:
         """Move *request* as an accepted vote does, but for what an edit opens."""
         answer = vote.answer.value
-        request.votes.append(Cast(vote.approver, answer, vote.digest, vote.delegate, keys))
+        request.votes.append(Cast(vote.approver, answer, vote.digest, vote.delegate, keys, vote.at))
         self.nonces[vote.approver, vote.nonce] = vote
         if answer == "approve":
             self.approve_if_met(request, began)
@@ -324,17 +223,13 @@ class Model:
         bars = {person(AGENT), person(slot.acting_for or AGENT)}
         if len({person(name) for name in self.groups["finance"]} - bars) < terms.quorum:
             return False
-        same = [one for one in self.requests.values() if self._question(one.slot) == self._question(slot)]
+        same = [one for one in self.requests.values() if one.slot.question == slot.question]
         if any(self.waits(one) and one.slot.thread == slot.thread for one in same):
             return False
         again = timedelta(seconds=ASK_AGAIN_S)
         if any(one.status == "rejected" and one.settled_at and self.now < one.settled_at + again for one in same):
             return False
         return sum(self.waits(one) for one in self.requests.values()) < CAPACITY
-
-    @staticmethod
-    def _question(slot: Slot) -> tuple[object, ...]:
-        return slot.tool, slot.cents, slot.acting_for
 
     # -- what is sent ----------------------------------------------------------------------------
 
@@ -350,7 +245,7 @@ class Model:
             (slot.told_no or slot.closed, "sent after it was told or closed as not carried out"),
             (len(slot.keys_sent) > 1, "two idempotency keys for one call"),
             (not is_first and tool != "pay", "sent twice"),
-            (self._has_rival(slot), "two alternatives of one turn"),
+            (self.has_rival(slot), "two alternatives of one turn"),
             (terms is None, "sent what the policy denies"),
             (request is None and terms is not None and terms.quorum > 0, "sent without a request"),
             (request is not None and self.drifted, "sent to a tool that has drifted"),
@@ -361,7 +256,7 @@ class Model:
             wrong = self.check_consumed(request, variant, self.now)
         return wrong
 
-    def _has_rival(self, slot: Slot) -> bool:
+    def has_rival(self, slot: Slot) -> bool:
         """Return whether another proposal of the same turn, made in another message, may have happened."""
         place = (slot.thread, slot.entry, slot.turn)
         return any(
@@ -383,6 +278,8 @@ class Model:
             return f"a request that is {request.status}"
         if not request.tampered and (request.execute_by is None or at >= request.execute_by):
             return "after execute-by"
+        if self.is_stale(request, at, proven=True):
+            return "too long after it was signed"
         if request.is_dead:
             return f"a request that ended as {request.status}"
         request.status = "consumed"

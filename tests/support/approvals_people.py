@@ -6,13 +6,16 @@ from typing import Any
 from guarded_agents.approval import doubt_id, sign
 from guarded_agents.errors import ApprovalError, DirectoryError, GuardError
 from guarded_agents.records import Answer, CallKey, ReviewFinding, SignedVote, Verdict
-from tests.support.approvals_calls import Calls
-from tests.support.approvals_driver import THREADS, WHY, moment
-from tests.support.approvals_model import AGENT, ANA, MAX, MINUTE, RAJ, Request, Slot, tag_of, terms_of
-from tests.support.approvals_world import KEYS, Process
+from tests.support.approvals_around import Around
+from tests.support.approvals_facts import AGENT, ANA, MAX, MINUTE, RAJ, THREADS, WHY, Request, Slot, tag_of, terms_of
+from tests.support.approvals_policy import KEYS
+from tests.support.approvals_rig import moment
+from tests.support.approvals_world import LEASE_S, Process
+
+NO_CLAIM = {"status": None}
 
 
-class People(Calls):
+class People(Around):
     """People with keys, who answer, review and resolve."""
 
     # -- rules: people -------------------------------------------------------------------------------
@@ -102,16 +105,42 @@ class People(Calls):
         mode: str,
         what: str | None,
         wake: bool,
+        twist: str | None,
+        variant: str,
     ) -> None:
-        """Let people answer what waits, and perhaps the thread go on."""
+        """Let people answer what waits, and perhaps the thread go on; with a *twist* something happens then."""
         if number < 6 and not any(map(self.model.waits, self.model.requests.values())):
             self.proposes(THREADS[number == 5], [("pay" if number == 4 else "wire", amount)])
         request = self.request(number)
         if request is not None:
             self.answers(request, number, kind, (who, to, pair), answer, amount, flaw, at=at, later=later)
+            at = self.turns_before(request.slot, twist, at, variant)
             if wake:
                 self.prepare_bank(mode, what, self.processes[1 - at], request.slot)
                 self.walks_root(request, at)
+                self.turns_after(request.slot, twist, at, who, amount)
+
+    def turns_before(self, slot: Slot, twist: str | None, at: int, variant: str) -> int:
+        """Let another policy be deployed or the user go on, after people agreed; return where the thread goes on."""
+        if twist in ("deploy", "rewrite"):
+            self.end(self.processes[1], variant)
+            if twist == "rewrite" and slot.request is not None and slot.request.status in ("pending", "approved"):
+                self.tampers(slot.request, "policy")
+            return 1
+        if twist == "write":
+            self.write(self.processes[at], slot.thread, old=False, acting=False)
+        elif twist == "cancel":
+            self.cancel(self.processes[at], slot.thread)
+        return at
+
+    def turns_after(self, slot: Slot, twist: str | None, at: int, who: str, amount: int) -> None:
+        """Let the turn be replayed otherwise after it was sent, or somebody say what became of it."""
+        if twist == "rival" and slot.entry == self.model.current[slot.thread]:
+            self.proposes(slot.thread, [("topup", 50 + amount % 40)], again=True, at=at)
+        elif twist == "resolve" and self.claim(slot) is not None:
+            self.pass_time(LEASE_S + 1)
+            self.run(self.processes[at], self.processes[at].store.sweep(now=self.model.now))
+            self.resolves(slot, who, Verdict.NOT_HAPPENED, at=at)
 
     def answers(
         self,
@@ -189,9 +218,12 @@ class People(Calls):
 
     def resolve(self, number: int, who: str, verdict: Verdict, flaw: str | None, process: int) -> None:
         doubtful = [slot for slot in self.model.slots if slot.sends or slot.told_no]
-        if doubtful:
-            slot = doubtful[-1 - number % len(doubtful)]
-            self.run(self.processes[process], self.resolve_one(self.processes[process], slot, who, verdict, flaw=flaw))
+        open_ones = [slot for slot in doubtful if (self.claim(slot) or NO_CLAIM)["status"] == "in_doubt"]
+        if found := open_ones if open_ones and number < 24 else doubtful:
+            self.resolves(found[-1 - number % len(found)], who, verdict, at=process, flaw=flaw)
+
+    def resolves(self, slot: Slot, who: str, verdict: Verdict, *, at: int = 0, flaw: str | None = None) -> None:
+        self.run(self.processes[at], self.resolve_one(self.processes[at], slot, who, verdict, flaw=flaw))
 
     async def resolve_one(self, process: Process, slot: Slot, who: str, verdict: Verdict, *, flaw: str | None) -> None:
         """Let a person settle a call in doubt, and check that exactly those may who may."""

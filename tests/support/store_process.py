@@ -66,9 +66,7 @@ async def die_before_commit(desk: Desk, name: str) -> None:
 
     def admit_and_die(tx: Tx) -> None:
         later = TEN + timedelta(minutes=1)
-        admitted = admit(
-            tx, Asked(key(), name, later, None, Electorate(frozenset()), Limits(), (INTENT,), REFUSAL, TEN)
-        )
+        admitted = admit(tx, Asked(key(), name, later, None, Limits(), (INTENT,), REFUSAL, TEN))
         assert isinstance(admitted, Admission)
         os._exit(9)
 

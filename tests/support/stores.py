@@ -30,7 +30,7 @@ from guarded_agents.records import (
     Verdict,
     Vote,
 )
-from guarded_agents.stores import Admission, AuditNote, EntryOpened, SqliteStore, Told
+from guarded_agents.stores import Admission, AuditNote, EntryOpened, Proven, SqliteStore, Told
 
 TEN = datetime(2026, 1, 5, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -116,6 +116,7 @@ def vote(
     digest: str | None = None,
     nonce: str | None = None,
     second: str | None = None,
+    at: datetime = TEN,
     **more: str,
 ) -> SignedVote:
     digest = digest or on.digest
@@ -124,17 +125,17 @@ def vote(
         digest=digest,
         approver=approver,
         answer=answer,
-        at=TEN,
+        at=at,
         nonce=nonce or nonce_of(on.id, digest, answer, *more.values()),
         **more,
     )
     return SignedVote(vote=cast, signature=f"{approver}'s", second=second)
 
 
-def broken(on: ApprovalRequest, approver: str = "zoe", **more: str) -> SignedVote:
+def broken(on: ApprovalRequest, approver: str = "zoe", *, at: datetime = TEN, **more: str) -> SignedVote:
     """Return a vote that breaks the glass."""
     text = more.pop("text", "nobody else can be reached and the shop is down")
-    return vote(on, approver, Answer.BREAK_GLASS, text=text, second=f"{approver}'s other", **more)
+    return vote(on, approver, Answer.BREAK_GLASS, text=text, second=f"{approver}'s other", at=at, **more)
 
 
 def review(on: str = "r-a", reviewer: str = "ida", finding: ReviewFinding = ReviewFinding.REVIEWED) -> SignedReview:
@@ -173,6 +174,16 @@ def resolution(
 
 def nonce_of(*parts: str) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def proven(
+    store: SqliteStore, request_id: str, electorate: Electorate, *, glass: BreakGlassTerms | None = GLASS
+) -> Proven:
+    """Return what the facade hands over of a request, as if every vote in the store were proven."""
+    standing = store.request(request_id)
+    of = request(key(request_id.removeprefix("r-"))) if standing is None else standing.request
+    votes = (*store.votes(of.id), *(() if of.parent is None else store.votes(of.parent)))
+    return Proven(of, votes, votes, electorate, glass)
 
 
 class Desk:
@@ -233,13 +244,15 @@ class Desk:
         limits: Limits = Limits(),
         now: datetime = TEN,
         owner: str = "me",
+        seen: Proven | None = None,
     ) -> Admission | Told:
+        if seen is None and request is not None:
+            seen = proven(self.store, request, Electorate(eligible, holders))
         return await self.store.admit(
             of or key(),
             owner=owner,
             lease_until=now + MINUTE,
-            request=request,
-            electorate=Electorate(eligible, holders),
+            proven=seen,
             limits=limits,
             notes=[INTENT],
             refusal=REFUSAL,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from guarded_agents.approval import MIN_JUSTIFICATION_CHARS, check_glass, edit_request, glass_left
+from guarded_agents.approval import MIN_JUSTIFICATION_CHARS, check_glass, edit_request, glass_left, glass_stands
 from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
 from guarded_agents.records import (
     Answer,
@@ -41,6 +41,34 @@ PENDING = standing()
 def test_a_holder_may_break_the_glass_and_says_why() -> None:
     check_glass(PENDING, broke(REQUEST).vote, TERMS, electorate=ELECTORATE)
     check_glass(PENDING, broke(REQUEST, text="x" * MIN_JUSTIFICATION_CHARS).vote, TERMS, electorate=ELECTORATE)
+
+
+STANDS: dict[str, tuple[dict[str, object], BreakGlassTerms | None, timedelta, bool]] = {
+    "it does": ({}, TERMS, timedelta(0), True),
+    "until the terms' time has passed, clocks aside": ({}, TERMS, timedelta(seconds=599), True),
+    "no longer": ({}, TERMS, timedelta(seconds=600), False),
+    "nor by the rule's time, where that is shorter": (
+        {},
+        replace(TERMS, execute_within_s=9_000),
+        timedelta(900),
+        False,
+    ),
+    "no terms": ({}, None, timedelta(0), False),
+    "no holder": ({}, replace(TERMS, holders=frozenset({ANA})), timedelta(0), False),
+    "another scope": ({}, replace(TERMS, tools=frozenset({"payments/list"})), timedelta(0), False),
+    "no justification": ({"text": None}, TERMS, timedelta(0), False),
+    "a short one": ({"text": "x" * (MIN_JUSTIFICATION_CHARS - 1)}, TERMS, timedelta(0), False),
+}
+
+
+@pytest.mark.parametrize(("changes", "terms", "after", "stands"), STANDS.values(), ids=STANDS)
+def test_a_broken_glass_stands_by_the_terms_of_who_asks(
+    changes: dict[str, object], terms: BreakGlassTerms | None, after: timedelta, *, stands: bool
+) -> None:
+    vote = broke(REQUEST, **changes).vote
+    assert glass_stands(REQUEST, vote, terms, now=vote.at + after) is stands
+    assert not glass_stands(opened(hard=True), vote, terms, now=vote.at + after)
+    assert not glass_stands(REQUEST, vote.model_copy(update={"answer": Answer.APPROVE}), terms, now=vote.at + after)
 
 
 MAY_NOT: dict[str, tuple[SignedVote, dict[str, object], type[ApprovalError], str]] = {

@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 import pytest
 
 from guarded_agents.approval import (
+    agreed_at,
     check_eligible,
     check_open,
     edit_request,
     glass_broken,
     groups_asked,
+    is_answered,
     is_barred,
     may_answer,
     quorum_met,
     status_at,
+    usable_until,
     votes_counted,
 )
 from guarded_agents.errors import NotEligibleError, RequestClosedError
@@ -133,6 +136,36 @@ def test_votes_are_counted_again_over_those_who_are_still_eligible() -> None:
     assert glass_broken(TWO, votes, electorate=ELECTORATE)
     assert not glass_broken(TWO, votes, electorate=Electorate(MEMBERS))
     assert not quorum_met(TWO, votes, electorate=Electorate(frozenset({RAJ})))
+
+
+def test_the_quorum_agreed_when_the_last_of_as_many_people_had_signed() -> None:
+    first, second, third = (
+        voted(TWO, who, at=TEN + minutes * 60 * SECOND) for who, minutes in ((ANA, 3), (RAJ, 5), (ZOE, 9))
+    )
+    electorate = Electorate(frozenset({ANA, RAJ, ZOE, ANA.upper()}))
+    assert agreed_at(TWO, (second, first), electorate=electorate) == second.vote.at
+    assert agreed_at(TWO, (third, second, first), electorate=electorate) == second.vote.at  # nobody can prolong it
+    assert agreed_at(TWO, (first, first, spelt_otherwise(first)), electorate=electorate) is None
+    assert agreed_at(TWO, (first, broke(TWO)), electorate=electorate) is None
+    assert agreed_at(TWO.model_copy(update={"quorum": 0}), (), electorate=electorate) is None
+    assert usable_until(second.vote.at, within_s=900) == second.vote.at + 1_200 * SECOND
+
+
+@pytest.mark.requirement("B12")
+@pytest.mark.parametrize("at", [ONE.decide_by, TEN.replace(tzinfo=None)], ids=["too late", "without a zone"])
+def test_what_was_not_signed_in_time_counts_no_more_than_what_nobody_signed(at: datetime) -> None:
+    vote, glass = (
+        signed.model_copy(update={"vote": signed.vote.model_copy(update={"at": at})})
+        for signed in (voted(ONE), broke(ONE))
+    )
+    assert not quorum_met(ONE, (vote, glass), electorate=ELECTORATE)
+    assert quorum_met(ONE, (voted(ONE, at=ONE.decide_by - SECOND),), electorate=ELECTORATE)
+
+
+def test_a_rejection_and_an_answer_are_about_one_request() -> None:
+    for answer, against in ((Answer.REJECT, True), (Answer.RESPOND, True), (Answer.DELEGATE, False)):
+        assert is_answered(ONE, (voted(ONE), voted(ONE, RAJ, answer=answer))) is against
+        assert not is_answered(ONE, (voted(ONE, RAJ, answer=answer, request="0" * 12),))
 
 
 def edited(*, editor_may_approve: bool) -> ApprovalRequest:

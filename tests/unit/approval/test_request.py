@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from guarded_agents.approval import covers, edit_request, open_request, request_digest, risk_of
+from guarded_agents.approval import covers, edit_request, is_intact, open_request, request_digest, risk_of
 from guarded_agents.errors import ApprovalError
 from guarded_agents.records import (
     ApprovalRequest,
@@ -168,6 +168,16 @@ def test_the_digest_covers_every_field(field: str) -> None:
 def test_the_digest_needs_the_key_of_the_deployment() -> None:
     assert request_digest(REQUEST, key=KEY) == REQUEST.digest
     assert request_digest(REQUEST, key=b"x" * 32) != REQUEST.digest
+
+
+ALTERED = {"a digest of other letters": {"digest": "ä" * 64}, "an integer beyond 2^53": {"turn": 2**60}}
+
+
+@pytest.mark.requirement("I2")
+@pytest.mark.parametrize("changes", ALTERED.values(), ids=ALTERED)
+def test_whatever_else_stands_in_a_row_is_not_as_it_was_written(changes: dict[str, object]) -> None:
+    assert is_intact(REQUEST, key=KEY)
+    assert not is_intact(REQUEST.model_copy(update=changes), key=KEY)
 
 
 UNMEETABLE = {

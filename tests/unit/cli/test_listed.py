@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from guarded_agents.cli._listed import Listing, identical, left, listing
+from guarded_agents.cli._listed import Listing, asking, differences, left, listing
 from guarded_agents.cli._tables import print_requests
 from guarded_agents.cli._text import clock, duration
-from guarded_agents.records import RequestStatus, RequestSummary, Risk
+from guarded_agents.records import Confidentiality, Integrity, Labels, RequestStatus, RequestSummary, Risk
+from tests.support.stores import request as make_request
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
@@ -61,9 +62,39 @@ def test_the_title_says_where_more_were_not_read() -> None:
     assert found.title(what="pending", shown=2) == "2 or more pending: 1 high, 1 medium risk"
 
 
-def test_requests_are_identical_by_their_question() -> None:
+def test_requests_that_ask_the_same_are_found_by_their_question() -> None:
     store: Any = Summaries([summary(0), summary(1, question="q0"), summary(2)])
-    assert identical(store, "q0") == (summary(0).id, summary(1).id)
+    assert asking(store, "q0") == (summary(0).id, summary(1).id)
+
+
+DIFFERENT = {"risk": Risk.HIGH, "group": "leads", "quorum": 2, "status": RequestStatus.EXPIRED}
+
+
+@pytest.mark.parametrize(("column", "value"), DIFFERENT.items(), ids=DIFFERENT)
+def test_what_asks_the_same_otherwise_is_a_line_of_its_own(column: str, value: Any) -> None:
+    one = summary(1)
+    assert len(Listing((one, one._replace(id="2" * 12))).lines) == 1
+    assert len(Listing((one, one._replace(id="2" * 12, **{column: value}))).lines) == 2
+
+
+GOES_BY = {
+    "labels": Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.PUBLIC),
+    "risk": Risk.HIGH,
+    "group": "leads",
+    "quorum": 2,
+    "editor_may_approve": True,
+    "definition": "0" * 64,
+    "policy": "0" * 64,
+    "question": "0" * 64,
+}
+
+
+@pytest.mark.requirement("I2")
+@pytest.mark.parametrize(("field", "value"), GOES_BY.items(), ids=GOES_BY)
+def test_requests_that_differ_in_what_an_approver_goes_by_are_not_identical(field: str, value: Any) -> None:
+    one = make_request()
+    assert differences(one, one.model_copy(update={"id": "2" * 12, "thread": "t2", "turn": 7})) == ()
+    assert len(differences(one, one.model_copy(update={field: value}))) == 1
 
 
 LEFT = {

@@ -147,6 +147,10 @@ ADDRESSES = {
     "another scheme": "file:///secret-path",
     "no host": "https:///secret-path",
     "nothing": "",
+    "a user": "https://joe@hooks.example.com/secret-path",
+    "a user and a password": "https://joe:secret-path@hooks.example.com/",
+    "a fragment": "https://hooks.example.com/#secret-path",
+    "a line break": "https://hooks.example.com/\nsecret-path",
     "half an address": "https://[::1/secret-path",
 }
 

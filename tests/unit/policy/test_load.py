@@ -249,6 +249,8 @@ BROKEN = {
     "operators as a list": ("operators: leads", "operators: [leads]", "got a sequence", "operators"),
     "a queue of nothing": ("per_tenant: 20", "per_tenant: 0", "greater than or equal to 1", "queue"),
     "an unknown bound of a queue": ("per_tenant: 20", "per_group: 20", "'per_group'", "queue"),
+    "a principal that fills a group": ("per_principal: 10", "per_principal: 50", "less than 50, the capacity", "queue"),
+    "a group in the name of the holders": ("  audit: {ext", "  break_glass: {ext", "another name", "audit: {"),
     "a question that is asked again at once": ("ask_again_after: 5m", "ask_again_after: 0m", "a duration", "queue"),
     "a group of nobody": ("[lea@example.com]", "[]", "at least one member", "leads: {"),
     "a member twice": ("[lea@example.com]", "[lea@example.com, lea@example.com]", "each name once", "leads: {"),
@@ -445,3 +447,50 @@ def test_the_glass_over_a_hard_tool_cannot_be_broken(*, by_hand: bool) -> None:
         PolicyError, match=r"expected a tool with an approval that is not hard at break_glass\.tools\.0"
     ):
         _ = RulePolicy(hard) if by_hand else load_policy(written, source="p")
+
+
+A, AND_B, ANY = "ana: {scopes: [pay], tenants: [a]}", "desk: {scopes: [pay], tenants: [a, b]}", "desk: {scopes: [pay]}"
+SEE_B = "desk: {scopes: [see], tenants: [b]}"
+# capacity, queue, who may ask, and what stands in the error; "" where the file can be used
+FILLED = {
+    "below the capacity": ("capacity: 3", "{per_principal: 2, per_tenant: 2}", (A, AND_B), ""),
+    "a principal that fills it": (
+        "capacity: 3",
+        "{per_principal: 3}",
+        (A,),
+        "less than 3, the capacity of finance at queue.per_principal",
+    ),
+    "a tenant that fills it for another": (
+        "capacity: 3",
+        "{per_tenant: 3}",
+        (A, AND_B),
+        "less than 3, the capacity of finance at queue.per_tenant",
+    ),
+    "the only tenant that asks": ("capacity: 3", "{per_tenant: 3}", (A, SEE_B), ""),
+    "perhaps the only tenant": ("capacity: 3", "{per_tenant: 3}", (A, ANY), ""),
+    "by default": ("capacity: 3", "{ask_again_after: 1m}", (A, AND_B), ""),
+    "the capacity by default": ("backup: leads", "{per_principal: 200, per_tenant: 200}", (A, AND_B), ""),
+}
+
+
+@pytest.mark.requirement("I11")
+@pytest.mark.parametrize(("capacity", "queue", "askers", "words"), FILLED.values(), ids=FILLED)
+def test_bounds_by_which_one_fills_a_group_for_all_are_refused(
+    capacity: str, queue: str, askers: tuple[str, ...], words: str
+) -> None:
+    text = PARTS.replace("backup: leads", f"backup: leads, {capacity}" if "capacity" in capacity else capacity)
+    text = (
+        text.replace("  ana: {scopes: [pay]}\n" + DESK, "".join(f"  {asker}\n" for asker in askers))
+        + f"queue: {queue}\n"
+    )
+    if not words:
+        load_policy(text.encode(), source="p")
+        return
+    with pytest.raises(PolicyError) as caught:
+        load_policy(text.encode(), source="p")
+    assert words in str(caught.value)
+
+
+def test_by_default_nobody_fills_a_group_alone() -> None:
+    limits = QueueLimits()
+    assert limits.per_principal < limits.per_tenant < limits.per_group

@@ -50,9 +50,32 @@ NOTED = {
         ("approvers finance: no approval escalates", "tool bank/pay: without raj its approvers are too few"),
     ),
     "a bound that bounds nothing": (
-        {"version: 1": "version: 1\nqueue: {per_principal: 201}"},
+        {"version: 1": "version: 1\nqueue: {per_principal: 101}"},
         ("queue.per_principal: it is above per_tenant",),
     ),
+    "a principal that fills a group by default": (
+        {"members: [ana, raj]": "members: [ana, raj], capacity: 20"},
+        ("approvers finance: one principal can fill its capacity of 20",),
+    ),
+    "a tenant that fills a group by default, where principals may act in any": (
+        {"members: [ana, raj]": "members: [ana, raj], capacity: 100"},
+        ("approvers finance: one tenant can fill its capacity of 100",),
+    ),
+    "a tenant that fills a group by default, beside another": (
+        {
+            "members: [ana, raj]": "members: [ana, raj], capacity: 21",
+            "scopes: [pay, read]": "scopes: [pay], tenants: [a, b]",
+        },
+        ("approvers finance: one tenant can fill its capacity of 21",),
+    ),
+    "the only tenant": (
+        {
+            "members: [ana, raj]": "members: [ana, raj], capacity: 21",
+            "scopes: [pay, read]": "scopes: [pay], tenants: [a]",
+        },
+        (),
+    ),
+    "a small group that nobody waits for": ({"members: [lea, max, zoe]": "members: [lea, max, zoe], capacity: 1"}, ()),
     "holders who review one another": (
         {"[lea, max, zoe]": "[LEA, max]"},
         ("break_glass: everybody in audit may break the glass",),

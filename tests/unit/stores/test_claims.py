@@ -1,5 +1,6 @@
 """The claim row: admit, retry, settle, refuse."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from guarded_agents.records import (
     Answer,
     Claim,
     ClaimStatus,
+    Electorate,
     Integrity,
     Labels,
     Limits,
@@ -20,6 +22,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores import Admission
 from tests.support.stores import (
+    BOTH,
     CLOSED,
     DESK,
     ERROR,
@@ -32,6 +35,7 @@ from tests.support.stores import (
     Told,
     key,
     proposal,
+    proven,
     request,
     vote,
 )
@@ -114,6 +118,52 @@ async def test_an_approval_that_counts_no_more_is_refused(
     assert told.standing.status is status
     assert desk.kinds()[-1] == "refusal"
     assert await desk.admit(request="r-a") == told  # closed for good
+
+
+@pytest.mark.requirement("I7")
+@pytest.mark.requirement("I4")
+@pytest.mark.parametrize("changed", ["request", "fewer votes", "more votes", "another vote", "a rejection"])
+async def test_what_is_not_as_it_was_proven_admits_nothing(desk: Desk, changed: str) -> None:
+    two = request(quorum=2)
+    await desk.ask(two)
+    for who in ("ana", "raj"):
+        await desk.vote(vote(two, who))
+    seen = proven(desk.store, "r-a", Electorate(BOTH))
+    ana, raj = seen.votes
+    seen = {
+        "request": replace(seen, request=request(quorum=1)),
+        "fewer votes": replace(seen, votes=(ana,)),
+        "more votes": replace(seen, votes=(ana, raj, raj)),
+        "another vote": replace(seen, votes=(ana, vote(two, "raj", nonce="1" * 32))),
+        "a rejection": replace(seen, said=(*seen.said, vote(two, "zoe", Answer.REJECT))),
+    }[changed]
+    told = await desk.admit(seen=seen)
+    assert isinstance(told, Told)
+    assert told.reason is Reason.VOIDED
+    assert desk.store.request("r-a").status is RequestStatus.VOIDED  # type: ignore[union-attr]
+
+
+@pytest.mark.requirement("I7")
+async def test_only_votes_that_are_proven_count(desk: Desk) -> None:
+    two = request(quorum=2)
+    await desk.ask(two)
+    for who in ("ana", "raj"):
+        await desk.vote(vote(two, who))
+    seen = proven(desk.store, "r-a", Electorate(BOTH))
+    told = await desk.admit(seen=replace(seen, said=seen.said[:1]))
+    assert isinstance(told, Told)
+    assert told.reason is Reason.VOIDED
+
+
+@pytest.mark.requirement("I2")
+@pytest.mark.parametrize(("after_s", "reason"), [(1_199, None), (1_200, Reason.LAPSED)], ids=str)
+async def test_execute_by_is_bounded_by_when_the_quorum_had_signed(
+    desk: Desk, after_s: int, reason: Reason | None
+) -> None:
+    await desk.ask(request(execute_within_s=900, decide_by=TEN + 9 * HOUR))
+    await desk.vote(vote(request()), now=TEN + HOUR)  # so its execute-by is later
+    told = await desk.admit(request="r-a", now=TEN + timedelta(seconds=after_s))
+    assert (told.reason if isinstance(told, Told) else None) is reason
 
 
 @pytest.mark.requirement("I7")

@@ -97,7 +97,54 @@ def _torn(path: Path) -> None:
     path.write_bytes(content[:100] + b"\xff" * 8_092 + content[8_192:])
 
 
+def _changed(path: Path, *statements: str) -> None:
+    asyncio.run(SqliteStore.open(path).aclose())
+    db = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        db.execute(statement)
+    db.close()
+
+
+def _with_a_view(path: Path) -> None:
+    _changed(
+        path,
+        "PRAGMA legacy_alter_table = ON",
+        "ALTER TABLE requests RENAME TO behind",
+        "CREATE VIEW requests AS SELECT * FROM behind",
+    )
+
+
+def _with_a_trigger(path: Path) -> None:
+    _changed(path, "CREATE TRIGGER wakes_none AFTER UPDATE ON requests BEGIN DELETE FROM wakes; END")
+
+
+def _with_another_table(path: Path) -> None:
+    _changed(path, "CREATE TABLE more (id INTEGER PRIMARY KEY)")
+
+
+def _with_another_column(path: Path) -> None:
+    _changed(path, "ALTER TABLE votes ADD COLUMN more TEXT")
+
+
+def _with_another_index(path: Path) -> None:
+    _changed(
+        path,
+        "DROP INDEX requests_asked",
+        "CREATE INDEX requests_asked ON requests (question, asked_at) WHERE asked_at IS NOT NULL AND asked_at < 9",
+    )
+
+
+def _without_an_index(path: Path) -> None:
+    _changed(path, "DROP INDEX requests_asked")
+
+
 BROKEN = {
+    "a view": (_with_a_view, "changed by somebody else"),
+    "a trigger": (_with_a_trigger, "changed by somebody else"),
+    "another table": (_with_another_table, "changed by somebody else"),
+    "another column": (_with_another_column, "changed by somebody else"),
+    "another index": (_with_another_index, "changed by somebody else"),
+    "an index that is gone": (_without_an_index, "changed by somebody else"),
     "another application": (_another_application, "a database of another application"),
     "newer": (_newer, "expected schema version 2, got version 3"),
     "older": (_older, "expected schema version 2, got version 1; use the release"),
@@ -119,6 +166,19 @@ def test_a_file_that_cannot_be_used_is_named_and_left_as_it_is(
     assert str(path) in str(caught.value)
     assert caught.value.action
     assert path.read_bytes() == before
+
+
+def test_the_statistics_of_sqlite_and_a_smaller_file_are_no_change(path: Path) -> None:
+    _changed(path, "ANALYZE", "VACUUM")
+    asyncio.run(SqliteStore.open(path).aclose())
+
+
+@pytest.mark.parametrize("name", ["file", ":memory:"])
+def test_what_the_schema_of_a_file_calls_is_not_trusted(path: Path, name: str) -> None:
+    store = SqliteStore.open(path if name == "file" else name)
+    for db in (store._reader, store._writer._db):
+        assert db.execute("PRAGMA trusted_schema").fetchone() == (0,)
+    asyncio.run(store.aclose())
 
 
 def test_the_log_of_another_deployment_is_refused(path: Path) -> None:

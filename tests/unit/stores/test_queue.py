@@ -4,8 +4,31 @@ from datetime import timedelta
 
 import pytest
 
-from guarded_agents.records import Answer, Principal, QueueLimits, Reason, RequestStatus, StandingRequest
-from tests.support.stores import HOUR, MINUTE, TEN, Desk, Told, alone, proposal, request, vote
+from guarded_agents.records import (
+    Answer,
+    ApprovalRequest,
+    NoticeKind,
+    Principal,
+    QueueLimits,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
+from tests.support.stores import (
+    GLASS,
+    HOLDERS,
+    HOUR,
+    MINUTE,
+    TEN,
+    Desk,
+    Told,
+    alone,
+    broken,
+    key,
+    proposal,
+    request,
+    vote,
+)
 
 FIRST = request(alone("a"), question="the same", decide_by=TEN + 2 * HOUR)
 AGAIN = request(alone("b"), question="the same")
@@ -66,6 +89,11 @@ async def test_only_a_rejection_tires(desk: Desk, answer: Answer) -> None:
 FULL = {
     "of the group": (QueueLimits(per_group=2), {"tenant": "b", "requester": Principal(id="x")}, {"group": "legal"}),
     "of the agent": (QueueLimits(per_principal=2), {"group": "legal"}, {"tenant": "b"}),
+    "of one of its users": (
+        QueueLimits(per_principal=2),
+        {"group": "legal"},
+        {"requester": Principal(id="desk-agent", scopes=("refunds:write",), acting_for="eve")},
+    ),
     "of the tenant": (QueueLimits(per_tenant=2), {"group": "legal", "requester": Principal(id="x")}, {"tenant": "b"}),
 }
 
@@ -113,3 +141,61 @@ async def test_load_and_time_never_approve(desk: Desk) -> None:
     assert {line.status for line in desk.store.requests(status=None)} == {RequestStatus.EXPIRED}
     assert desk.store.claim(alone("b")) is None
     assert desk.store.proposal(alone("b")) == proposal(alone("b"))
+
+
+# -- how often people are told ----------------------------------------------------------------
+
+
+async def _told(desk: Desk, *, minutes: int = 0) -> list[str]:
+    """Return the requests of the notices that are due, and deliver them."""
+    now = TEN + minutes * MINUTE
+    taken = await desk.store.take_notices(owner="w", limit=99, until=now + MINUTE, now=now)
+    for notice in taken:
+        await desk.store.noticed(notice, again_at=None)
+    return [notice.request for notice in taken]
+
+
+def elsewhere(digest: str) -> ApprovalRequest:
+    return request(alone(digest, thread=digest), question="the same")
+
+
+async def test_the_same_question_is_told_once_within_the_time_to_ask_again(desk: Desk) -> None:
+    for digest in ("a", "b", "c"):
+        await desk.ask(elsewhere(digest))
+    assert await _told(desk) == ["r-a"]
+    assert await _told(desk, minutes=14) == []
+    assert await _told(desk, minutes=15) == ["r-b"]  # and one notice is enough for the third
+    await desk.ask(elsewhere("d"), now=TEN + 29 * MINUTE)
+    assert await _told(desk, minutes=29) == []
+    assert await _told(desk, minutes=30) == ["r-d"]
+    await desk.ask(elsewhere("e"), now=TEN + 45 * MINUTE)
+    assert await _told(desk, minutes=45) == ["r-e"]
+
+
+async def test_nobody_is_told_any_more_of_what_was_withdrawn(desk: Desk) -> None:
+    await desk.enter("one")
+    for number in range(9):
+        entry = str(number)
+        await desk.enter(entry)
+        await desk.ask(request(key(f"a{number}", entry=entry), question="the same"))
+    assert await _told(desk) == ["r-a8"]
+
+
+async def test_who_was_told_is_not_told_again_at_once(desk: Desk) -> None:
+    told = []
+    for number in range(9):
+        entry = str(number)
+        await desk.enter(entry)
+        await desk.ask(request(key(f"a{number}", entry=entry), question="the same"), now=TEN + number * MINUTE)
+        told += await _told(desk, minutes=number)
+    assert told == ["r-a0"]
+    assert await _told(desk, minutes=15) == ["r-a8"]
+
+
+async def test_that_the_glass_was_broken_is_told_even_where_the_request_is_withdrawn(desk: Desk) -> None:
+    await desk.enter()
+    await desk.ask()
+    await desk.vote(broken(request()), holders=HOLDERS, glass=GLASS)
+    assert await desk.store.withdraw("thread", now=TEN) == ("r-a",)
+    taken = await desk.store.take_notices(owner="w", limit=9, until=TEN + HOUR, now=TEN)
+    assert [notice.kind for notice in taken] == [NoticeKind.GLASS_BROKEN]
