@@ -23,7 +23,6 @@ from guarded_agents.records import (
     Outcome,
     Permit,
     Reason,
-    RequestStatus,
     ThreadFacts,
     ToolEffect,
 )
@@ -137,15 +136,12 @@ class Door:
     async def _undecidable(self, permit: Permit) -> Outcome:
         """Close a call of which it cannot be told who agreed: doubt is a deny (I6). The model may ask again later.
 
-        Closed it is before the model is told (8b.2); one that still waits for people is not (8b.3).
+        Closed it is before the model is told (8b.2). One that still waits for people does not come here (8b.3).
         """
         services, outcome = self._services, refusal(Reason.DIRECTORY_UNAVAILABLE)
         kind, fields = self._decided(permit)
         note = AuditNote(kind, {**fields, "reason": outcome.reason.value})
         try:
-            standing = services.store.request_of(permit.call.key)
-            if standing is not None and standing.status is RequestStatus.PENDING:
-                return WAITING
             claim = await services.store.refuse(
                 permit.call.key, reason=outcome.reason, outcome=outcome, note=note, now=services.now()
             )

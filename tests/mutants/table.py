@@ -531,9 +531,9 @@ MUTANTS = (
     ),
     Mutant(
         "I6:silent-directory-closes-what-waits",
-        DOOR,
-        "            if standing is not None and standing.status is RequestStatus.PENDING:",
-        "            if standing is None:",
+        EXECUTE,
+        "if standing.request is not None and standing.request.status is RequestStatus.PENDING:",
+        "if standing.request is not None and standing.request.status is RequestStatus.WITHDRAWN:",
         (f"{REVOKED}::test_a_task_that_was_made_up_while_the_directory_fails_closes_nothing_that_waits",),
     ),
     # -- I7 resume is input -------------------------------------------------------------------
