@@ -72,7 +72,7 @@ class Calls(Driver):
             slot.together.add(generation)
             slots.append(slot)
         self.sync()
-        for slot in slots if routed else ():
+        for slot in (one for one in slots if routed and one.task is not None):  # an edit leads to a call of no message
             self.prepare_bank(mode, what, self.processes[1 - at], slot)
             self.walks(slot, at)
         return slots
@@ -113,7 +113,7 @@ class Calls(Driver):
 
     async def killable(self, process: Process, slot: Slot) -> None:
         try:
-            await self.walk(process, slot.thread, slot.task)
+            await self.walk(process, slot.thread, slot.task, is_alone=False)
         except Killed:
             self.dead.append(process)
 

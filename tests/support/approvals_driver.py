@@ -26,14 +26,14 @@ class Driver(Rig):
             thread, entry, task["turn"], call["name"], call["args"].get("cents"), task["occurrence"]
         )
 
-    async def walk(self, process: Process, thread: str, task: Any) -> None:
-        """Take a call as far as it goes: hold, ask, then execute or refuse."""
+    async def walk(self, process: Process, thread: str, task: Any, *, is_alone: bool = True) -> None:
+        """Take a call as far as it goes: hold, ask, then execute or refuse. Another may close it unless *is_alone*."""
         config = config_of(thread)
         slot = self.find(thread, task)
         had = slot is None or slot.request is not None
         self.model.quarantined = process.is_quarantined
         command = await process.approval.hold(task, config, None)
-        if slot is not None and not had and not self.model.quarantined:
+        if slot is not None and not had and not self.model.quarantined and is_alone:
             may = self.model.may_ask(slot, process.variant)
             self.sync()
             is_sound = not any(one.tampered for one in self.model.requests.values())

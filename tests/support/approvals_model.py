@@ -115,7 +115,7 @@ class Model:
         *asked* is what was on the screen when it was signed: (cents, digest, terms, tag).
         """
         name, answer = vote.approver, vote.answer.value
-        if not self._is_in_order(request, vote, keys, began):
+        if not self._is_in_order(request, vote, keys, began) or tag_of(variant, request.slot.tool) != request.tag:
             return False
         if answer == "break_glass":
             may = self._may_break(request, vote, variant)
