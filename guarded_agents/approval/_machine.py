@@ -12,7 +12,7 @@ from typing import Final
 
 from guarded_agents.approval._form import MAX_AHEAD_S
 from guarded_agents.binding import person
-from guarded_agents.errors import ApprovalExpiredError, NotEligibleError, RequestClosedError
+from guarded_agents.errors import ApprovalError, ApprovalExpiredError, NotEligibleError, RequestClosedError
 from guarded_agents.moments import exact
 from guarded_agents.records import (
     Answer,
@@ -80,9 +80,25 @@ def agreed_at(request: ApprovalRequest, votes: Iterable[SignedVote], *, electora
 def usable_until(signed_at: datetime, *, within_s: int) -> datetime:
     """Return until when (UTC) a call may be sent that was agreed to at *signed_at*, within *within_s* s of it.
 
-    The clocks of who signs may run ahead, so this is later than what the store set when the vote came in.
+    The clocks of who signs may run ahead, so this may be later than `execute_by` of the same vote.
     """
     return signed_at + timedelta(seconds=within_s + MAX_AHEAD_S)
+
+
+def execute_by(request: ApprovalRequest, signed_at: datetime, *, within_s: int, now: datetime) -> datetime:
+    """Return until when (UTC) *request* may be executed that was agreed to at *signed_at* and is approved at *now*.
+
+    Raises ApprovalError where that is over: a signature that is handed in late approves nothing.
+    """
+    until = usable_until(signed_at, within_s=within_s)
+    if now >= until:
+        raise ApprovalError(
+            f"approval {request.id}",
+            expected=f"a signature that is handed in before {exact(until)}",
+            got="one that comes later",
+            action="look at the request again, and sign anew",
+        )
+    return min(now + timedelta(seconds=within_s), until)
 
 
 def is_answered(request: ApprovalRequest, votes: Iterable[SignedVote]) -> bool:

@@ -135,26 +135,14 @@ class People:
                 return vote.text
         return None
 
-    async def check_own_account(
-        self,
-        request: ApprovalRequest,
-        who: str,
-        credentials: Sequence[str],
-        *,
-        now: datetime,
-        circle: Circle | None = None,
-    ) -> None:
-        """Raise ProofError where one of *credentials* proves another person's vote on *request* or on its parent.
+    def check_own_account(self, request: ApprovalRequest, who: str, credentials: Sequence[str]) -> None:
+        """Raise ProofError where one of *credentials*, which prove what *who* says, proved another person's vote.
 
-        *credentials* prove what *who* says; *circle* is that of the request, where it was looked up just now.
-        Raises DirectoryError and StoreError.
+        Asked are the votes on *request* and on its parent as they came in, whatever has become of their keys since.
+        Raises StoreError.
         """
-        circle = circle or await self.circle(request, now=now)
-        accounts = [
-            (signed.vote.approver, await self._credentials_of(signed, group=circle.group_of(signed.vote), now=now))
-            for signed in self.votes_on(request)
-        ]
-        check_own(who, credentials, accounts)
+        parents = () if request.parent is None else self.store.speakers(request.parent)
+        check_own(who, credentials, (*self.store.speakers(request.id), *parents))
 
     async def _credentials_of(self, signed: SignedVote, *, group: str, now: datetime) -> tuple[str, ...]:
         """Return the ids of what proves a vote on record at *now* (UTC), none where it stands no more.

@@ -127,13 +127,17 @@ class Services:
         if not tool.arguments.accepts(call.arguments):
             return Judgement(tool, denied(Reason.SCHEMA_MISMATCH))
         request = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
-        try:
-            decision = self.policy.decide(request, now=self.now())
-        except Exception as error:  # noqa: BLE001 - a decision point of the application's own; nothing here interrupts or executes
-            return Judgement(tool, denied(Reason.GUARD_FAILED, type(error).__name__))
+        decision = self.decide(request, now=self.now())
         if decision.permitted and risk_raised(tool.definition.annotations, effect=decision.tool_effect):
             decision = replace(decision, durable=True)
         return Judgement(tool, decision)
+
+    def decide(self, access: AccessRequest, *, now: datetime) -> Decision:
+        """Return what the policy says at *now* (UTC). Never raises: a decision point that fails is a deny."""
+        try:
+            return self.policy.decide(access, now=now)
+        except Exception as error:  # noqa: BLE001 - one of the application's own; nothing here interrupts or executes
+            return denied(Reason.GUARD_FAILED, type(error).__name__)
 
     def permit(
         self, facts: ThreadFacts, call: BoundCall, judgement: "Judgement", request: ApprovalRequest | None

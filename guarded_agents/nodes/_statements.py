@@ -1,5 +1,6 @@
 """What people say afterwards: of a broken glass, and of a call whose outcome nobody knows (DESIGN section 8)."""
 
+from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 from typing import Final
@@ -17,6 +18,7 @@ from guarded_agents.records import (
     BrokenGlass,
     CallKey,
     Claim,
+    ClaimStatus,
     Principal,
     Resolution,
     Review,
@@ -27,7 +29,7 @@ from guarded_agents.records import (
     Verdict,
 )
 
-_ALL: Final = 1_000_000  # more calls in doubt, or glass without a review, than anybody ever has
+_ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
 
 
 class Statements:
@@ -63,7 +65,7 @@ class Statements:
         credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
         if breaker is not None:
             await services.people.prove(breaker, group=HOLDERS, now=now, is_fresh=False)
-        await services.people.check_own_account(request, review.reviewer, credentials, now=now)
+        services.people.check_own_account(request, review.reviewer, credentials)
         members = await services.people.members(group)
         check_review(review, self._glass(request.id), request, members=members, now=now)
         return await services.store.review(signed, note=_notes.reviewed(signed, credentials), now=services.now())
@@ -93,15 +95,15 @@ class Statements:
         return terms.reviewers
 
     def _glass(self, request_id: str) -> BrokenGlass:
-        for glass in self._services.store.broken_glass(is_open=False, limit=_ALL):
-            if glass.request == request_id:
-                return glass
-        raise UnknownRequestError(
-            f"review of {request_id}",
-            expected="a request whose glass was broken",
-            got="another",
-            action="list what waits for a review with `guarded-agents approvals list`",
-        )
+        glass = self._services.store.glass_of(request_id)
+        if glass is None:
+            raise UnknownRequestError(
+                f"review of {request_id}",
+                expected="a request whose glass was broken",
+                got="another",
+                action="list what waits for a review with `guarded-agents approvals list`",
+            )
+        return glass
 
     # -- calls in doubt --------------------------------------------------------------------------
 
@@ -136,16 +138,17 @@ class Statements:
         now = services.now()
         credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
         if request is not None:
-            await services.people.check_own_account(request, resolution.resolver, credentials, now=now)
+            services.people.check_own_account(request, resolution.resolver, credentials)
         members = await services.people.members(group)
         check_resolution(resolution, claim, members=members, requester=requester, now=now)
         note = _notes.resolved(signed, credentials, key=claim.key, group=group)
         return await services.store.resolve(signed, claim.key, note=note, now=services.now())
 
     def _claim(self, doubt: str) -> Claim:
+        """Return the claim in doubt of that id; one whose lease has lapsed is, before anybody has swept."""
         for claim in self._services.store.doubts(now=self._services.now(), limit=_ALL):
             if doubt_id(claim.key) == doubt:
-                return claim
+                return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -86,7 +86,7 @@ class Votes:
         group = circle.group_of(vote)
         if group != proven_in:
             credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
-        await services.people.check_own_account(request, vote.approver, credentials, now=now, circle=circle)
+        services.people.check_own_account(request, vote.approver, credentials)
         edited = None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
             edited = self._edited(request, _arguments(vote), now=now)
@@ -106,6 +106,7 @@ class Votes:
             electorate=circle.electorate,
             edited=edited,
             glass=services.people.glass,
+            credentials=credentials,
             note=_notes.voted(signed, credentials, group=group, successor=None if edited is None else edited.id),
             now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
         )
@@ -182,21 +183,13 @@ def _check_policy(services: Services, request: ApprovalRequest, *, now: datetime
     tool = ToolRef(request.server, request.tool, request.definition)
     arguments = parse(request.arguments.encode())
     access = AccessRequest(request.requester, request.tenant, tool, arguments, request.labels)
-    try:
-        entries = services.policy.decide(access, now=now).policy
-    except Exception as error:  # a decision point of the application's own; nothing here interrupts or executes
-        raise _other_policy(request, type(error).__name__) from error
-    if entries != request.policy:
-        raise _other_policy(request, "another")
-
-
-def _other_policy(request: ApprovalRequest, got: str) -> ProofError:
-    return ProofError(
-        f"approval {request.id}",
-        expected="the policy that the request was made under",
-        got=got,
-        action="answer with the application's policy file; where that has changed, the call has to be asked for anew",
-    )
+    if services.decide(access, now=now).policy != request.policy:
+        raise ProofError(
+            f"approval {request.id}",
+            expected="the policy that the request was made under",
+            got="another",
+            action="answer with the application's policy file; where it has changed, the call must be asked for anew",
+        )
 
 
 def require_signed(signed: object, kind: type[SignedStatement]) -> None:

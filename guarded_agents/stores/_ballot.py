@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from guarded_agents.approval import quorum_met
 from guarded_agents.records import ApprovalRequest, BreakGlassTerms, Electorate, SignedVote
 from guarded_agents.stores._reads import votes
 from guarded_agents.stores._results import AuditNote
@@ -18,6 +17,7 @@ class Ballot:
     electorate: Electorate
     edited: ApprovalRequest | None
     glass: BreakGlassTerms | None
+    credentials: tuple[str, ...]  # the ids of what proved it
     note: AuditNote
     now: datetime  # UTC
 
@@ -25,8 +25,3 @@ class Ballot:
 def votes_on(tx: Tx, request: ApprovalRequest) -> tuple[SignedVote, ...]:
     """Return the votes on *request* and on the one whose edit led to it."""
     return votes(tx.db, request.id) + (() if request.parent is None else votes(tx.db, request.parent))
-
-
-def quorum_stands(tx: Tx, request: ApprovalRequest, electorate: Electorate) -> bool:
-    """Return whether enough people of *electorate* have signed *request*, or one who broke the glass."""
-    return quorum_met(request, votes_on(tx, request), electorate=electorate)

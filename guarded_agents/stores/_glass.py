@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from guarded_agents.approval import check_glass, glass_breakers, glass_left
+from guarded_agents.approval import check_glass, execute_by, glass_breakers, glass_left, quorum_met
 from guarded_agents.errors import BreakGlassError, RequestClosedError, UnknownRequestError
 from guarded_agents.records import (
     BreakGlassTerms,
@@ -17,7 +17,7 @@ from guarded_agents.records import (
     SignedReview,
     StandingRequest,
 )
-from guarded_agents.stores._ballot import Ballot, quorum_stands, votes_on
+from guarded_agents.stores._ballot import Ballot, votes_on
 from guarded_agents.stores._nonces import spend_nonce
 from guarded_agents.stores._outbox import put_notice
 from guarded_agents.stores._requests import store_move
@@ -45,7 +45,7 @@ def is_glass_on_record(tx: Tx, proven: Proven, now: datetime) -> bool:
     It is counted by the guard's own terms and without itself: who recorded it may have gone by another policy.
     """
     breakers = glass_breakers(proven.request, proven.said, electorate=proven.electorate)
-    glass = _glass_of(tx.db, proven.request.id)
+    glass = glass_of(tx.db, proven.request.id)
     if glass is None or glass.approver not in breakers or proven.glass is None:
         return False
     others = [used for used in _used(tx.db, proven.glass, now) if used.request != glass.request]
@@ -59,7 +59,9 @@ def is_glass_on_record(tx: Tx, proven: Proven, now: datetime) -> bool:
 def break_glass(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
     """Approve by one person, until a time that the policy keeps short, and have it reviewed by a date."""
     request, vote, now, terms = standing.request, ballot.signed.vote, ballot.now, _terms(ballot)
-    if not quorum_stands(tx, request, ballot.electorate):  # the door would count it again, and find the same
+    within_s = min(request.execute_within_s, terms.execute_within_s)
+    # The door counts it again, and would find the same.
+    if not quorum_met(request, votes_on(tx, request), electorate=ballot.electorate):
         raise BreakGlassError(
             f"approval {request.id}",
             expected="the digest of this request under two signatures",
@@ -82,7 +84,7 @@ def break_glass(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRe
         replace(
             standing,
             status=RequestStatus.APPROVED,
-            execute_by=now + timedelta(seconds=min(request.execute_within_s, terms.execute_within_s)),
+            execute_by=execute_by(request, vote.at, within_s=within_s, now=now),
             settled_at=now,
             settled_by=vote.approver,
             text=vote.text,
@@ -94,7 +96,7 @@ def break_glass(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRe
 def review(tx: Tx, signed: SignedReview, note: AuditNote, *, now: datetime) -> BrokenGlass:
     """Record the verified review of a broken glass, once."""
     said = signed.review
-    glass = _glass_of(tx.db, said.request)
+    glass = glass_of(tx.db, said.request)
     if glass is None:
         raise UnknownRequestError(
             f"review of approval {said.request}",
@@ -141,7 +143,8 @@ def _terms(ballot: Ballot) -> BreakGlassTerms:
     return ballot.glass
 
 
-def _glass_of(db: sqlite3.Connection, request_id: str) -> BrokenGlass | None:
+def glass_of(db: sqlite3.Connection, request_id: str) -> BrokenGlass | None:
+    """Return the broken glass of a request, None where it was not broken."""
     row = db.execute(f"SELECT {_COLUMNS} FROM broken_glass WHERE request = ?", (request_id,)).fetchone()
     return None if row is None else _glass_from(row)
 

@@ -74,6 +74,12 @@ class Store(Protocol):
     def votes(self, request_id: str) -> tuple[SignedVote, ...]:
         """Return the votes on a request, oldest first."""
 
+    def speakers(self, request_id: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return who voted on a request, oldest first, each with the ids of the credentials that proved it then."""
+
+    def glass_of(self, request_id: str) -> BrokenGlass | None:
+        """Return the broken glass of a request, None where it was not broken."""
+
     def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
         """Return broken glass by review date, those without a review where *is_open*."""
 
@@ -135,10 +141,11 @@ class Store(Protocol):
         electorate: Electorate,
         edited: ApprovalRequest | None,
         glass: BreakGlassTerms | None,
+        credentials: Sequence[str],
         note: AuditNote,
         now: datetime,
     ) -> StandingRequest:
-        """Record a vote that the facade has verified, and move the request.
+        """Record a vote that the facade has verified by *credentials*, and move the request.
 
         Raises UnknownRequestError, RequestClosedError (not pending), ApprovalExpiredError (and
         closes it as EXPIRED), NotEligibleError (not in *electorate*, the requester, or has voted otherwise),

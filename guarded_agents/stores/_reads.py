@@ -4,6 +4,8 @@ import sqlite3
 from datetime import datetime
 from typing import Final
 
+import orjson
+
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
 from guarded_agents.stores._results import ClosedCall
@@ -99,6 +101,12 @@ def votes(db: sqlite3.Connection, request_id: str) -> tuple[SignedVote, ...]:
         (request_id,),
     )
     return tuple(vote_from(*row) for row in rows)
+
+
+def speakers(db: sqlite3.Connection, request_id: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return who voted on a request, oldest first, each with the ids of the credentials that proved it then."""
+    rows = db.execute("SELECT approver, credentials FROM votes WHERE request = ? ORDER BY number", (request_id,))
+    return tuple((approver, tuple(map(str, orjson.loads(credentials)))) for approver, credentials in rows)
 
 
 def doubts(db: sqlite3.Connection, now: datetime, limit: int) -> tuple[Claim, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -262,12 +263,21 @@ def vote_from(document: str, body: bytes | None) -> SignedVote:
     return SignedVote.model_validate_json(orjson.dumps(fields))
 
 
-def put_vote(db: sqlite3.Connection, signed: SignedVote) -> None:
-    """Record *signed*; its approver must not have voted on that request yet."""
+def put_vote(db: sqlite3.Connection, signed: SignedVote, credentials: Sequence[str]) -> None:
+    """Record *signed*, which *credentials* proved; its approver must not have voted on that request yet."""
     vote = signed.vote
     document = signed.model_dump_json(exclude={"vote": {"arguments", "text"}})
     number = put(db, orjson.dumps([vote.arguments, vote.text]))
     db.execute(
-        "INSERT INTO votes (request, approver, answer, digest, document, payload) VALUES (?, ?, ?, ?, ?, ?)",
-        (vote.request, vote.approver, vote.answer.value, vote.digest, document, number),
+        "INSERT INTO votes (request, approver, answer, digest, credentials, document, payload)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            vote.request,
+            vote.approver,
+            vote.answer.value,
+            vote.digest,
+            orjson.dumps(tuple(credentials)).decode(),
+            document,
+            number,
+        ),
     )

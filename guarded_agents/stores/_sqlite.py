@@ -95,11 +95,12 @@ class SqliteStore(SqliteReads):
         electorate: Electorate,
         edited: ApprovalRequest | None,
         glass: BreakGlassTerms | None,
+        credentials: Sequence[str],
         note: AuditNote,
         now: datetime,
     ) -> StandingRequest:
         """Record a vote that the facade has verified, and move the request."""
-        ballot = Ballot(signed, electorate, edited, glass, note, now)
+        ballot = Ballot(signed, electorate, edited, glass, tuple(credentials), note, now)
         return await self._write(partial(_votes.vote, ballot=ballot))
 
     async def admit(

@@ -111,6 +111,14 @@ class SqliteReads:
         """Return the votes on a request, oldest first."""
         return self._read(_reads.votes, request_id)
 
+    def speakers(self, request_id: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return who voted on a request, oldest first, each with the ids of the credentials that proved it then."""
+        return self._read(_reads.speakers, request_id)
+
+    def glass_of(self, request_id: str) -> BrokenGlass | None:
+        """Return the broken glass of a request, None where it was not broken."""
+        return self._read(_glass.glass_of, request_id)
+
     def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
         """Return broken glass by review date, those without a review where *is_open*."""
         return self._read(partial(_glass.broken_glass, is_open=is_open), limit)

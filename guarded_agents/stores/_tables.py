@@ -7,7 +7,7 @@ claim nor audit entry. A payload row is never deleted, so that no number is give
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _KEY: Final = (
     "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
@@ -76,7 +76,8 @@ _REQUESTS: Final = (
 _ANSWERS: Final = (
     """CREATE TABLE votes (
         number INTEGER PRIMARY KEY, request TEXT NOT NULL, approver TEXT NOT NULL, answer TEXT NOT NULL,
-        digest TEXT NOT NULL, document TEXT NOT NULL, payload INTEGER NOT NULL, UNIQUE (request, approver)
+        digest TEXT NOT NULL, credentials TEXT NOT NULL, document TEXT NOT NULL, payload INTEGER NOT NULL,
+        UNIQUE (request, approver)
     ) STRICT""",
     """CREATE TABLE nonces (
         person TEXT NOT NULL, nonce TEXT NOT NULL, statement TEXT NOT NULL, PRIMARY KEY (person, nonce)

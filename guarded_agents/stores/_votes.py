@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
-from guarded_agents.approval import check_delegation, is_barred
+from guarded_agents.approval import agreed_at, check_delegation, execute_by, is_barred
 from guarded_agents.errors import (
     ApprovalError,
     ApprovalExpiredError,
@@ -21,7 +20,7 @@ from guarded_agents.records import (
     RequestStatus,
     StandingRequest,
 )
-from guarded_agents.stores._ballot import Ballot, quorum_stands, votes_on
+from guarded_agents.stores._ballot import Ballot, votes_on
 from guarded_agents.stores._closing import close_row
 from guarded_agents.stores._glass import break_glass, check_may_break
 from guarded_agents.stores._nonces import spend_nonce
@@ -56,7 +55,7 @@ def vote(tx: Tx, ballot: Ballot) -> StandingRequest | ApprovalError:
         timed_out(tx, standing, RequestStatus.EXPIRED, now)
         return ApprovalExpiredError(standing.request.id, decide_by=standing.request.decide_by, answered_at=now)
     _check_may(tx, standing, ballot)
-    put_vote(tx.db, ballot.signed)
+    put_vote(tx.db, ballot.signed, ballot.credentials)
     tx.append([ballot.note], now)
     return _MOVES[cast.answer](tx, standing, ballot)
 
@@ -89,14 +88,15 @@ def _voted_before(tx: Tx, ballot: Ballot, standing: StandingRequest) -> Standing
 
 def _approved_if_met(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRequest:
     request, now = standing.request, ballot.now
-    if not quorum_stands(tx, request, ballot.electorate):
+    signed_at = agreed_at(request, votes_on(tx, request), electorate=ballot.electorate)
+    if signed_at is None:
         return standing
     return store_move(
         tx,
         replace(
             standing,
             status=RequestStatus.APPROVED,
-            execute_by=now + timedelta(seconds=request.execute_within_s),
+            execute_by=execute_by(request, signed_at, within_s=request.execute_within_s, now=now),
             settled_at=now,
             settled_by=ballot.signed.vote.approver,
         ),

@@ -47,7 +47,8 @@ def forge_vote(desk: Desk, request: ApprovalRequest, approver: str, *, signature
     with sqlite3.connect(desk.bank.folder / "guard.db") as db:
         number = db.execute("INSERT INTO payloads (body) VALUES (?)", (b"[null,null]",)).lastrowid
         db.execute(
-            "INSERT INTO votes (request, approver, answer, digest, document, payload) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO votes (request, approver, answer, digest, credentials, document, payload)"
+            " VALUES (?, ?, ?, ?, '[]', ?, ?)",
             (request.id, approver, "approve", request.digest, document, number),
         )
         db.execute("UPDATE requests SET status = 'approved', execute_by = ? WHERE id = ?", (execute_by, request.id))

@@ -67,8 +67,8 @@ def put_vote(write: Any, signed: SignedVote) -> None:
     body = json.dumps([vote.arguments, vote.text]).encode()
     write("INSERT INTO payloads (body) VALUES (?)", body)
     write(
-        "INSERT INTO votes (request, approver, answer, digest, document, payload)"
-        " VALUES (?, ?, ?, ?, ?, (SELECT max(id) FROM payloads))",
+        "INSERT INTO votes (request, approver, answer, digest, credentials, document, payload)"
+        " VALUES (?, ?, ?, ?, '[]', ?, (SELECT max(id) FROM payloads))",
         vote.request,
         vote.approver,
         vote.answer.value,
@@ -121,8 +121,8 @@ async def test_a_request_that_changes_while_the_directory_is_asked_is_void(tmp_p
 BETWEEN: dict[str, str] = {
     "a rejection that became an approval": "UPDATE votes SET document = replace(document, '\"reject\"', '\"approve\"')",
     "a rejection that is gone": "DELETE FROM votes WHERE answer = 'reject'",
-    "one vote more": "INSERT INTO votes (request, approver, answer, digest, document, payload)"
-    " SELECT request, 'eve@example.com', answer, digest, document, payload FROM votes WHERE answer = 'approve'",
+    "one vote more": "INSERT INTO votes (request, approver, answer, digest, credentials, document, payload)"
+    " SELECT request, 'eve@example.com', answer, digest, '[]', document, payload FROM votes WHERE answer = 'approve'",
 }
 
 

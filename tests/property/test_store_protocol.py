@@ -247,7 +247,9 @@ class Protocol(RuleBasedStateMachine):
         note = AuditNote("vote", {})
         try:
             after = self.runner.run(
-                self.store.vote(cast, electorate=electorate, edited=edited, glass=GLASS, note=note, now=self.now)
+                self.store.vote(
+                    cast, electorate=electorate, edited=edited, glass=GLASS, credentials=(), note=note, now=self.now
+                )
             )
         except ApprovalError:
             return

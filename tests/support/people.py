@@ -51,6 +51,7 @@ class Passwords:
     """An authenticator of the application's own: the signature is the word that is on file."""
 
     words: dict[str, str] = field(default_factory=lambda: {ANA: "sesame", RAJ: "swordfish"})
+    accounts: dict[str, str] = field(default_factory=dict)  # ids of credentials that are not one's own alone
     fails: Exception | None = None
     asked: list[tuple[str, str, bool]] = field(default_factory=list)
 
@@ -59,5 +60,5 @@ class Passwords:
         if self.fails is not None:
             raise self.fails
         if proof.scheme is Scheme.OIDC and self.words.get(proof.who) == proof.signature:
-            return f"word of {proof.who}"
+            return self.accounts.get(proof.who, f"word of {proof.who}")
         raise ProofError("word", expected="the one on file", got="another", action="try another")

@@ -85,7 +85,7 @@ async def answer(desk: Desk, name: str) -> None:
 
 
 def _ballot(cast: object) -> Ballot:
-    return Ballot(cast, Electorate(BOTH, HOLDERS), None, GLASS, AuditNote("vote", {}), TEN)  # type: ignore[arg-type]
+    return Ballot(cast, Electorate(BOTH, HOLDERS), None, GLASS, ("key",), AuditNote("vote", {}), TEN)  # type: ignore[arg-type]
 
 
 TRANSACTIONS: dict[str, Callable[[Tx], object]] = {

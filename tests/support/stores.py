@@ -225,11 +225,13 @@ class Desk:
         glass: BreakGlassTerms | None = None,
         now: datetime = TEN,
     ) -> StandingRequest:
+        cast = cast or vote(request())
         return await self.store.vote(
-            cast or vote(request()),
+            cast,
             electorate=Electorate(eligible, holders),
             edited=edited,
             glass=glass,
+            credentials=(f"key of {cast.vote.approver}",),
             note=AuditNote("vote", {}),
             now=now,
         )

@@ -258,8 +258,8 @@ def forge(desk: Path, request_id: str, **changes: object) -> None:
         ("INSERT INTO payloads (body) VALUES (?)", (orjson.dumps([None, "I have called the customer."]),)),
         (
             (
-                "INSERT INTO votes (request, approver, answer, digest, document, payload)"
-                " VALUES (?, ?, 'approve', '0', ?, (SELECT max(id) FROM payloads))"
+                "INSERT INTO votes (request, approver, answer, digest, credentials, document, payload)"
+                " VALUES (?, ?, 'approve', '0', '[]', ?, (SELECT max(id) FROM payloads))"
             ),
             (request_id, LEE, orjson.dumps(signed).decode()),
         ),

@@ -122,7 +122,7 @@ async def test_a_vote_that_did_not_count_leaves_its_nonce_free(desk: Desk) -> No
 async def _broken(desk: Desk, of: ApprovalRequest | None = None, *, now: datetime = TEN, by: str = "zoe") -> None:
     of = of or request()
     await desk.ask(of, now=now)
-    await desk.vote(broken(of, by), holders=GLASS.holders, glass=GLASS, now=now)
+    await desk.vote(broken(of, by, at=now), holders=GLASS.holders, glass=GLASS, now=now)
 
 
 async def test_one_holder_approves_alone_and_somebody_else_is_to_review_it(desk: Desk) -> None:
@@ -217,12 +217,30 @@ async def test_an_overdue_review_blocks_everybody(desk: Desk) -> None:
     other = request(alone("b"), decide_by=TEN + 9 * HOUR)
     await desk.ask(other, now=late)
     with pytest.raises(BreakGlassError, match="1 overdue, the first that of request r-a"):
-        await desk.vote(broken(other, "max"), holders=GLASS.holders, glass=GLASS, now=late)
+        await desk.vote(broken(other, "max", at=late), holders=GLASS.holders, glass=GLASS, now=late)
     await desk.store.review(review(), note=NOTE, now=late)
-    assert (await desk.vote(broken(other, "max"), holders=GLASS.holders, glass=GLASS, now=late)).broke_glass
+    by_another = await desk.vote(broken(other, "max", at=late), holders=GLASS.holders, glass=GLASS, now=late)
+    assert by_another.broke_glass
+
+
+async def test_a_glass_that_is_handed_in_late_is_not_broken(desk: Desk) -> None:
+    one = request(decide_by=TEN + 9 * HOUR)
+    await desk.ask(one)
+    over = TEN + timedelta(seconds=600)  # 300 of the terms, and as much for a clock that runs ahead
+    with pytest.raises(ApprovalError, match="a signature that is handed in before"):
+        await desk.vote(broken(one), holders=HOLDERS, glass=GLASS, now=over)
+    assert desk.store.broken_glass() == ()
+    standing = await desk.vote(broken(one), holders=HOLDERS, glass=GLASS, now=over - timedelta(seconds=1))
+    assert standing.execute_by == over
 
 
 # -- review -----------------------------------------------------------------------------------
+
+
+async def test_the_broken_glass_of_a_request_is_found_by_its_id(desk: Desk) -> None:
+    await _broken(desk)
+    assert desk.store.glass_of("r-a") == desk.store.broken_glass()[0]
+    assert desk.store.glass_of("r-b") is None
 
 
 @pytest.mark.parametrize("finding", ReviewFinding, ids=str)

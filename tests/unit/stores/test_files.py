@@ -13,6 +13,7 @@ import pytest
 from guarded_agents.errors import StoreError
 from guarded_agents.stores import Admission, SqliteStore, _schema, _sqlite_reads
 from guarded_agents.stores import _failures as failures
+from guarded_agents.stores._tables import SCHEMA_VERSION
 from guarded_agents.stores._tx import Tx
 from tests.support.stores import NOTE, TEN, Desk, key, proposal, request
 
@@ -66,7 +67,7 @@ def _another_application(path: Path) -> None:
 
 
 def _newer(path: Path) -> None:
-    _version(path, "3")
+    _version(path, str(SCHEMA_VERSION + 1))
 
 
 def _older(path: Path) -> None:
@@ -146,8 +147,8 @@ BROKEN = {
     "another index": (_with_another_index, "changed by somebody else"),
     "an index that is gone": (_without_an_index, "changed by somebody else"),
     "another application": (_another_application, "a database of another application"),
-    "newer": (_newer, "expected schema version 2, got version 3"),
-    "older": (_older, "expected schema version 2, got version 1; use the release"),
+    "newer": (_newer, f"expected schema version {SCHEMA_VERSION}, got version {SCHEMA_VERSION + 1}"),
+    "older": (_older, f"expected schema version {SCHEMA_VERSION}, got version 1; use the release"),
     "no version": (_no_version, "got version None"),
     "no database": (_no_database, "expected an SQLite database"),
     "torn": (_torn, "a corrupt one"),

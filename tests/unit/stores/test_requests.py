@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from guarded_agents.errors import (
+    ApprovalError,
     ApprovalExpiredError,
     NotEligibleError,
     RequestClosedError,
@@ -90,6 +91,37 @@ async def test_a_quorum_of_two_needs_two_people(desk: Desk) -> None:
     assert (await desk.vote(vote(two, "ana"))).status is RequestStatus.PENDING
     assert (await desk.vote(vote(two, "raj"))).status is RequestStatus.APPROVED
     assert [signed.vote.approver for signed in desk.store.votes("r-a")] == ["ana", "raj"]
+
+
+@pytest.mark.requirement("I7")
+async def test_an_approval_that_is_handed_in_late_is_not_recorded_and_may_be_signed_anew(desk: Desk) -> None:
+    two = request(quorum=2, decide_by=TEN + 9 * HOUR)  # execute within 15 minutes, and 5 for a clock that runs ahead
+    await desk.ask(two)
+    await desk.vote(vote(two, "raj", at=TEN - MINUTE), now=TEN + HOUR)
+    over = TEN + 20 * MINUTE
+    with pytest.raises(ApprovalError, match="expected a signature that is handed in before 2026"):
+        await desk.vote(vote(two, "ana"), now=over)
+    assert [signed.vote.approver for signed in desk.store.votes("r-a")] == ["raj"]
+    assert desk.store.request("r-a").status is RequestStatus.PENDING  # type: ignore[union-attr]
+    standing = await desk.vote(vote(two, "ana", at=over), now=over)
+    assert standing.execute_by == over + 15 * MINUTE
+
+
+@pytest.mark.requirement("I7")
+async def test_execute_by_of_a_late_approval_is_what_is_left(desk: Desk) -> None:
+    await desk.ask(request(decide_by=TEN + 9 * HOUR))
+    standing = await desk.vote(vote(request(decide_by=TEN + 9 * HOUR)), now=TEN + 19 * MINUTE)
+    assert (standing.status, standing.execute_by) == (RequestStatus.APPROVED, TEN + 20 * MINUTE)
+
+
+@pytest.mark.requirement("I7")
+async def test_who_voted_is_on_record_with_what_proved_it(desk: Desk) -> None:
+    two = request(quorum=2)
+    await desk.ask(two)
+    assert desk.store.speakers("r-a") == ()
+    await desk.vote(vote(two, "raj"))
+    await desk.vote(vote(two, "ana"))
+    assert desk.store.speakers("r-a") == (("raj", ("key of raj",)), ("ana", ("key of ana",)))
 
 
 @pytest.mark.requirement("I7")
