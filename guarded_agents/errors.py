@@ -33,9 +33,7 @@ the same as attributes. None quotes arguments, prompts or tokens.
 
 from datetime import datetime
 
-
-def _utc(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+from guarded_agents.moments import exact
 
 
 class GuardError(Exception):
@@ -168,8 +166,8 @@ class ApprovalExpiredError(ApprovalError):
         self.request_id, self.decide_by, self.answered_at = request_id, decide_by, answered_at
         super().__init__(
             f"approval {request_id}",
-            expected=f"an answer before {_utc(decide_by)}",
-            got=f"one at {_utc(answered_at)}",
+            expected=f"an answer before {exact(decide_by)}",
+            got=f"one at {exact(answered_at)}",
             action="ask again",
         )
 

@@ -11,7 +11,8 @@ import orjson
 import typer
 
 from guarded_agents.audit import CANNOT_PROVE, Verification, parse_head, verify
-from guarded_agents.cli._exits import FAILED, USAGE
+from guarded_agents.cli._exits import FAILED, wrong_use
+from guarded_agents.cli._options import AsJson
 from guarded_agents.cli._text import one_line, print_json
 from guarded_agents.errors import ConfigurationError, GuardError
 from guarded_agents.records import AuditHead
@@ -25,7 +26,6 @@ app: Final = typer.Typer(
 
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command(name="verify", epilog=CANNOT_PROVE)
@@ -35,7 +35,7 @@ def verify_command(
     head: Annotated[
         str | None, typer.Option(metavar="LOG:SIZE:ROOT", help="A head that was kept elsewhere, as printed here.")
     ] = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check every entry of STORE's log. Exit status 0 where it is verified, 1 where not, 2 for wrong use."""
     with _opened(path) as store:
@@ -62,7 +62,7 @@ def tail(
     path: _StorePath,
     *,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many entries.")] = 20,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the last entries of STORE's log, without checking them (that is ``audit verify``)."""
     with _opened(path) as store:
@@ -92,8 +92,7 @@ def _opened(path: Path) -> Iterator["SqliteStore"]:
         finally:
             asyncio.run(store.aclose())
     except GuardError as error:
-        typer.echo(f"error: {one_line(str(error))}", err=True)
-        raise typer.Exit(USAGE) from None
+        raise wrong_use(error) from None
 
 
 def _report(path: Path, found: Verification) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Names of the application's own: the graph that a thread goes on in, and what tells of its effects."""
+"""Names of the application's own: the graph that a thread goes on in, what tells of effects, its parts of a guard."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from guarded_agents.assembly import AnyGraph
 
 
-def load_name(name: str, *, option: str) -> object:
+def _load_name(name: str, *, option: str) -> object:
     """Return what ``module:attribute`` names; modules of the working directory are found too.
 
     Raises ConfigurationError that names *option*.
@@ -39,6 +39,24 @@ def load_name(name: str, *, option: str) -> object:
     return found
 
 
+def made_by(name: str, *, option: str, kind: str, method: str) -> object:
+    """Return what the function that ``module:function`` names makes: a *kind*, which has *method*.
+
+    Raises ConfigurationError that names *option*.
+    """
+    function = _load_name(name, option=option)
+    if callable(function):
+        made: object = function()
+        if callable(getattr(made, method, None)):
+            return made
+    raise ConfigurationError(
+        f"{option} {name}",
+        expected=f"a function that returns a {kind}",
+        got="something else",
+        action="name a function without parameters",
+    )
+
+
 @asynccontextmanager
 async def application(name: str, *, thread: str | None, store: Path) -> AsyncIterator["AnyGraph"]:
     """Open the graph that ``module:factory`` names.
@@ -47,7 +65,7 @@ async def application(name: str, *, thread: str | None, store: Path) -> AsyncIte
     ``thread_id`` (absent where it is for all threads) and ``guard_store`` (the store's path), it returns a compiled
     graph, or a context manager or awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError.
     """
-    factory = load_name(name, option="--graph")
+    factory = _load_name(name, option="--graph")
     if not callable(factory):
         raise _unusable(name, type(factory).__name__)
     of_thread = {} if thread is None else {"thread_id": thread}
@@ -61,7 +79,7 @@ async def application(name: str, *, thread: str | None, store: Path) -> AsyncIte
 
 def effects_of(name: str, folder: Path) -> object:
     """Return what ``module:function``, called with the folder of the store, tells of the effects (JSON)."""
-    function = load_name(name, option="--effects")
+    function = _load_name(name, option="--effects")
     if not callable(function):
         raise ConfigurationError(
             f"--effects {name}", expected="a function", got=type(function).__name__, action="name a function"
@@ -94,4 +112,4 @@ def _unusable(name: str, got: str) -> ConfigurationError:
     )
 
 
-__all__ = ["application", "effects_of", "load_name"]
+__all__ = ["application", "effects_of", "made_by"]

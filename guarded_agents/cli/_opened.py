@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from guarded_agents.cli._graph import load_name
+from guarded_agents.cli._graph import made_by
 from guarded_agents.cli._options import STORE_ENVIRONMENT, Deployment
 from guarded_agents.errors import ConfigurationError, ProofError, UnknownRequestError
 
@@ -69,17 +69,7 @@ def directory_of(deployment: Deployment) -> "Directory | None":
     """Return what ``--directory`` names, None where it names nothing. Raises ConfigurationError."""
     if deployment.directory is None:
         return None
-    factory = load_name(deployment.directory, option="--directory")
-    if callable(factory):
-        found: Directory = factory()
-        if callable(getattr(found, "members", None)):
-            return found
-    raise ConfigurationError(
-        f"--directory {deployment.directory}",
-        expected="a function that returns a Directory",
-        got="something else",
-        action="name a function without parameters",
-    )
+    return cast("Directory", made_by(deployment.directory, option="--directory", kind="Directory", method="members"))
 
 
 def authenticators(deployment: Deployment) -> "dict[Scheme, Authenticator]":

@@ -9,8 +9,9 @@ import typer
 from pydantic import ValidationError
 
 from guarded_agents.binding import canonical, parse
-from guarded_agents.cli._exits import USAGE
-from guarded_agents.errors import BindingError, ConfigurationError, GuardError
+from guarded_agents.cli._exits import wrong_use
+from guarded_agents.cli._options import AsJson
+from guarded_agents.errors import BindingError, ConfigurationError
 from guarded_agents.policy import Policy, explain, load_policy, seldom_meant
 from guarded_agents.records import AccessRequest, Labels, Principal, ToolRef
 
@@ -19,11 +20,10 @@ app: Final = typer.Typer(
 )
 
 _PolicyPath = Annotated[Path, typer.Argument(metavar="FILE", help="The policy file.", show_default=False)]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def check(path: _PolicyPath, *, as_json: _AsJson = False) -> None:
+def check(path: _PolicyPath, *, as_json: AsJson = False) -> None:
     """Load FILE as the guard would. Exit status 0 where it can be used, 2 where not."""
     policy = _loaded(path)
     notes = seldom_meant(policy, now=datetime.now(UTC))
@@ -66,7 +66,7 @@ def explain_command(  # noqa: PLR0913  the options of a command
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="The moment (UTC); left out, now."),
     ] = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how FILE decides one call, by which rule, and why. Exit status 0 for permit and deny alike."""
     policy = _loaded(path)
@@ -79,7 +79,7 @@ def explain_command(  # noqa: PLR0913  the options of a command
             labels=_labels(label or []),
         )
     except BindingError as error:
-        raise _fail(error) from None
+        raise wrong_use(error) from None
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
     explanation = explain(policy, request, now=now)
     typer.echo(explanation.model_dump_json(indent=2) if as_json else explanation.text())
@@ -91,14 +91,9 @@ def _loaded(path: Path) -> Policy:
     except OSError as error:
         got = error.strerror or type(error).__name__
         missing = ConfigurationError(str(path), expected="a policy file", got=got, action="name another file")
-        raise _fail(missing) from None
+        raise wrong_use(missing) from None
     except ConfigurationError as error:
-        raise _fail(error) from None
-
-
-def _fail(error: GuardError) -> typer.Exit:
-    typer.echo(f"error: {error}", err=True)
-    return typer.Exit(USAGE)
+        raise wrong_use(error) from None
 
 
 def _scopes(policy: Policy, principal: str, scopes: str | None) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ from guarded_agents.catalog import (
     reserved_arguments,
     visible,
 )
-from guarded_agents.cli._exits import FAILED, USAGE
+from guarded_agents.cli._exits import FAILED, wrong_use
+from guarded_agents.cli._options import AsJson
 from guarded_agents.errors import ConfigurationError, GuardError
 from guarded_agents.transport import load_servers
 
@@ -35,12 +36,11 @@ _Servers = Annotated[
     Path, typer.Option("--servers", metavar="FILE", help="The servers (YAML or JSON).", show_default=False)
 ]
 _Lock = Annotated[Path, typer.Option("--lockfile", metavar="FILE", help="The lockfile.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _LOCKFILE: Final = Path("tools.lock")
 
 
 @app.command(name="lock")
-def lock(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: _AsJson = False) -> None:
+def lock(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: AsJson = False) -> None:
     """Write what the servers offer now to the lockfile. Review the difference before you commit it."""
     try:
         before = _locked(lockfile) if lockfile.exists() else None
@@ -48,7 +48,7 @@ def lock(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: _AsJson = F
         after = make_lock(definition for found in observed.values() for definition in found)
         _write(lockfile, dump_lockfile(after))
     except GuardError as error:
-        raise _fail(error) from None
+        raise wrong_use(error) from None
     changes, problems = _changes(before or Lockfile(), observed), diff(after, observed)
     notes = [*(f"{visible(drift.key)}: quarantined, {drift.text}" for drift in problems), *_reserved(after)]
     if as_json:
@@ -63,13 +63,13 @@ def lock(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: _AsJson = F
 
 
 @app.command(name="diff")
-def diff_command(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: _AsJson = False) -> None:
+def diff_command(servers: _Servers, lockfile: _Lock = _LOCKFILE, *, as_json: AsJson = False) -> None:
     """Show how what the servers offer now differs from the lockfile. Exit status 0 where nothing does, else 1."""
     try:
         locked = _locked(lockfile)
         observed = _observed(servers)
     except GuardError as error:
-        raise _fail(error) from None
+        raise wrong_use(error) from None
     drifts = _changes(locked, observed)
     if as_json:
         _echo_json({"lockfile": str(lockfile), "drift": _json(drifts)})
@@ -160,11 +160,6 @@ def _show(drift: Drift, *, with_text: bool) -> None:
     typer.echo(f"{drift.kind.value} {visible(drift.key)}")
     for line in drift.text.split("\n") if with_text else ():
         typer.echo(f"    {line}")
-
-
-def _fail(error: GuardError) -> typer.Exit:
-    typer.echo(f"error: {error}", err=True)
-    return typer.Exit(USAGE)
 
 
 __all__ = ["app"]

@@ -8,18 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 from guarded_agents.catalog import visible
 from guarded_agents.cli._exits import FAILED
-from guarded_agents.cli._graph import load_name
+from guarded_agents.cli._graph import made_by
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
 from guarded_agents.cli._text import json_text, one_line
 from guarded_agents.cli._vote import opened_graph
-from guarded_agents.errors import ConfigurationError
 from guarded_agents.keys import read_key_file
 from guarded_agents.moments import utc
 
@@ -107,21 +106,9 @@ def _notifier(notices: Notices) -> "Notifier | None":
         return Webhook(
             notices.webhook, read_key_file(notices.secret).decode("ascii", "replace").strip(), link=notices.link
         )
-    return None if notices.notifier is None else _own_notifier(notices.notifier)
-
-
-def _own_notifier(name: str) -> "Notifier":
-    factory = load_name(name, option="--notifier")
-    if callable(factory):
-        found: Notifier = factory()
-        if callable(getattr(found, "notify", None)):
-            return found
-    raise ConfigurationError(
-        f"--notifier {name}",
-        expected="a function that returns a Notifier",
-        got="something else",
-        action="name a function without parameters",
-    )
+    if notices.notifier is None:
+        return None
+    return cast("Notifier", made_by(notices.notifier, option="--notifier", kind="Notifier", method="notify"))
 
 
 def _seconds(text: str) -> float:

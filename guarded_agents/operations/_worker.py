@@ -162,12 +162,11 @@ class Worker:
             while stop is None or not stop.is_set():
                 now = self._guard.now()
                 until = now + timedelta(seconds=self._lease_s)
-                taken = await self._guard.store.take_wakes(owner=owner, limit=1, until=until, now=now)
-                if not taken:
+                thread = await self._guard.store.take_wake(owner=owner, until=until, now=now)
+                if thread is None:
                     break
-                for thread in taken:
-                    again_at = await self._wake(work, thread)
-                    await self._guard.store.woken(thread, owner=owner, again_at=again_at)
+                again_at = await self._wake(work, thread)
+                await self._guard.store.woken(thread, owner=owner, again_at=again_at)
         except GuardError as error:
             work.problems.append(f"wakes: {error}")
 

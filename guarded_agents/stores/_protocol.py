@@ -233,10 +233,11 @@ class Store(Protocol):
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
 
-    async def take_wakes(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[str, ...]:
-        """Return threads with a settled request that has not been told, leased to *owner* until *until* (UTC).
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime) -> str | None:
+        """Return a thread with a settled request that has not been told, leased to *owner* until *until* (UTC).
 
-        Also those whose lease ended before `woken` was said (their worker died), and those to be tried again by now.
+        First one whose lease ended before `woken` was said (its worker died) or which is to be tried again by now,
+        then the one that waits longest; None where there is none.
         """
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:

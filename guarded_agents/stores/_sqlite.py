@@ -159,10 +159,9 @@ class SqliteStore(SqliteReads):
         """Record the verified review of a broken glass, once."""
         return await self._write(partial(_glass.review, signed=signed, note=note, now=now))
 
-    async def take_wakes(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[str, ...]:
-        """Return threads with a settled request that has not been told, leased to *owner* until *until* (UTC)."""
-        taken = partial(_wakes.take_wakes, owner=owner, limit=limit, until=until, now=now)
-        return await self._write(taken, is_light=True)
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime) -> str | None:
+        """Return a thread with a settled request that has not been told, leased to *owner* until *until* (UTC)."""
+        return await self._write(partial(_wakes.take_wake, owner=owner, until=until, now=now), is_light=True)
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
         """End the lease of *owner* on *thread*; it is not taken again before *again_at*."""

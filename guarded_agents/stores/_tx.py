@@ -1,11 +1,13 @@
 """One transaction: the connection it runs on, and the head of the audit log within it."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from guarded_agents.audit import GENESIS, seal
+from guarded_agents.errors import GuardError
 from guarded_agents.records import AuditHead
+from guarded_agents.stores._failures import as_store_error
 from guarded_agents.stores._results import AuditNote
 
 
@@ -20,9 +22,19 @@ class Tx:
         self._next: int | None = None
         self._previous = GENESIS
 
-    def forget_head(self) -> None:
-        """Read the head of the audit log again: a savepoint was rolled back."""
-        self._next = None
+    def in_savepoint(self, transaction: Callable[["Tx"], object], *, path: str) -> object:
+        """Return the result of *transaction*, or the error that undid it and nothing else (of the store *path*)."""
+        self.db.execute("SAVEPOINT job")
+        try:
+            result = transaction(self)
+        except Exception as error:  # nothing here interrupts or executes; whatever fails is a StoreError to who asked
+            if not self.db.in_transaction:
+                raise  # SQLite has rolled back everything (a full disk, for one)
+            self.db.execute("ROLLBACK TO job")
+            self._next = None  # the head has to be read again
+            result = error if isinstance(error, GuardError) else as_store_error(path, error)
+        self.db.execute("RELEASE job")
+        return result
 
     def head(self) -> AuditHead:
         """Return the head as this transaction sees it."""

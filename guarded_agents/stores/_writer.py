@@ -267,7 +267,7 @@ class Writer:
             tx, changes = Tx(self._db, self.log), self._db.total_changes
             for buffer in self._flushing:
                 buffer.write(tx)
-            ended = [self._in_savepoint(tx, transaction) for transaction, _ in jobs]
+            ended = [tx.in_savepoint(transaction, path=self.path) for transaction, _ in jobs]
             is_empty = self._db.total_changes == changes or any(isinstance(end, Exception) for end in ended)
             if is_empty and self._is_unsynced and not is_light:  # an empty transaction would not be synchronised
                 self._db.execute("UPDATE guard_meta SET value = value")
@@ -280,20 +280,6 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         return ended
-
-    def _in_savepoint(self, tx: Tx, transaction: Callable[[Tx], object]) -> object:
-        """Return the result of *transaction*, or the error that undid it and nothing else."""
-        self._db.execute("SAVEPOINT job")
-        try:
-            result = transaction(tx)
-        except Exception as error:  # as in _commit
-            if not self._db.in_transaction:
-                raise  # SQLite has rolled back everything (a full disk, for one)
-            self._db.execute("ROLLBACK TO job")
-            tx.forget_head()
-            result = error if isinstance(error, GuardError) else as_store_error(self.path, error)
-        self._db.execute("RELEASE job")
-        return result
 
     def _keep(self, error: Exception) -> None:
         """Keep what was buffered for another try."""

@@ -9,7 +9,7 @@ import pytest
 from guarded_agents import StoreError
 from guarded_agents.errors import NoReplyError, NotSentError
 from tests.support.bank import calls
-from tests.support.siege import HAPPENED_TOPUP, HAPPENED_WIRE, TOPUP, WIRE, Post, Siege, Wires
+from tests.support.siege import HAPPENED_TOPUP, HAPPENED_WIRE, TOPUP, WIRE, Siege, Wires
 
 pytestmark = pytest.mark.requirement("B13", "I5", "I6")
 
@@ -21,14 +21,6 @@ SORTS: list[BaseException] = [
     TimeoutError(),
     StoreError("s", expected="", got="", action=""),
 ]
-
-
-def _press(post: Post) -> None:
-    """Try what lets the thread go on, from everywhere."""
-    for _ in range(2):
-        post.failing("call", "wake", "t1")
-    for snapshot in post.history():
-        post.failing("run", at=snapshot.config)
 
 
 # -- the decision point -------------------------------------------------------------------------
@@ -60,14 +52,14 @@ def test_a_decision_point_that_raises_permits_nothing(siege: Siege, error: BaseE
     if when == "from the start":
         fragile.answer = _raise(error)
         post.failing("ask")
-        _press(post)
+        post.press()
         assert siege.effects == []
         return
     post.ask()
     signed = siege.signed(post, post.waits()[0])
     fragile.answer = _raise(error)
     post.failing("call", "resume", signed)
-    _press(post)
+    post.press()
     assert siege.effects == [HAPPENED_TOPUP]
 
 
@@ -78,7 +70,7 @@ def test_a_decision_point_that_answers_nonsense_permits_nothing(siege: Siege, an
     object.__setattr__(post.guard._services, "policy", fragile)
     fragile.answer = lambda *_, **__: answer
     post.failing("ask")
-    _press(post)
+    post.press()
     assert siege.effects == []
 
 
@@ -104,17 +96,17 @@ def test_a_clock_that_raises_runs_nothing(siege: Siege, when: str) -> None:
     if when == "from the start":
         clock.error = OSError("no clock")
         post.failing("ask")
-        _press(post)
+        post.press()
         assert siege.effects == []
     else:
         post.ask()
         signed = siege.signed(post, post.waits()[0])
         clock.error = OSError("no clock")
         post.failing("call", "resume", signed)
-        _press(post)
+        post.press()
         assert siege.effects == [HAPPENED_TOPUP]
     clock.error = None
-    _press(post)
+    post.press()
     assert siege.effects in ([], [HAPPENED_TOPUP])
 
 
@@ -137,7 +129,7 @@ def test_a_transport_that_raises_is_never_asked_a_second_time(siege: Siege, erro
         post.failing("call", "resume", siege.signed(post, request))
     siege.bank.clock.advance(600)
     post.wires.fails = None
-    _press(post)
+    post.press()
     assert post.wires.sent == []
     assert siege.effects == []
 
@@ -152,6 +144,6 @@ def test_a_reply_that_is_lost_after_the_effect_does_not_repeat_it(siege: Siege) 
     post.ask()
     siege.approve(post)
     siege.bank.clock.advance(3_600)
-    _press(post)
+    post.press()
     assert siege.effects == ONCE
     assert {claim.status for claim in post.guard.doubts} == {"in_doubt"}

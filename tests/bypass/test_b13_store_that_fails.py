@@ -51,14 +51,6 @@ class Failing:
         return acall
 
 
-def _press(post: Post) -> None:
-    """Try what lets the thread go on, from everywhere."""
-    for _ in range(2):
-        post.failing("call", "wake", "t1")
-    for snapshot in post.history():
-        post.failing("run", at=snapshot.config)
-
-
 # -- the store ----------------------------------------------------------------------------------
 
 WRITES = ["open_entry", "propose", "hold", "admit", "refuse", "vote"]
@@ -75,12 +67,12 @@ def test_a_store_that_fails_from_the_start_runs_nothing_that_it_did_not_record(s
     post, store = _with_store(siege)
     store.fails = {method}
     post.failing("ask")
-    _press(post)
+    post.press()
     needed = method in ("open_entry", "propose", "admit", "thread", "proposal", "request_of")
     assert siege.effects == ([] if needed else [HAPPENED_TOPUP])
     assert store.raised or method in ("vote", "request", "refuse")
     store.fails = set()
-    _press(post)
+    post.press()
     assert HAPPENED_WIRE not in siege.effects
     assert siege.effects in ([], [HAPPENED_TOPUP])
 
@@ -94,12 +86,12 @@ def test_a_store_that_fails_at_the_resume_runs_it_at_most_once(siege: Siege, met
     store.fails, store.after = {method}, after
     post.failing("call", "resume", signed)
     siege.bank.clock.advance(3_600)  # a lease that was taken lapses
-    _press(post)
+    post.press()
     if method == "admit":
         assert siege.effects == [HAPPENED_TOPUP]
     store.fails = set()
     post.failing("call", "resume", signed)
-    _press(post)
+    post.press()
     assert siege.effects in ([HAPPENED_TOPUP], ONCE)
 
 
@@ -113,7 +105,7 @@ def test_an_effect_whose_outcome_cannot_be_stored_is_not_repeated(siege: Siege, 
     assert store.raised == 2
     store.fails = set()
     siege.bank.clock.advance(3_600)  # the leases lapse
-    _press(post)
+    post.press()
     assert siege.effects == ONCE
     assert len(post.guard.doubts) == (0 if after else 2)
 
@@ -190,7 +182,7 @@ def test_a_store_file_that_fails_runs_nothing(siege: Siege, fault: Any, when: st
     broken = fault(siege, post)
     next(broken)
     post.failing("ask" if signed is None else "call", *(() if signed is None else ("resume", signed)))
-    _press(post)
+    post.press()
     happened = siege.effects
     next(broken, None)
     if fault is _full:  # a page may still have room for a row: what ran is on record
@@ -200,7 +192,7 @@ def test_a_store_file_that_fails_runs_nothing(siege: Siege, fault: Any, when: st
     if fault is _garbage:
         siege.forget()  # what was read while it was broken cannot be closed in order
         return
-    _press(post)
+    post.press()
     assert siege.effects.count(HAPPENED_WIRE) <= (signed is not None)
     assert siege.effects.count(HAPPENED_TOPUP) <= 1
 

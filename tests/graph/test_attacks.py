@@ -20,16 +20,12 @@ from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.records import ApprovalRequest
 from guarded_agents.state import GuardedState
 from guarded_agents.transport import ToolReply
-from tests.support.bank import ANA, CONTEXT, POLICY, RAJ, calls
+from tests.support.bank import ANA, CLEAN_ONLY, CONTEXT, POLICY, RAJ, calls
 from tests.support.ledger import Desk, Ledger, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 TOPUP = ("topup", {"account": "A", "amount_cents": 5})
 BALANCE, FORGE = ("balance", {"account": "A"}), ("forge", {"account": "A"})
-CLEAN_ONLY = POLICY.replace(
-    "permit_when: args.amount_cents <= 500",
-    "permit_when: 'labels.integrity == \"trusted\" && args.amount_cents <= 500'",
-)
 
 
 def forge_vote(desk: Desk, request: ApprovalRequest, approver: str, *, signature: str = "AAAA") -> None:

@@ -38,12 +38,6 @@ HARD = ("    permit_when: 0 <", "    hard: true\n    permit_when: 0 <")
 pytestmark = [pytest.mark.requirement("approval:break-glass"), pytest.mark.requirement("I7")]
 
 
-async def held(desk: Desk, text: str = "please", **more: Any) -> str:
-    await desk.ask(text, **more)
-    [request] = await desk.waiting()
-    return request
-
-
 def broken(desk: Desk, request: str, *, by: str = EVE, text: str | None = WHY) -> Any:
     return desk.signed(request, Answer.BREAK_GLASS, approver=by, text=text)
 
@@ -55,7 +49,7 @@ def reviewed(desk: Desk, request: str, *, by: str = RAJ, found: ReviewFinding = 
 
 async def test_a_holder_approves_alone_and_somebody_else_reviews_it(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS.replace("quorum: 1", "quorum: 2")) as desk:
-        request = await held(desk)
+        request = await desk.held()
         standing = await desk.guard.resume(desk.agent, broken(desk, request))
         assert (standing.status, standing.broke_glass, standing.settled_by) == ("approved", True, EVE)
         assert standing.execute_by == NOON + timedelta(minutes=5)  # the glass's, sooner than the rule's
@@ -72,7 +66,7 @@ async def test_a_holder_approves_alone_and_somebody_else_reviews_it(tmp_path: Pa
 
 async def test_it_is_recorded_with_the_same_fields_as_any_vote(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.guard.resume(desk.agent, broken(desk, request))
         await desk.guard.review(reviewed(desk, request))
         entries = [json.loads(stored) for _, stored, _ in desk.guard.store.audit_rows()]
@@ -104,7 +98,7 @@ REFUSED: dict[str, tuple[Any, type[ApprovalError]]] = {
 @pytest.mark.parametrize(("make", "error"), REFUSED.values(), ids=REFUSED)
 async def test_the_glass_holds_against(tmp_path: Path, make: Any, error: type[ApprovalError]) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         with pytest.raises(error):
             await desk.guard.resume(desk.agent, make(desk, request))
         assert desk.server.sent == []
@@ -118,7 +112,7 @@ async def test_the_glass_holds_against(tmp_path: Path, make: Any, error: type[Ap
 async def test_the_requester_breaks_no_glass(tmp_path: Path) -> None:
     for_eve = GuardContext(principal=Principal(id="teller", scopes=("bank:write",), acting_for=EVE))
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk, context=for_eve)
+        request = await desk.held(context=for_eve)
         with pytest.raises(NotEligibleError, match="requester"):
             await desk.guard.resume(desk.agent, broken(desk, request))
         assert desk.server.sent == []
@@ -135,7 +129,7 @@ OUT_OF_BOUNDS = {
 @pytest.mark.parametrize(("policy", "why"), OUT_OF_BOUNDS.values(), ids=OUT_OF_BOUNDS)
 async def test_no_glass_is_broken_over(tmp_path: Path, policy: str, why: str) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=policy) as desk:
-        request = await held(desk)
+        request = await desk.held()
         with pytest.raises(BreakGlassError, match=why):
             await desk.guard.resume(desk.agent, broken(desk, request))
         assert desk.server.sent == []
@@ -151,26 +145,26 @@ async def test_a_policy_that_would_have_the_glass_broken_over_a_hard_rule_is_non
 async def test_a_person_breaks_as_many_as_the_policy_says_within_its_period(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
         for number in range(2):
-            request = await held(desk, f"number {number}")
+            request = await desk.held(f"number {number}")
             await desk.guard.resume(desk.agent, broken(desk, request))
             await desk.guard.review(reviewed(desk, request))
-        request = await held(desk, "once more")
+        request = await desk.held("once more")
         with pytest.raises(BreakGlassError):
             await desk.guard.resume(desk.agent, broken(desk, request))
         assert len(desk.server.sent) == 2
         desk.bank.clock.advance(86_400)
-        request = await held(desk, "on the next day")
+        request = await desk.held("on the next day")
         await desk.guard.resume(desk.agent, broken(desk, request))
         assert len(desk.server.sent) == 3
 
 
 async def test_an_overdue_review_blocks_everybodys_next_one_until_it_is_made(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        first = await held(desk)
+        first = await desk.held()
         await desk.guard.resume(desk.agent, broken(desk, first))
         desk.bank.clock.advance(3_600)
         assert (await desk.guard.sweep()).overdue == (first,)
-        request = await held(desk, "another")
+        request = await desk.held("another")
         for who in (EVE, ANA):
             with pytest.raises(BreakGlassError, match="overdue"):
                 await desk.guard.resume(desk.agent, broken(desk, request, by=who))
@@ -183,7 +177,7 @@ async def test_an_overdue_review_blocks_everybodys_next_one_until_it_is_made(tmp
 @pytest.mark.parametrize("by", [EVE, ANA], ids=["who broke it", "no reviewer"])
 async def test_a_review_is_somebody_elses_who_is_a_reviewer(tmp_path: Path, by: str) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.guard.resume(desk.agent, broken(desk, request))
         with pytest.raises(NotEligibleError):
             await desk.guard.review(reviewed(desk, request, by=by))
@@ -193,7 +187,7 @@ async def test_a_review_is_somebody_elses_who_is_a_reviewer(tmp_path: Path, by: 
 
 async def test_a_review_that_is_forged_or_of_nothing_changes_nothing(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         with pytest.raises(UnknownRequestError):  # nobody broke it
             await desk.guard.review(reviewed(desk, request))
         await desk.guard.resume(desk.agent, broken(desk, request))
@@ -222,7 +216,7 @@ async def test_who_may_no_longer_break_it_when_the_call_is_sent_has_not(
     tmp_path: Path, name: str, old: str | None, new: str
 ) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         assert (await desk.guard.vote(broken(desk, request))).status == "approved"
         saver, bank = desk.agent.checkpointer, desk.bank
     path = bank.folder / name
@@ -238,7 +232,7 @@ async def test_who_may_no_longer_break_it_when_the_call_is_sent_has_not(
 
 async def test_a_broken_glass_ends_when_its_time_is_over(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=GLASS) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.guard.vote(broken(desk, request))
         desk.bank.clock.advance(300)
         await desk.wake()

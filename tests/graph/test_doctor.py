@@ -38,12 +38,6 @@ async def repaired(desk: Desk, now: datetime | None = None) -> Repaired:
     return await repair(desk.guard, desk.agent, await diagnose(desk.guard, desk.agent, now=now))
 
 
-async def held(desk: Desk) -> str:
-    await desk.ask()
-    [request] = await desk.waiting()
-    return request
-
-
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with at_desk(tmp_path, calls(WIRE)) as opened:
@@ -76,7 +70,7 @@ async def test_nothing_is_wrong_with_threads_that_wait_run_or_have_ended(tmp_pat
 
 
 async def test_a_thread_that_waits_for_the_request_that_an_edit_replaced_is_well(desk: Desk) -> None:
-    request = await held(desk)
+    request = await desk.held()
     edit = desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": 800})
     await desk.guard.vote(edit)
 
@@ -85,7 +79,7 @@ async def test_a_thread_that_waits_for_the_request_that_an_edit_replaced_is_well
 
 
 async def test_a_thread_whose_edited_request_is_lost_is_to_be_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    request, read = await held(desk), desk.guard.store.request
+    request, read = await desk.held(), desk.guard.store.request
     await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": 800}))
     monkeypatch.setattr(desk.guard.store, "request", lambda name: read(name) if name == request else None)
 
@@ -93,7 +87,7 @@ async def test_a_thread_whose_edited_request_is_lost_is_to_be_told(desk: Desk, m
 
 
 async def test_a_thread_whose_request_is_lost_is_woken_and_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = await held(desk)
+    request = await desk.held()
     store = desk.guard.store
     await desk.guard.cancel("t1")  # the store of a backup: the row is gone, and so is what was proposed
     for read in ("request", "request_of", "proposal"):
@@ -106,7 +100,7 @@ async def test_a_thread_whose_request_is_lost_is_woken_and_refused(desk: Desk, m
 
 
 async def test_a_thread_that_waits_because_the_store_failed_is_woken(desk: Desk) -> None:
-    request, store = await held(desk), desk.guard.store
+    request, store = await desk.held(), desk.guard.store
 
     def fails(*_: Any) -> None:
         raise StoreError("store", expected="a disk", got="none", action="repair it")
@@ -121,7 +115,7 @@ async def test_a_thread_that_waits_because_the_store_failed_is_woken(desk: Desk)
 
 
 async def test_a_request_whose_thread_was_written_to_its_end_is_withdrawn(desk: Desk) -> None:
-    request = await held(desk)
+    request = await desk.held()
     await desk.agent.aupdate_state(desk.config, None, as_node=END)
 
     assert await found(desk, now=desk.guard.now()) == []  # it may be under way
@@ -138,7 +132,7 @@ async def test_a_request_whose_thread_the_checkpointer_does_not_know_is_left_alo
     desk: Desk, status: RequestStatus
 ) -> None:
     """A mistyped --graph, or two applications on one store: each knows its own threads."""
-    request = await held(desk)
+    request = await desk.held()
     if status is RequestStatus.APPROVED:
         await desk.guard.vote(desk.signed(request))
     desk.bank.clock.advance(5 * 3_600 if status is RequestStatus.EXPIRED else 120)
@@ -156,12 +150,12 @@ async def test_a_request_whose_thread_the_checkpointer_does_not_know_is_left_alo
 
 async def test_what_was_asked_since_the_diagnosis_is_not_withdrawn(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), calls(OTHER)) as desk:
-        first = await held(desk)
+        first = await desk.held()
         await desk.agent.aupdate_state(desk.config, None, as_node=END)
         now = desk.guard.now() + timedelta(minutes=10)
         ailments = await diagnose(desk.guard, desk.agent, now=now)
         assert [(ailment.kind, ailment.subject) for ailment in ailments] == [(AilmentKind.ROW_WITHOUT_THREAD, first)]
-        second = await held(desk)
+        second = await desk.held()
 
         assert await repair(desk.guard, desk.agent, ailments) == Repaired(left=("t1",))
         standing = desk.guard.store.request(second)
@@ -171,7 +165,7 @@ async def test_what_was_asked_since_the_diagnosis_is_not_withdrawn(tmp_path: Pat
 
 @pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT])
 async def test_what_was_answered_since_the_diagnosis_is_not_withdrawn(desk: Desk, answer: Answer) -> None:
-    request = await held(desk)
+    request = await desk.held()
     await desk.agent.aupdate_state(desk.config, None, as_node=END)
     ailments = await diagnose(desk.guard, desk.agent, now=desk.guard.now() + timedelta(minutes=10))
     await desk.guard.vote(desk.signed(request, answer))
@@ -183,7 +177,7 @@ async def test_what_was_answered_since_the_diagnosis_is_not_withdrawn(desk: Desk
 async def test_requests_that_lead_round_in_a_circle_end_no_diagnosis(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
-    request, read = await held(desk), desk.guard.store.request
+    request, read = await desk.held(), desk.guard.store.request
 
     def round_and_round(name: str) -> Any:
         standing = read(request)
@@ -215,7 +209,7 @@ async def test_where_more_is_in_doubt_than_is_looked_at_that_is_said(
 
 @pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT])
 async def test_a_settled_request_whose_thread_was_written_to_its_end_is_withdrawn(desk: Desk, answer: Answer) -> None:
-    request = await held(desk)
+    request = await desk.held()
     await desk.guard.vote(desk.signed(request, answer))
     await desk.agent.aupdate_state(desk.config, None, as_node=END)
 
@@ -227,7 +221,7 @@ async def test_a_settled_request_whose_thread_was_written_to_its_end_is_withdraw
 
 
 async def test_a_request_past_its_time_is_swept_and_its_thread_told(desk: Desk) -> None:
-    request = await held(desk)
+    request = await desk.held()
     desk.bank.clock.advance(5 * 3_600)
 
     assert await found(desk) == [(AilmentKind.PAST_ITS_TIME, request, "t1")]
@@ -238,7 +232,7 @@ async def test_a_request_past_its_time_is_swept_and_its_thread_told(desk: Desk) 
 
 
 async def test_an_approval_past_its_time_never_runs(desk: Desk) -> None:
-    request = await held(desk)
+    request = await desk.held()
     await desk.guard.vote(desk.signed(request))
     desk.bank.clock.advance(3_600)
 
@@ -249,7 +243,7 @@ async def test_an_approval_past_its_time_never_runs(desk: Desk) -> None:
 
 @pytest.mark.parametrize("has_graph", [True, False])
 async def test_a_settled_request_whose_thread_was_not_told_is_found(desk: Desk, has_graph: bool) -> None:
-    request = await held(desk)
+    request = await desk.held()
     await desk.guard.vote(desk.signed(request))
     agent = desk.agent if has_graph else None
 
@@ -287,7 +281,7 @@ async def test_a_process_that_died_between_the_row_and_the_interrupt_left_a_thre
 async def test_a_process_that_died_after_the_call_left_a_thread_that_is_told_and_sends_nothing_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request, settle = await held(desk), desk.guard.store.settle
+    request, settle = await desk.held(), desk.guard.store.settle
 
     async def dies(*positional: Any, **named: Any) -> None:
         await settle(*positional, **named)
@@ -372,7 +366,7 @@ async def test_a_call_in_doubt_is_told_of_with_how_to_settle_it_and_never_repair
 
 
 async def test_conflicts_and_overdue_reviews_are_told_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = await held(desk)
+    request = await desk.held()
     standing = desk.guard.store.request(request)
     assert standing is not None
     now = desk.guard.now()
@@ -389,7 +383,7 @@ async def test_conflicts_and_overdue_reviews_are_told_of(desk: Desk, monkeypatch
 
 
 async def test_a_log_that_was_changed_is_told_of_first(desk: Desk) -> None:
-    await held(desk)
+    await desk.held()
     with sqlite3.connect(desk.bank.folder / "guard.db") as database:
         database.execute("UPDATE audit SET body = CAST(CAST(body AS TEXT) || ' ' AS BLOB) WHERE sequence = 1")
     database.close()
@@ -414,7 +408,7 @@ async def test_threads_in_a_file_are_found_and_repaired(tmp_path: Path) -> None:
         AsyncSqliteSaver.from_conn_string(str(tmp_path / "checkpoints.db")) as saver,
         at_desk(tmp_path, calls(WIRE), saver=saver) as desk,
     ):
-        request = await held(desk)
+        request = await desk.held()
         await desk.guard.vote(desk.signed(request))
         assert await found(desk) == [(AilmentKind.NOT_TOLD, request, "t1")]
         assert (await repaired(desk)).woken == ("t1",)
@@ -434,7 +428,7 @@ async def test_a_thread_that_cannot_be_woken_is_told_of_and_the_others_are_woken
     elsewhere = desk.guard.agent(model(), checkpointer=InMemorySaver())
     for name in ("t1", "t2"):
         desk.config = thread(name)
-        await desk.guard.vote(desk.signed(await held(desk)))
+        await desk.guard.vote(desk.signed(await desk.held()))
     ailments = [
         *await diagnose(desk.guard, desk.agent, now=desk.guard.now() + HOUR),
         Ailment(AilmentKind.STOPPED, "t3", "", "", "t3"),

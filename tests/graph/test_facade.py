@@ -15,12 +15,6 @@ from tests.support.ledger import KEYS, Desk, at_desk
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 
 
-async def held(desk: Desk) -> str:
-    await desk.ask()
-    [request] = await desk.waiting()
-    return request
-
-
 def vote(desk: Desk, request_id: str, *, key: str = ANA, **changes: Any) -> SignedVote:
     """Return a vote signed by the key of *key*, of which *changes* were made before it was signed."""
     prepared = desk.guard.prepare(request_id, Answer.APPROVE, approver=ANA)
@@ -79,7 +73,7 @@ async def test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected(
     tmp_path: Path, make: Any, way: str
 ) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         bad: SignedVote = make(desk, request)
         if way == "Command":
             await desk.agent.ainvoke(Command(resume=bad.model_dump(mode="json")), desk.config)
@@ -112,7 +106,7 @@ STRAY: dict[str, Any] = {
 @pytest.mark.parametrize("value", STRAY.values(), ids=STRAY)
 async def test_a_resume_value_that_is_no_signed_vote_is_waited_out(tmp_path: Path, value: Any) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         for _ in range(2):
             with suppress(ValueError, RuntimeError):  # LangGraph's own refusals are fine here
                 await desk.agent.ainvoke(Command(resume=value), desk.config)
@@ -125,7 +119,7 @@ async def test_a_resume_value_that_is_no_signed_vote_is_waited_out(tmp_path: Pat
 @pytest.mark.requirement("G9")
 async def test_stray_wake_ups_find_the_request_pending_and_wait_on(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         for _ in range(20):
             await desk.wake()
         assert desk.server.sent == []
@@ -136,7 +130,7 @@ async def test_stray_wake_ups_find_the_request_pending_and_wait_on(tmp_path: Pat
 @pytest.mark.requirement("I7")
 async def test_a_signed_vote_as_resume_value_counts_like_any_other(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.agent.ainvoke(Command(resume=vote(desk, request).model_dump(mode="json")), desk.config)
         assert desk.server.effects == [("wire", 900)]
 
@@ -164,7 +158,7 @@ async def test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph
     from tests.support.bank import model
 
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         elsewhere = desk.guard.agent(model(calls(WIRE)), checkpointer=InMemorySaver())
         with pytest.raises(ApprovalError):
             await desk.guard.resume(elsewhere, vote(desk, request))
@@ -177,7 +171,7 @@ async def test_a_vote_is_taken_for_a_thread_that_waits_because_the_store_could_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         approval = vote(desk, request)
 
         def unreadable(key: object) -> None:
@@ -196,7 +190,7 @@ async def test_a_vote_is_taken_for_a_thread_that_waits_because_the_store_could_n
 @pytest.mark.requirement("B5")
 async def test_an_answer_that_was_given_is_not_taken_back(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         approval = vote(desk, request)
         await desk.approve(request, Answer.REJECT, text="no")
         for send in (desk.guard.vote, lambda late: desk.guard.resume(desk.agent, late)):
@@ -210,7 +204,7 @@ async def test_an_answer_that_was_given_is_not_taken_back(tmp_path: Path) -> Non
 @pytest.mark.requirement("B15")
 async def test_a_resumer_cannot_write_state_or_jump_to_the_door(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         smuggled: Any = Command(
             resume={"type": "approve"},
             update={"guard_requester": {"principal": {"id": "admin"}, "tenant": "t", "entry": "e"}},

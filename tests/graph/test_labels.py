@@ -10,17 +10,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from guarded_agents.records import UNEXPOSED, Confidentiality, Integrity, Labels
 from guarded_agents.transport import ToolReply
-from tests.support.bank import CONTEXT, POLICY, calls
+from tests.support.bank import CLEAN_ONLY, CONTEXT, POLICY, calls
 from tests.support.ledger import Ledger, at_desk
 
 BALANCE, FORGE, TOPUP = (
     ("balance", {"account": "A"}),
     ("forge", {"account": "A"}),
     ("topup", {"account": "A", "amount_cents": 5}),
-)
-CLEAN_ONLY = POLICY.replace(
-    "permit_when: args.amount_cents <= 500",
-    "permit_when: 'labels.integrity == \"trusted\" && args.amount_cents <= 500'",
 )
 LABELS = [Labels(integrity=one, confidentiality=other) for one in Integrity for other in Confidentiality]
 

@@ -16,12 +16,6 @@ DONE = [("wire", 900)]
 pytestmark = pytest.mark.requirement("I7")
 
 
-async def held(desk: Desk, **more: Any) -> str:
-    await desk.ask(**more)
-    [request] = await desk.waiting()
-    return request
-
-
 def status(desk: Desk, request: str) -> str:
     standing = desk.guard.store.request(request)
     assert standing is not None
@@ -38,7 +32,7 @@ async def hand_over(desk: Desk, request: str, who: str, to: str) -> Any:
 @pytest.mark.requirement("B12")
 async def test_a_call_that_takes_two_people_runs_when_the_second_agrees(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=TWO) as desk:
-        request = await held(desk)
+        request = await desk.held()
         for _ in range(3):
             await desk.guard.vote(desk.signed(request))  # each with a nonce of its own
             await desk.wake()
@@ -49,7 +43,7 @@ async def test_a_call_that_takes_two_people_runs_when_the_second_agrees(tmp_path
 
 async def test_one_no_is_enough_however_many_agreed(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=TWO) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.approve(request)
         await desk.approve(request, Answer.REJECT, approver=RAJ, text="not this month")
         assert desk.server.sent == []
@@ -60,7 +54,7 @@ async def test_one_no_is_enough_however_many_agreed(tmp_path: Path) -> None:
 async def test_the_requester_is_none_of_the_two(tmp_path: Path) -> None:
     for_ana = GuardContext(principal=Principal(id="teller", scopes=("bank:write",), acting_for=ANA))
     async with at_desk(tmp_path, calls(WIRE), policy=TWO) as desk:
-        request = await held(desk, context=for_ana)
+        request = await desk.held(context=for_ana)
         with pytest.raises(NotEligibleError, match="requester"):
             await desk.approve(request)
         await desk.approve(request, approver=RAJ)
@@ -74,7 +68,7 @@ async def test_a_quorum_that_shrank_since_is_no_quorum(tmp_path: Path) -> None:
     phonebook = Phonebook()
     policy = EXTERNAL.replace("quorum: 1", "quorum: 2")
     async with at_desk(tmp_path, calls(WIRE), policy=policy, directory=phonebook) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await desk.approve(request)
         phonebook.groups = {"finance": frozenset({RAJ, EVE})}  # ana left after her vote
         assert (await desk.approve(request, approver=RAJ)).status == "pending"
@@ -89,7 +83,7 @@ async def test_a_quorum_that_shrank_since_is_no_quorum(tmp_path: Path) -> None:
 @pytest.mark.requirement("I9")
 async def test_a_response_is_told_as_the_approvers_and_loosens_no_label(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         before = desk.guard.store.thread("t1")
         await desk.approve(request, Answer.RESPOND, text="It was paid already: see invoice 7.")
         told = (await desk.told())["call-0"]
@@ -106,7 +100,7 @@ async def test_a_response_is_told_as_the_approvers_and_loosens_no_label(tmp_path
 @pytest.mark.requirement("approval:one-person")
 async def test_a_delegate_answers_in_place_of_the_delegator(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         assert (await hand_over(desk, request, ANA, RAJ)).status == "pending"
         with pytest.raises(ApprovalError):
             await desk.approve(request)  # her vote is given away
@@ -123,7 +117,7 @@ async def test_a_delegate_answers_in_place_of_the_delegator(tmp_path: Path) -> N
 async def test_delegator_and_delegate_are_one_person(tmp_path: Path) -> None:
     three = TWO.replace("raj@example.com, eve@example.com]", "raj@example.com, eve@example.com, zoe@example.com]")
     async with at_desk(tmp_path, calls(WIRE), policy=three) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await hand_over(desk, request, ANA, RAJ)
         await desk.approve(request, approver=RAJ)
         assert (status(desk, request), desk.server.sent) == ("pending", [])
@@ -145,7 +139,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("who", "to"), REFUSED.values(), ids=REFUSED)
 async def test_a_vote_is_not_handed_to_just_anybody(tmp_path: Path, who: str, to: str) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
-        request = await held(desk)
+        request = await desk.held()
         with pytest.raises(ApprovalError):
             await hand_over(desk, request, who, to)
         assert desk.guard.store.votes(request) == ()
@@ -155,7 +149,7 @@ async def test_a_vote_is_not_handed_to_just_anybody(tmp_path: Path, who: str, to
 
 async def test_a_delegate_does_not_hand_on_and_a_quorum_stays_possible(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=TWO) as desk:
-        request = await held(desk)
+        request = await desk.held()
         await hand_over(desk, request, ANA, RAJ)
         for who, to in ((RAJ, EVE), (EVE, RAJ)):  # the second step; and one of the last two who could agree
             with pytest.raises(NotEligibleError):
@@ -171,7 +165,7 @@ async def test_a_delegate_does_not_hand_on_and_a_quorum_stays_possible(tmp_path:
 @pytest.mark.requirement("B12")
 async def test_the_backup_may_answer_once_the_time_has_come_and_time_itself_approves_nothing(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES) as desk:
-        request = await held(desk)
+        request = await desk.held()
         before = desk.guard.store.request(request).request
         assert before.escalate_at == NOON + timedelta(minutes=30)
         desk.bank.clock.advance(30 * 60 - 1)
@@ -189,7 +183,7 @@ async def test_the_backup_may_answer_once_the_time_has_come_and_time_itself_appr
 
 async def test_the_first_group_may_answer_after_the_escalation_and_without_a_sweep(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES) as desk:
-        request = await held(desk)
+        request = await desk.held()
         desk.bank.clock.advance(31 * 60)
         await desk.approve(request)
         assert desk.server.effects == DONE
@@ -199,7 +193,7 @@ async def test_the_first_group_may_answer_after_the_escalation_and_without_a_swe
 async def test_a_vote_of_the_backup_counts_for_nothing_before_its_time(tmp_path: Path) -> None:
     """A clock that is set back takes the backup out again."""
     async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES) as desk:
-        request = await held(desk)
+        request = await desk.held()
         desk.bank.clock.advance(31 * 60)
         assert (await desk.guard.vote(desk.signed(request, approver=RAJ))).status == "approved"
         desk.bank.clock.advance(-20 * 60)
@@ -211,7 +205,7 @@ async def test_each_vote_is_on_record_with_what_proves_it(tmp_path: Path) -> Non
     import json
 
     async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES) as desk:
-        request = await held(desk)
+        request = await desk.held()
         desk.bank.clock.advance(31 * 60)
         signed = desk.signed(request, approver=RAJ)
         await desk.guard.vote(signed)

@@ -188,7 +188,7 @@ async def test_the_waits_of_a_thread_that_cannot_go_on_grow_to_an_hour(desk: Des
         assert [failure.thread for failure in (await work.run_once()).failed] == ["t1"]
         assert (await work.run_once()).is_idle
         waited = 0.0
-        while not await desk.guard.store.take_wakes(owner="x", limit=1, until=clock(), now=clock()):
+        while not await desk.guard.store.take_wake(owner="x", until=clock(), now=clock()):
             clock.advance(5)
             waited += 5
         waits.append(waited)
@@ -235,7 +235,7 @@ async def test_a_wake_ends_before_its_lease_does(desk: Desk) -> None:
     assert found.failed == (Failure("t1", "TimeoutError"),)
 
 
-@pytest.mark.parametrize("method", ["sweep", "take_wakes", "woken", "take_notices"])
+@pytest.mark.parametrize("method", ["sweep", "take_wake", "woken", "take_notices"])
 async def test_a_store_that_fails_is_told_of_and_the_next_round_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -331,7 +331,7 @@ class MortalSaver(InMemorySaver):
 
 
 MORE_THAN_A_ROUND = 18
-STEPS = ("sweep", "take_wakes", "woken", "take_notices", "noticed", "admit", "settle", "refuse", "append")
+STEPS = ("sweep", "take_wake", "woken", "take_notices", "noticed", "admit", "settle", "refuse", "append")
 
 
 @pytest.mark.requirement("I4")

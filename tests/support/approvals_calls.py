@@ -139,13 +139,11 @@ class Calls(Driver):
 
     def work(self, process: int, mode: str) -> None:
         """Let a worker take what is to be woken."""
-        owner, store = self.processes[process].owner, self.processes[process].store
-        until = self.model.now + MINUTE
-        taken = self.run(
-            self.processes[process], store.take_wakes(owner=owner, limit=10, until=until, now=self.model.now)
-        )
+        one = self.processes[process]
+        owner, store, now = one.owner, one.store, self.model.now
+        taken = list(iter(lambda: self.run(one, store.take_wake(owner=owner, until=now + MINUTE, now=now)), None))
         self.bank.mode = mode
-        for thread in taken or ():
+        for thread in taken:
             for slot in [one for one in self.model.slots if one.task is not None and one.thread == thread]:
                 if slot.entry == self.model.current[thread]:
                     self.walks(slot, process)

@@ -1,4 +1,4 @@
-"""A plain model of DESIGN sections 8 and 8b: who has truly signed what, who counts at which moment, what was sent.
+"""A plain model of DESIGN sections 8 and 8b: who has truly signed what, what follows of it, what was sent.
 
 It shares no code with the product. Names, digests and nonces are opaque to it: it remembers what a person was shown
 under a digest, and which keys that person put under it.
@@ -15,12 +15,7 @@ from tests.support.approvals_facts import (
     CAPACITY,
     GLASS_S,
     GLASSED,
-    GROUPS,
-    HOLDERS,
     LEA,
-    MAY_HOLD,
-    NOON,
-    PEOPLE,
     PER_PERSON,
     REVIEW_S,
     UNGLASSED,
@@ -32,16 +27,14 @@ from tests.support.approvals_facts import (
     tag_of,
     terms_of,
 )
+from tests.support.approvals_voters import Voters
 
 
-class Model:
+class Model(Voters):
     """What is true in the world, and what follows by the rules."""
 
     def __init__(self) -> None:
-        self.now = NOON
-        self.groups = {group: set(members) for group, members in GROUPS.items()}
-        self.live_keys = {(name, number) for name in PEOPLE for number in (0, 1)}
-        self.directory_fails = False
+        super().__init__()
         self.current: dict[str, str] = {}  # thread to entry
         self.acting_for: dict[tuple[str, str], str | None] = {}
         self.slots: list[Slot] = []
@@ -51,59 +44,6 @@ class Model:
         self.drifted = False
         self.quarantined = False  # the drift was seen by the process that is asked
         self.reached: Counter[str] = Counter()
-
-    # -- who counts ------------------------------------------------------------------------------
-
-    def eligible(self, request: Request, at: datetime | None = None) -> set[str]:
-        found = set(self.groups["finance"])
-        if request.escalate_at is not None and (at or self.now) >= request.escalate_at:
-            found |= self.groups["leads"]
-        return found
-
-    def barred(self, request: Request, name: str) -> bool:
-        return person(name) in {person(AGENT), person(request.slot.acting_for or AGENT)}
-
-    def without(self, request: Request) -> set[str]:
-        """Return who has no vote: who gave it away, and who edited where that is not to count."""
-        gave = {person(cast.name) for cast in request.votes if cast.answer == "delegate"}
-        return gave if request.terms.editor else gave | {person(cast.name) for cast in self._edits(request)}
-
-    def _edits(self, request: Request) -> list[Cast]:
-        return [] if request.parent is None else [cast for cast in request.parent.votes if cast.answer == "edit"]
-
-    def agreed(self, request: Request, at: datetime | None = None, *, proven: bool) -> dict[str, datetime]:
-        """Return the people who agree and count, and when each signed; with *proven*, by keys that still count."""
-        casts = [cast for cast in request.votes if cast.answer == "approve"]
-        if request.terms.editor:
-            casts += self._edits(request)
-        return {
-            person(cast.name): cast.at
-            for cast in sorted(casts, key=lambda cast: cast.at, reverse=True)
-            if cast.digest == request.digest
-            and cast.name in self.eligible(request, at)
-            and person(cast.name) not in self.without(request)
-            and not self.barred(request, cast.name)
-            and (not proven or cast.keys[0] in self.live_keys)
-        }
-
-    def is_stale(self, request: Request, at: datetime, *, proven: bool) -> bool:
-        """Return whether it is too long since enough people signed, whatever the store says of it."""
-        signed = sorted(self.agreed(request, at, proven=proven).values())
-        last = signed[request.terms.quorum - 1 : request.terms.quorum]
-        return bool(last) and at >= last[0] + request.terms.execute + AHEAD
-
-    def holders(self, variant: str) -> set[str]:
-        return MAY_HOLD.get(variant, HOLDERS)
-
-    def glass_stands(self, request: Request, variant: str) -> bool:
-        return not request.terms.hard and any(
-            cast.answer == "break_glass"
-            and cast.name in self.holders(variant)
-            and len(set(cast.keys)) == 2
-            and set(cast.keys) <= self.live_keys
-            and not self.barred(request, cast.name)
-            for cast in request.votes
-        )
 
     # -- what a vote does ------------------------------------------------------------------------
 

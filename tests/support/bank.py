@@ -48,6 +48,10 @@ tools:
   bank/refuse: {scope: bank:write, effect: write}
   bank/drop_table: {scope: bank:drop, effect: write}
 """
+CLEAN_ONLY = POLICY.replace(
+    "permit_when: args.amount_cents <= 500",
+    "permit_when: 'labels.integrity == \"trusted\" && args.amount_cents <= 500'",
+)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,12 @@ class Desk:
         result = await self.agent.ainvoke(asked(text), self.config, context=context, **more)
         return answers(result["messages"])
 
+    async def held(self, text: str = "please", **more: Any) -> str:
+        """Write *text* and return the one request that the thread waits for then."""
+        await self.ask(text, **more)
+        [request] = await self.waiting()
+        return request
+
     async def state(self) -> Any:
         return await self.agent.aget_state(self.config)
 

@@ -181,6 +181,13 @@ class Post:
             return error
         return None
 
+    def press(self) -> None:
+        """Try what lets the thread go on, from everywhere."""
+        for _ in range(2):
+            self.failing("call", "wake", "t1")
+        for snapshot in self.history():
+            self.failing("run", at=snapshot.config)
+
 
 class Siege:
     """One case: a deployment of its own on the line's server."""

@@ -3,9 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import orjson
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 
@@ -39,16 +37,9 @@ tools:
 """
 
 
-class Said(NamedTuple):
-    """What a command printed."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out)
+def by(name: str) -> tuple[str, ...]:
+    """Return the options of an answer of *name*."""
+    return "--key", KEYS[name], "--as", name
 
 
 def waiting_desks(folder: Path, threads: tuple[str, ...]) -> Path:

@@ -6,7 +6,6 @@ import pty
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guarded_agents.catalog import visible
-from guarded_agents.cli import main
 from tests.support.bank import POLICY, calls, model, thread
+from tests.support.commands import Command, Said, command_line
 from tests.support.ledger import at_desk
-from tests.support.two_people import ANA, KEYS, LEE, RAJ, Said, waiting_desks
+from tests.support.two_people import ANA, LEE, RAJ, by, waiting_desks
 
 ROOT = Path(__file__).resolve().parents[3]
 HIDDEN = {"Cc", "Cf", "Zl", "Zp"}  # controls, format and bidi characters, line separators
@@ -32,8 +31,6 @@ SCREEN = '\x1b[2J\x1b[H\u202e\x9b\n\nwill be sent, exactly:\n    {\n      "amoun
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 EGRESS = POLICY.replace("    effect: write\n    permit_when: 0 <", "    effect: egress\n    permit_when: 0 <")
 
-Command = Callable[..., Said]
-
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -41,30 +38,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of its own for each test, which is the working folder."""
-    folder = shutil.copytree(prepared, tmp_path / "run")
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("GUARDED_AGENTS_STORE", raising=False)
-    return folder
-
-
-@pytest.fixture
-def run(desk: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def run(run: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """A command as at a terminal: whatever would move the cursor arrives."""
     monkeypatch.setattr("typer._click.utils.should_strip_ansi", lambda *_: False)
-
-    def typed(*words: object) -> Said:
-        status = main([*map(str, words)])
-        return Said(status, *capfd.readouterr())
-
-    return typed
-
-
-@pytest.fixture
-def ids(run: Command) -> dict[str, str]:
-    """The requests by their threads."""
-    return {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json}
+    return run
 
 
 def write(desk: Path, *statements: tuple[str, tuple[object, ...]]) -> None:
@@ -80,10 +57,6 @@ def row(desk: Path, request_id: str) -> tuple[str, int, bytes]:
             "SELECT document, p.id, body FROM requests r JOIN payloads p ON p.id = arguments WHERE r.id = ?",
             (request_id,),
         ).fetchone()
-
-
-def by(name: str) -> tuple[str, ...]:
-    return "--key", KEYS[name], "--as", name
 
 
 # -- a request that is not the one ------------------------------------------------------------------------------------
@@ -324,7 +297,7 @@ def test_what_is_kept_to_be_proven_is_its_owners_alone(run: Command, ids: dict[s
 
 @pytest.mark.requirement("I2")
 def test_what_untrusted_text_has_steered_is_not_approved_with_what_none_has(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ask() -> tuple[Path, str, str]:
         async with at_desk(tmp_path, calls(WIRE), policy=EGRESS, now=lambda: datetime.now(UTC)) as desk:
@@ -338,11 +311,9 @@ def test_what_untrusted_text_has_steered_is_not_approved_with_what_none_has(
             [tainted] = await other.waiting()
             return desk.bank.folder, clean, tainted
 
-    def typed(*words: object) -> Said:
-        status = main(["approvals", *map(str, words), "--store", str(folder / "guard.db")])
-        return Said(status, *capfd.readouterr())
-
     folder, clean, tainted = asyncio.run(ask())
+    monkeypatch.setenv("GUARDED_AGENTS_STORE", str(folder / "guard.db"))
+    typed = command_line(capfd, "approvals")
     key = folder / f"{ANA}.key"
     key.chmod(0o600)
     told = typed("list")

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -17,23 +16,11 @@ import pytest
 from graphs._run import Run
 from graphs.refund_desk.run import reopen
 from guarded_agents.cli import main
+from tests.support.commands import Command, command_line
 from tests.support.desk import REFUND, waiting_desk
 
 ANA = "ana@example.com"
 GRAPH = "tests.support.desk:saved"
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out)
-
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +38,7 @@ def desk(prepared: Path, tmp_path: Path) -> Run:
 def command(desk: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """``guarded-agents approvals ARGUMENTS``, with the store named by the environment."""
     monkeypatch.setenv("GUARDED_AGENTS_STORE", str(desk.store))
-
-    def run(*arguments: object) -> Said:
-        status = main(["approvals", *map(str, arguments)])
-        return Said(status, *capfd.readouterr())
-
-    return run
+    return command_line(capfd, "approvals")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
 
-import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -10,47 +8,17 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from guarded_agents.approval import load_private_key
-from guarded_agents.cli import main
-from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, Said, waiting_desks
+from tests.support.commands import Command
+from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, by, waiting_desks
 
 GRAPH = "tests.support.desk:saved"
 THREADS = ("one", "two", "three")
 LESS = '{"order_id": "1001", "amount_cents": 9900, "note": "x"}'
 
-Command = Callable[..., Said]
-
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return waiting_desks(tmp_path_factory.mktemp("desks") / "run", THREADS)
-
-
-@pytest.fixture
-def desk(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of its own for each test, which is the working folder."""
-    folder = shutil.copytree(prepared, tmp_path / "run")
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("GUARDED_AGENTS_STORE", raising=False)
-    return folder
-
-
-@pytest.fixture
-def run(desk: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    def typed(*words: object) -> Said:
-        status = main([*map(str, words)])
-        return Said(status, *capfd.readouterr())
-
-    return typed
-
-
-@pytest.fixture
-def ids(run: Command) -> dict[str, str]:
-    """The requests by their threads."""
-    return {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json}
-
-
-def by(name: str) -> tuple[str, ...]:
-    return "--key", KEYS[name], "--as", name
 
 
 def stands(run: Command, request_id: str) -> str:

@@ -1,7 +1,6 @@
 """``guarded-agents worker`` and ``doctor``, and answers that an ID token proves."""
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,15 +16,13 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from guarded_agents.cli import main
-from tests.support.two_people import ANA, KEYS, LEE, RAJ, Said, waiting_desks
+from tests.support.commands import Command, Said
+from tests.support.two_people import ANA, LEE, RAJ, by, waiting_desks
 
 ROOT = Path(__file__).resolve().parents[3]
 GRAPH = "tests.support.desk:saved"
 ISSUER = "https://login.example.com"
 OIDC = f"issuer: {ISSUER}\naudience: guarded-agents\njwks: jwks.json\n"
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +31,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of its own for each test, which is the working folder."""
-    folder = shutil.copytree(prepared, tmp_path / "run")
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("GUARDED_AGENTS_STORE", raising=False)
-    return folder
-
-
-@pytest.fixture
-def run(desk: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    def typed(*words: object) -> Said:
-        status = main([*map(str, words)])
-        return Said(status, *capfd.readouterr())
-
-    return typed
-
-
-@pytest.fixture
 def request_id(run: Command) -> str:
     (found,) = run("approvals", "list", "--json").json
     return str(found["id"])
-
-
-def by(name: str) -> tuple[str, ...]:
-    return "--key", KEYS[name], "--as", name
 
 
 # -- worker -------------------------------------------------------------------------------------------

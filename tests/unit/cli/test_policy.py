@@ -55,6 +55,12 @@ def test_check_prints_json(policy: str) -> None:
     assert (told["tools"], len(told["digest"]), len(told["notes"])) == (2, 64, 4)
 
 
+def test_what_is_said_of_a_file_moves_no_cursor() -> None:
+    code, _, err = run("check", "gone\x1b[2J\n.yaml")
+    assert code == 2
+    assert err.startswith("error: gone\\u001b[2J\\u000a.yaml: expected a policy file")
+
+
 def test_check_of_a_clean_policy_has_no_notes(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("version: 1\nsigners: keys\ntools: {}\n")

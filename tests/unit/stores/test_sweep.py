@@ -146,7 +146,13 @@ async def test_withdrawing_closes_what_is_open_and_leaves_what_was_sent(desk: De
 
 async def _wakes(desk: Desk, owner: str = "one", *, minutes: int = 0, limit: int = 9) -> tuple[str, ...]:
     now = TEN + minutes * MINUTE
-    return await desk.store.take_wakes(owner=owner, limit=limit, until=now + 2 * MINUTE, now=now)
+    taken: list[str] = []
+    while len(taken) < limit:
+        thread = await desk.store.take_wake(owner=owner, until=now + 2 * MINUTE, now=now)
+        if thread is None:
+            break
+        taken.append(thread)
+    return tuple(taken)
 
 
 async def _ask_elsewhere(desk: Desk, *threads: str) -> None:

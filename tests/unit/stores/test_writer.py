@@ -108,13 +108,13 @@ async def test_only_what_fails_safely_may_be_lost_with_the_power(
 ) -> None:
     await desk.propose(proposal(key(digest="other")))
     writer, seen = _settled(desk.store._writer), []
-    original = writer._in_savepoint
+    original = Tx.in_savepoint
 
-    def spied(tx: Tx, transaction: Callable[[Tx], object]) -> object:
+    def spied(tx: Tx, transaction: Callable[[Tx], object], *, path: str) -> object:
         seen.append(tx.db.execute("PRAGMA synchronous").fetchone()[0])  # 1 is NORMAL, 2 is FULL
-        return original(tx, transaction)
+        return original(tx, transaction, path=path)
 
-    monkeypatch.setattr(writer, "_in_savepoint", spied)
+    monkeypatch.setattr(Tx, "in_savepoint", spied)
     await bring(desk)  # type: ignore[misc]
     assert seen == levels
     assert writer.submit(lambda tx: tx.db.execute("PRAGMA synchronous").fetchone()[0]).result() == 2

@@ -61,6 +61,17 @@ async def pid(transport: AdapterTransport, principal: str = "ana") -> int:
     return number
 
 
+async def died(transport: AdapterTransport) -> int:
+    """Kill the server while it is idle, wait until its session knows, and return its process id."""
+    number = await pid(transport)
+    os.kill(number, 9)
+    held = transport._held["odd", "ana"]
+    assert held.session is not None
+    while not held.session._write_stream._closed:  # noqa: ASYNC110 - the client has no event for it
+        await asyncio.sleep(0)
+    return number
+
+
 def lives(number: int) -> bool:
     try:
         os.kill(number, 0)
@@ -147,12 +158,7 @@ async def test_a_crash_leaves_every_waiting_call_without_reply_and_the_next_call
 
 async def test_a_server_that_died_while_idle_is_started_again_by_the_next_call() -> None:
     async with opened() as transport:
-        first = await pid(transport)
-        os.kill(first, 9)
-        held = transport._held["odd", "ana"]
-        assert held.session is not None
-        while not held.session._write_stream._closed:  # noqa: ASYNC110 - the client has no event for it
-            await asyncio.sleep(0)
+        first = await died(transport)
         assert await pid(transport) != first
         tools = await transport.list_tools("odd", principal="ana")
         assert tools
@@ -160,12 +166,7 @@ async def test_a_server_that_died_while_idle_is_started_again_by_the_next_call()
 
 async def test_a_list_from_a_server_that_died_while_idle_comes_from_a_new_one() -> None:
     async with opened() as transport:
-        first = await pid(transport)
-        os.kill(first, 9)
-        held = transport._held["odd", "ana"]
-        assert held.session is not None
-        while not held.session._write_stream._closed:  # noqa: ASYNC110 - the client has no event for it
-            await asyncio.sleep(0)
+        first = await died(transport)
         assert await transport.list_tools("odd", principal="ana")
         assert await pid(transport) != first
 

@@ -45,6 +45,14 @@ async def reply_to(answer: Answer) -> ToolReply:
     return reply
 
 
+async def close_what_waits(session: ClientSession) -> None:
+    """Close the answer of what was asked of *session*, once something was."""
+    while not session._response_streams:  # noqa: ASYNC110 - the client has no event for it
+        await asyncio.sleep(0)
+    for stream in session._response_streams.values():
+        stream.close()
+
+
 # -- calls ---------------------------------------------------------------------------------------
 
 
@@ -137,10 +145,7 @@ async def test_a_server_that_hangs_up_is_no_reply_and_what_comes_after_was_not_s
 async def test_a_reply_that_is_closed_without_one_is_no_reply() -> None:
     async with scripted_session(lambda method, params: None) as session:
         waiting = asyncio.create_task(call(SessionTransport({"s": session})))
-        while not session._response_streams:  # noqa: ASYNC110 - the client has no event for it
-            await asyncio.sleep(0)
-        for stream in session._response_streams.values():
-            stream.close()
+        await close_what_waits(session)
         with pytest.raises(NoReplyError, match="lost connection"):
             await waiting
 
@@ -336,10 +341,7 @@ async def test_a_session_that_ended_makes_room_and_one_that_is_opening_does_not(
 async def test_a_list_whose_answer_is_closed_is_an_error() -> None:
     async with scripted_session(lambda method, params: None) as session:
         waiting = asyncio.create_task(SessionTransport({"s": session}).list_tools("s", principal="ana"))
-        while not session._response_streams:  # noqa: ASYNC110 - the client has no event for it
-            await asyncio.sleep(0)
-        for stream in session._response_streams.values():
-            stream.close()
+        await close_what_waits(session)
         with pytest.raises(TransportError, match="a lost connection"):
             await waiting
 
