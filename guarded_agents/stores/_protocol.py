@@ -186,11 +186,12 @@ class Store(Protocol):
         """
 
     async def retry(
-        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, now: datetime
+        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, proven: Proven | None, now: datetime
     ) -> Admission | Told:
         """Take over a claim IN_DOUBT (or SENDING with a lapsed lease) of an idempotent tool, once per wake.
 
-        Compares *attempt* with the row's; a row that moved on is told.
+        Compares *attempt* with the row's; a row that moved on is told. So is one whose request, CONSUMED, would not be
+        admitted over *proven* now, by its time or its quorum (`admit`): it stays IN_DOUBT, for a person to settle.
         """
 
     async def settle(

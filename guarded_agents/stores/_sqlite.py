@@ -120,11 +120,11 @@ class SqliteStore(SqliteReads):
         return await self._write(partial(_admit.admit, asked=asked))
 
     async def retry(
-        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, now: datetime
+        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, proven: Proven | None, now: datetime
     ) -> Admission | Told:
         """Take over a claim IN_DOUBT (or SENDING with a lapsed lease) of an idempotent tool, once per wake."""
-        taken = partial(_claims.retry, seen=(key, attempt), owner=owner, lease_until=lease_until, now=now)
-        return await self._write(taken)
+        again = _claims.Again(key, attempt, owner, lease_until, proven, now)
+        return await self._write(partial(_claims.retry, again=again))
 
     async def settle(
         self, key: CallKey, *, attempt: int, outcome: Outcome, labels: Labels, note: AuditNote, now: datetime

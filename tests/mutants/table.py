@@ -274,7 +274,7 @@ MUTANTS = (
     Mutant(
         "I2:execute-by-ignored",
         ADMIT,
-        "if standing.execute_by is None or asked.now >= standing.execute_by:",
+        "if standing.execute_by is None or now >= standing.execute_by:",
         "if standing.execute_by is None:",
         (f"{BOUND}::test_an_approval_that_is_not_used_in_time_lapses",),
     ),
@@ -391,9 +391,26 @@ MUTANTS = (
     Mutant(
         "I4:another-key-for-each-attempt",
         CLAIMS,
-        "if claim.status is not ClaimStatus.IN_DOUBT or claim.attempt != attempt:",
-        "if claim.status is not ClaimStatus.IN_DOUBT:",
+        "is_seen = claim.status is ClaimStatus.IN_DOUBT and claim.attempt == again.attempt",
+        "is_seen = claim.status is ClaimStatus.IN_DOUBT",
         (f"{UNIT_CLAIMS}::test_a_retry_is_over_the_attempt_that_was_seen",),
+    ),
+    Mutant(
+        "I4:sent-again-whatever-was-agreed",
+        CLAIMS,
+        "if not is_seen or not _may_still_be_sent(tx, standing, again):",
+        "if not is_seen:",
+        (
+            "tests/graph/test_sent_again.py::test_what_was_approved_is_not_sent_again_once_that_ends",
+            f"{UNIT_CLAIMS}::test_a_retry_takes_the_approval_that_a_first_attempt_takes",
+        ),
+    ),
+    Mutant(
+        "I4:nobody-asked-before-it-is-sent-again",
+        DOOR,
+        "            proven = await self._proven(permit)\n            now = services.now()",
+        "            proven = None\n            now = services.now()",
+        ("tests/graph/test_sent_again.py::test_what_was_approved_is_not_sent_again_once_that_ends",),
     ),
     Mutant(
         "I4:lapsed-lease-is-free",

@@ -192,8 +192,8 @@ class Model(Voters):
             (request is not None and tag_of(variant, tool) != request.tag, "sent under another policy than approved"),
         )
         wrong = next((fault for is_fault, fault in faults if is_fault), None)
-        if wrong is None and request is not None and is_first:
-            wrong = self.check_consumed(request, variant, self.now)
+        if wrong is None and request is not None:
+            wrong = self.check_consumed(request, variant, self.now, is_first=is_first)
         return wrong
 
     def has_rival(self, slot: Slot) -> bool:
