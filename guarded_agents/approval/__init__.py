@@ -6,7 +6,7 @@ that passes ever approves.
 """
 
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
-from guarded_agents.approval._check import check_vote
+from guarded_agents.approval._check import check_edit, check_vote
 from guarded_agents.approval._delegation import check_delegation
 from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
 from guarded_agents.approval._identity import Authenticator, Directory, Proof
@@ -79,6 +79,7 @@ __all__ = [
     "allowed_signers_line",
     "changed_payload",
     "check_delegation",
+    "check_edit",
     "check_eligible",
     "check_glass",
     "check_open",

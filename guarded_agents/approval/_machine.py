@@ -226,6 +226,18 @@ def check_not_barred(request: ApprovalRequest, approver: str) -> None:
         )
 
 
+def check_not_editor(request: ApprovalRequest, approver: str, cast: Iterable[SignedVote]) -> None:
+    """Raise NotEligibleError for who edited *request*, where that one has no vote on it; *cast* has its parent's."""
+    editors = {person(signed.vote.approver) for signed in cast if _led_to(request, signed)}
+    if not request.editor_may_approve and person(approver) in editors:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected="somebody other than who edited it",
+            got="its editor",
+            action="ask another who may approve it",
+        )
+
+
 def _later(request: ApprovalRequest) -> str:
     if request.backup is None or request.escalate_at is None:
         return ""

@@ -600,9 +600,26 @@ MUTANTS = (
     Mutant(
         "I7:resolved-by-anybody",
         RESOLUTION,
-        "    if resolution.resolver not in members:",
-        "    if resolution.resolver is members:",
+        "    if not any(resolution.resolver in members for members in groups.values()):",
+        "    if not any(resolution.resolver for members in groups.values()):",
         (f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",),
+    ),
+    Mutant(
+        "8b:looked-before-it-was-sent",
+        RESOLUTION,
+        "    if claim.admitted_at is None or resolution.looked_at < claim.admitted_at:",
+        "    if claim.admitted_at is None:",
+        (
+            f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",
+            "tests/unit/stores/test_resolving.py::test_a_look_from_before_the_call_was_admitted_settles_nothing",
+        ),
+    ),
+    Mutant(
+        "I7:glass-of-a-time-to-come",
+        APPROVAL_GLASS,
+        "vote.answer is not Answer.BREAK_GLASS or vote.at >= request.decide_by:",
+        "vote.answer is not Answer.BREAK_GLASS:",
+        (f"{PAST}::test_a_glass_broken_at_the_end_of_time_sends_nothing",),
     ),
     Mutant("I7:malformed", CHECK, "    _check_form(signed)", "    check_form = signed", (OTHER_VOTE, VOTE_REFUSED)),
     Mutant(
@@ -708,6 +725,27 @@ MUTANTS = (
         "return None if now < usable_until(at, within_s=request.execute_within_s) else Reason.LAPSED",
         "return None",
         (f"{PAST}::test_execute_by_counts_from_what_was_signed",),
+    ),
+    Mutant(
+        "I8:editor-votes-in-vain",
+        CHECK,
+        "if vote.answer in _TAKES_A_VOTE:",
+        "if vote.answer in ():",
+        (f"{EDITS}::test_who_edited_is_told_that_neither_vote_nor_delegation_of_theirs_counts",),
+    ),
+    Mutant(
+        "I8:edit-leaves-too-few",
+        CHECK,
+        "    if len(people_left(edited, (signed,), electorate=electorate)) < edited.quorum:",
+        "    if len(people_left(edited, (), electorate=electorate)) < edited.quorum:",
+        (f"{EDITS}::test_an_edit_that_leaves_too_few_to_approve_it_changes_nothing",),
+    ),
+    Mutant(
+        "I8:edited-further-than-is-followed",
+        VOTES,
+        "        if edits >= MAX_EDITS:",
+        "        if edits > MAX_EDITS:",
+        (f"{EDITS}::test_no_call_is_edited_further_than_whoever_waits_follows",),
     ),
     Mutant(
         "I7:editor-forgotten",

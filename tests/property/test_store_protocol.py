@@ -374,9 +374,7 @@ class Protocol(RuleBasedStateMachine):
 
     @precondition(lambda self: self.admitted)
     @rule(number=numbers, older=seldom, named=st.booleans(), eligible=people, may_break=holders)
-    def retry(
-        self, number: int, older: bool, named: bool, eligible: frozenset[str], may_break: frozenset[str]
-    ) -> None:
+    def retry(self, number: int, older: bool, named: bool, eligible: frozenset[str], may_break: frozenset[str]) -> None:
         before, electorate = self._sent(number), Electorate(eligible, may_break)
         standing = self.store.request_of(before.key)
         asked = standing.request.id if named and standing is not None else None
