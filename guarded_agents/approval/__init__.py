@@ -34,7 +34,7 @@ from guarded_agents.approval._request import (
     request_digest,
     risk_of,
 )
-from guarded_agents.approval._resolution import check_resolution, doubt_id
+from guarded_agents.approval._resolution import check_look, check_resolution, doubt_id
 from guarded_agents.approval._review import check_review
 from guarded_agents.approval._shapes import (
     Answered,
@@ -82,6 +82,7 @@ __all__ = [
     "check_edit",
     "check_eligible",
     "check_glass",
+    "check_look",
     "check_open",
     "check_resolution",
     "check_review",

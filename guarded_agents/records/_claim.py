@@ -40,7 +40,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim row of a call. *lease_until* is UTC; *outcome* is None until it is settled."""
+    """The claim row of a call. *lease_until* and *admitted_at* are UTC; *outcome* is None until it is settled."""
 
     key: CallKey
     status: ClaimStatus
@@ -49,6 +49,7 @@ class Claim:
     lease_until: datetime
     reason: Reason
     outcome: Outcome | None
+    admitted_at: datetime | None = None  # before it was sent for the first time; None where it never was
 
 
 @dataclass(frozen=True, slots=True)

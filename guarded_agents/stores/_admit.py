@@ -194,6 +194,5 @@ def _admitted(tx: Tx, asked: Asked, tool: str, asker: tuple[str, str], *, is_hel
         ),
     )
     tx.append(asked.notes, asked.now)
-    return Admission(
-        Claim(asked.key, ClaimStatus.SENDING, asked.owner, 1, asked.lease_until, Reason.PERMITTED, outcome=None)
-    )
+    claim = Claim(asked.key, ClaimStatus.SENDING, asked.owner, 1, asked.lease_until, Reason.PERMITTED, None, asked.now)
+    return Admission(claim)

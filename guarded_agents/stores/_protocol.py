@@ -228,7 +228,7 @@ class Store(Protocol):
         """Settle the claim of *key*, IN_DOUBT, as its verified resolution says (8b.5); return the row.
 
         The resolution is over the row's attempt. Raises RequestClosedError where the row moved on or is not IN_DOUBT.
-        NOT_HAPPENED is refused with ApprovalError where the look was not after the lease ended.
+        A look that was too early for the verdict (`check_look`) is refused with ApprovalError.
         """
 
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:

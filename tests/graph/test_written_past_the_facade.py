@@ -267,6 +267,25 @@ async def test_a_glass_takes_a_justification_and_its_record(
 
 
 @pytest.mark.requirement("approval:break-glass")
+async def test_a_glass_broken_at_the_end_of_time_sends_nothing(tmp_path: Path, write: Any) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=GLASS_OF_TWO) as desk:
+        request = await desk.held()
+        vote = desk.guard.prepare(request, Answer.BREAK_GLASS, approver=EVE, text=WHY)
+        vote = vote.model_copy(update={"at": datetime.max.replace(tzinfo=UTC)})
+        put_vote(write, sign(vote, KEYS[EVE], second=SECOND_KEYS[EVE, "second.key"]))
+        write(APPROVED, NEVER_MICROS)
+        write(
+            "INSERT INTO broken_glass (request, approver, used_at, review_due, reviewers)"
+            " SELECT id, ?, ?, ?, 'leads' FROM requests",
+            EVE,
+            *[int(desk.guard.now().timestamp()) * 1_000_000] * 2,
+        )
+        await desk.wake()
+        assert desk.server.effects == []
+        assert desk.guard.store.request(request).status == "voided"
+
+
+@pytest.mark.requirement("approval:break-glass")
 @pytest.mark.parametrize("forged", [False, True])
 async def test_a_broken_glass_whose_arguments_were_erased_can_still_be_reviewed(
     tmp_path: Path, write: Any, *, forged: bool

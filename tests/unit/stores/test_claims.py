@@ -47,7 +47,7 @@ from tests.support.stores import (
 async def test_an_admission_is_a_claim_and_its_notes(desk: Desk) -> None:
     await desk.propose()
     admitted = await desk.admit()
-    assert admitted == Admission(Claim(key(), ClaimStatus.SENDING, "me", 1, TEN + MINUTE, Reason.PERMITTED, None))
+    assert admitted == Admission(Claim(key(), ClaimStatus.SENDING, "me", 1, TEN + MINUTE, Reason.PERMITTED, None, TEN))
     assert desk.store.claim(key()) == admitted.claim
     assert desk.kinds() == ["intent"]
 
