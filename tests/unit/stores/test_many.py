@@ -21,7 +21,7 @@ async def filled(path: Path, count: int) -> Desk:
     return desk
 
 
-def steps(desk: Desk, read: Callable[[], object]) -> int:
+def steps(desk: Desk, read: Callable[[Desk], object]) -> int:
     """Return how many instructions of SQLite's virtual machine *read* takes."""
     count = 0
 
@@ -31,7 +31,7 @@ def steps(desk: Desk, read: Callable[[], object]) -> int:
         return 0
 
     desk.store._reader.set_progress_handler(one_more, 1)
-    read()
+    read(desk)
     desk.store._reader.set_progress_handler(None, 1)
     return count
 
@@ -46,15 +46,15 @@ async def test_a_page_takes_no_more_steps_where_ten_times_as_many_wait(tmp_path:
         "none approved": lambda desk: desk.store.requests(status=RequestStatus.APPROVED),
         "doubts": lambda desk: desk.store.doubts(now=TEN),
     }
-    taken = {name: (steps(few, lambda: read(few)), steps(many, lambda: read(many))) for name, read in reads.items()}
-    assert all(0 < of_few and of_many <= of_few * 1.1 for of_few, of_many in taken.values()), taken
+    taken = {name: (steps(few, read), steps(many, read)) for name, read in reads.items()}
+    assert all(of_few > 0 and of_many <= of_few * 1.1 for of_few, of_many in taken.values()), taken
     await few.store.aclose()
     await many.store.aclose()
 
 
 async def test_a_list_of_all_takes_steps_in_proportion(tmp_path: Path) -> None:
     few, many = await filled(tmp_path / "few.db", FEW_WAIT), await filled(tmp_path / "many.db", MANY_WAIT)
-    of_few, of_many = (steps(desk, lambda: desk.store.requests(limit=10_000)) for desk in (few, many))
+    of_few, of_many = (steps(desk, lambda one: one.store.requests(limit=10_000)) for desk in (few, many))
     assert of_many <= 1.1 * (MANY_WAIT / FEW_WAIT) * of_few
     await few.store.aclose()
     await many.store.aclose()
