@@ -122,6 +122,15 @@ async def test_a_person_settles_a_call_in_doubt_and_nothing_is_sent_again(tmp_pa
         assert (fields["resolver"], fields["verdict"], fields["group"]) == (RAJ, verdict.value, "finance")
 
 
+async def test_a_call_whose_sender_ended_is_resolved_without_a_sweep_before(tmp_path: Path, write: Any) -> None:
+    async with at_desk(tmp_path, calls(WIRE), server=Ledger(reply=silence)) as desk:
+        doubt = await in_doubt(desk)
+        write("UPDATE claims SET status = 'sending', outcome_status = NULL")  # as where its process died
+        desk.bank.clock.advance(LEASE_S + 1)
+        claim = await desk.guard.resolve(resolved(desk, doubt))
+        assert claim.status == "happened"
+
+
 LATER = {
     Verdict.HAPPENED: "was carried out",
     Verdict.NOT_HAPPENED: "was not carried out",

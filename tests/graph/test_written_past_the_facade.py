@@ -1,7 +1,6 @@
 """Whoever can write the store, or brings a policy of their own, can stop a call: they approve none."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,21 +30,6 @@ ELSEWHERE = GLASS_OF_TWO.replace("tools: [bank/wire]", "tools: [bank/refuse]").r
 )
 APPROVED = "UPDATE requests SET status = 'approved', execute_by = ?"
 pytestmark = [pytest.mark.requirement("I7"), pytest.mark.requirement("approval:revoked")]
-
-
-@pytest.fixture(name="write")
-def writer(tmp_path: Path) -> Any:
-    """Return what runs one statement on the desk's store, past the guard."""
-    opened = []
-
-    def write(statement: str, *values: Any) -> list[Any]:
-        if not opened:
-            opened.append(sqlite3.connect(tmp_path / "desk" / "guard.db", isolation_level=None))
-        return opened[0].execute(statement, values).fetchall()
-
-    yield write
-    for db in opened:
-        db.close()
 
 
 def glass(guard: Guard, request: str, *, by: str = EVE, text: str = WHY) -> SignedVote:

@@ -778,9 +778,23 @@ MUTANTS = (
     Mutant(
         "I7:account-of-another",
         VOTES,
-        "        await services.people.check_own_account(request, vote.approver, credentials, now=now, circle=circle)",
+        "        services.people.check_own_account(request, vote.approver, credentials)",
         "        check_own_account = credentials",
         (f"{ONE_ACCOUNT}::test_an_account_that_answered_as_one_person_answers_as_no_other",),
+    ),
+    Mutant(
+        "I7:account-forgotten",
+        STORE_VOTES,
+        "    put_vote(tx.db, ballot.signed, ballot.credentials)",
+        "    put_vote(tx.db, ballot.signed, ())",
+        (f"{ONE_ACCOUNT}::test_the_account_that_broke_the_glass_is_known_when_its_proof_stands_no_more",),
+    ),
+    Mutant(
+        "I7:handed-in-late",
+        MACHINE,
+        "    if now >= until:",
+        "    if within_s < 0:",
+        (f"{FACADE}::test_an_approval_that_is_handed_in_too_late_to_be_sent_counts_not_and_is_signed_anew",),
     ),
     Mutant(
         "I2:policy-of-ones-own",

@@ -5,6 +5,7 @@ under a digest, and which keys that person put under it.
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,6 +58,8 @@ class Model(Voters):
         name, answer = vote.approver, vote.answer.value
         if not self._is_in_order(request, vote, keys, began) or tag_of(variant, request.slot.tool) != request.tag:
             return False
+        if self._is_late(request, vote, keys, None if asked is None else asked[2], began):
+            return False
         if answer == "break_glass":
             may = self._may_break(request, vote, variant)
         elif answer == "edit":
@@ -84,6 +87,27 @@ class Model(Voters):
             and self.nonces.get((name, vote.nonce), vote) == vote
             and all(cast.name != name for cast in request.votes)  # again, or otherwise: either way nothing changes
         )
+
+    def _is_late(
+        self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], terms: Any, began: datetime
+    ) -> bool:
+        """Return whether *vote* would approve, and was signed too long ago for the call to be sent still."""
+        signed, within = vote.at, request.terms.execute
+        if vote.answer.value == "break_glass":
+            within = min(within, timedelta(seconds=GLASS_S))
+        elif vote.answer.value == "edit":
+            if terms is None or terms.quorum > 1 or (terms.quorum and not terms.editor):
+                return False
+            within = terms.execute
+        elif vote.answer.value == "approve":
+            cast = Cast(vote.approver, "approve", vote.digest, None, keys, vote.at)
+            agreed = self.agreed(replace(request, votes=[*request.votes, cast]), began, proven=False)
+            if len(agreed) < request.terms.quorum:
+                return False
+            signed = sorted(agreed.values())[request.terms.quorum - 1]
+        else:
+            return False
+        return bool(self.now >= signed + within + AHEAD)
 
     def _may_edit(self, request: Request, vote: Any, asked: Any, variant: str, began: datetime) -> bool:
         cents, digest, terms, tag = asked
@@ -133,17 +157,19 @@ class Model(Voters):
         if answer == "approve":
             self.approve_if_met(request, began)
         elif answer == "break_glass":
-            self._approve(request, min(request.terms.execute, timedelta(seconds=GLASS_S)))
+            self._approve(request, vote.at, min(request.terms.execute, timedelta(seconds=GLASS_S)))
             self.glasses.append(Glass(request, vote.approver, self.now, self.now + timedelta(seconds=REVIEW_S)))
         elif answer != "delegate":
             self.end(request, {"reject": "rejected", "respond": "answered", "edit": "superseded"}[answer])
 
     def approve_if_met(self, request: Request, began: datetime) -> None:
-        if len(self.agreed(request, began, proven=False)) >= request.terms.quorum:
-            self._approve(request, request.terms.execute)
+        signed = sorted(self.agreed(request, began, proven=False).values())
+        if len(signed) >= request.terms.quorum:
+            self._approve(request, signed[request.terms.quorum - 1], request.terms.execute)
 
-    def _approve(self, request: Request, within: timedelta) -> None:
-        request.status, request.settled_at, request.execute_by = "approved", self.now, self.now + within
+    def _approve(self, request: Request, signed: datetime, within: timedelta) -> None:
+        request.status, request.settled_at = "approved", self.now
+        request.execute_by = min(self.now, signed + AHEAD) + within
 
     def end(self, request: Request, status: str) -> None:
         request.status, request.settled_at = status, self.now
