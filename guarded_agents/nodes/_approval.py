@@ -23,7 +23,7 @@ from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.nodes._told import refusal
-from guarded_agents.nodes._votes import MAX_EDITS, Votes
+from guarded_agents.nodes._votes import Votes
 from guarded_agents.records import AccessRequest, ApprovalRequest, Outcome, Reason, RequestStatus, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import Told
@@ -169,11 +169,7 @@ class Approval:
         if derived is Reason.STORE_UNAVAILABLE:
             raise unavailable()
         request = derived.request if isinstance(derived, Standing) else None
-        for _ in range(MAX_EDITS):  # rows that follow one another in a circle lead nowhere
-            if request is None or request.status is not RequestStatus.SUPERSEDED or request.successor is None:
-                break
-            request = self._services.store.request(request.successor)
-        return request
+        return None if request is None else self._services.last_of(request)
 
 
 async def _awaited(work: Awaitable[StandingRequest]) -> StandingRequest:

@@ -28,6 +28,7 @@ EXECUTE = "guarded_agents/nodes/_execute.py"
 NOTES = "guarded_agents/nodes/_notes.py"
 PEOPLE = "guarded_agents/nodes/_people.py"
 PLAN = "guarded_agents/nodes/_plan.py"
+SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 TOLD = "guarded_agents/nodes/_told.py"
 VOTES = "guarded_agents/nodes/_votes.py"
@@ -53,6 +54,7 @@ GLASS = "tests/graph/test_break_glass.py"
 REVOKED = "tests/graph/test_revoked.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
 EDITS = "tests/graph/test_edits.py"
+TOLD_OF_EDITS = "tests/graph/test_told_of_edits.py"
 LABELS = "tests/graph/test_labels.py"
 SECRETS = "tests/graph/test_no_secrets.py"
 ATTACKS = "tests/graph/test_attacks.py"
@@ -838,10 +840,31 @@ MUTANTS = (
     ),
     Mutant(
         "I8:model-not-told",
+        TOLD,
+        "if asked is None or asked.request.parent is None:",
+        "if asked is None or asked is not None:",
+        (f"{TOLD_OF_EDITS}::test_whatever_becomes_of_an_edited_call_its_edit_is_told",),
+    ),
+    Mutant(
+        "I8:model-not-told-where-new-input-answers",
+        SCREEN_INPUT,
+        "edit = edit_of(self._services.store.request_of(claim.key), key=self._services.request_key)",
+        "edit = UNEDITED",
+        (f"{TOLD_OF_EDITS}::test_where_new_input_answers_an_edited_call_its_message_is_the_one_that_was_lost",),
+    ),
+    Mutant(
+        "I8:edit-quoted-as-anybody-wrote-it",
+        TOLD,
+        "if not is_intact(asked.request, key=key):",
+        "if not asked.request.arguments:",
+        (f"{TOLD_OF_EDITS}::test_arguments_that_are_not_as_they_were_written_are_not_quoted",),
+    ),
+    Mutant(
+        "I8:edit-led-into-another-thread",
         EXECUTE,
-        "if request is not None and request.parent is not None:",
-        "if request is None:",
-        (f"{EDITS}::test_the_editors_signature_counts_where_the_rule_says_so",),
+        "if last is None or last is standing.request or last.request.key[:3] != standing.call.key[:3]:",
+        "if last is None or last is standing.request:",
+        (f"{TOLD_OF_EDITS}::test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happened_there",),
     ),
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(
