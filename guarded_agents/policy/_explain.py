@@ -120,7 +120,8 @@ def _asked(asked: AskedApprovers | None) -> list[str]:
         return []
     answer = (
         f"  after {asked.quorum} of {', '.join(asked.members) or _DIRECTORY} agree"
-        f" within {duration(asked.decide_within_s)} (rule {asked.rule}, group {asked.group}); then {duration(asked.execute_within_s)} to execute"
+        f" within {duration(asked.decide_within_s)} (rule {asked.rule}, group {asked.group});"
+        f" then {duration(asked.execute_within_s)} to execute"
     )
     if asked.backup is None:
         return [answer]
