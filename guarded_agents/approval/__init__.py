@@ -48,6 +48,7 @@ from guarded_agents.approval._signers import (
     Signers,
     allowed_signers_line,
     fingerprint,
+    load_public_key,
     parse_allowed_signers,
 )
 from guarded_agents.approval._statement import (
@@ -105,6 +106,7 @@ __all__ = [
     "is_barred",
     "is_intact",
     "load_private_key",
+    "load_public_key",
     "may_answer",
     "nonce_for",
     "open_request",

@@ -7,6 +7,7 @@ from typing import Final
 from guarded_agents.approval._machine import check_not_barred, check_not_editor, usable_until
 from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
+from guarded_agents.moments import duration
 from guarded_agents.records import (
     Answer,
     ApprovalRequest,
@@ -108,7 +109,7 @@ def glass_left(terms: BreakGlassTerms, used: Sequence[BrokenGlass], *, approver:
     if left < 1:
         raise BreakGlassError(
             f"break-glass by {approver}",
-            expected=f"at most {terms.per_person} within {terms.period_s} s",
+            expected=f"at most {terms.per_person} within {duration(terms.period_s)}",
             got=f"{len(mine)} already",
             action="ask another holder, or leave it to its approvers",
         )

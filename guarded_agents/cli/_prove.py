@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Statement = TypeVar("Statement", Vote, Review, Resolution)
 _FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
-_LOCKED: Final = "a password exactly where the key has one"  # what `load_private_key` expects where it is missing
+_LOCKED: Final = "a password, for the key has one"  # what `load_private_key` expects where it is missing
 _MAX_TOKEN_CHARS: Final = 65_536
 
 

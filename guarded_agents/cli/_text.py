@@ -14,7 +14,7 @@ import typer
 
 from guarded_agents.catalog import visible, visible_json
 from guarded_agents.cli._folded import folded
-from guarded_agents.moments import utc
+from guarded_agents.moments import duration, utc
 
 _MAX_CHARS: Final = 150  # of one value in a table
 _ID: Final = re.compile("[0-9a-f]{12}")
@@ -87,16 +87,6 @@ def cut(text: str) -> str:
 def indented(text: str) -> str:
     """Return *text* with four blanks before each of its lines."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
-
-
-def duration(seconds: float) -> str:
-    """Return *seconds* in words, of two units at most: ``45 s``, ``12 min``, ``3 h 58 min``, ``2 d 4 h``."""
-    minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
-    if days:
-        return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"
 
 
 def clock(moment: datetime, *, now: datetime) -> str:

@@ -215,7 +215,7 @@ FILES = {
     "store-broken": (broken("guard.db", b"SQLite format 3\x00" + b"x" * 5000), "guard.db"),
     "checkpoints-broken": (broken("checkpoints.db", b"x" * 5000), f"checkpointer of {GRAPH}: expected a database"),
     "key-missing": (broken(f"keys/{ANA}", None), f"keys/{ANA}: expected a readable key file"),
-    "key-of-no-kind": (broken(f"keys/{ANA}", b"secret"), f"keys/{ANA}: expected an Ed25519 key and its password"),
+    "key-of-no-kind": (broken(f"keys/{ANA}", b"secret"), f"keys/{ANA}: expected an Ed25519 key, got no readable key"),
     "key-open-to-others": (lambda desk: desk.key(ANA).chmod(0o644), f"keys/{ANA}: expected mode 0600, got 0644"),
 }
 

@@ -1,14 +1,17 @@
 """``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
 
+import os
+import pty
 import sqlite3
-from contextlib import closing
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from guarded_agents.approval import load_private_key
-from tests.support.commands import Command
+from tests.support.commands import Command, Said
 from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, by, waiting_desks
 
 GRAPH = "tests.support.desk:saved"
@@ -223,17 +226,48 @@ def test_a_kept_file_that_is_no_vote_is_named(run: Command, ids: dict[str, str],
 # -- a key under a password -----------------------------------------------------------------------------
 
 
-def test_the_password_of_a_key_is_asked_for_at_a_terminal(
-    run: Command, ids: dict[str, str], desk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def password(desk: Path) -> str:
+    """The password of the key of RAJ, which is as `ssh-keygen -t ed25519` makes it."""
     key = load_private_key((desk / KEYS[RAJ]).read_bytes())
     (desk / KEYS[RAJ]).write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"correct horse"))
+        key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"correct horse"))
     )
+    return "correct horse"
+
+
+@pytest.mark.requirement("I7")
+def test_a_key_under_a_password_signs_where_the_password_is_typed_at_a_terminal(
+    password: str, run: Command, ids: dict[str, str]
+) -> None:
+    wrong, told = at_terminal("wrong horse", ids["one"]), at_terminal(password, ids["one"])
+    assert (wrong.status, "raj: expected the key's password, got another" in wrong.out) == (2, True)
+    assert told.status == 0, told.out
+    assert told.out.startswith("Password of raj: ")
+    assert password not in told.out  # it is not echoed
+    assert len(run("approvals", "show", ids["one"], "--json").json["votes"]) == 1
+
+
+@pytest.mark.usefixtures("password")
+def test_without_a_terminal_a_key_under_a_password_is_refused(run: Command, ids: dict[str, str]) -> None:
     told = run("approvals", "approve", ids["one"], *by(RAJ))
-    assert (told.status, "raj: expected a password" in told.err) == (2, True)
-    typed = ["wrong horse", "correct horse"]
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: typed.pop(0))
-    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 2
-    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 0
+    assert told.status == 2
+    assert told.err == (
+        "error: raj: expected a password, for the key has one, got none; type it when it is asked for, at a terminal\n"
+    )
+
+
+def at_terminal(typed: str, request_id: str) -> Said:
+    """Return what a terminal shows of an approval by RAJ where *typed* is typed as soon as something is asked."""
+    command = [sys.executable, "-m", "guarded_agents.cli", "approvals", "approve", request_id, *by(RAJ)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    shown = b""
+    with suppress(OSError):  # a terminal whose program has ended
+        while part := os.read(terminal, 1024):
+            was_asked, shown = b"raj: " in shown, shown + part  # the blank comes once nothing is echoed any more
+            if not was_asked and b"raj: " in shown:
+                os.write(terminal, f"{typed}\n".encode())
+    os.close(terminal)
+    return Said(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode().replace("\r\n", "\n"), "")
