@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._paging import every_request
+from guarded_agents.stores._paging import chain, every_request, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
     Admission,
@@ -26,5 +26,7 @@ __all__ = [
     "Store",
     "Swept",
     "Told",
+    "chain",
     "every_request",
+    "originals",
 ]

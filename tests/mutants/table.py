@@ -619,7 +619,7 @@ MUTANTS = (
     Mutant(
         "I7:any-thread",
         ANSWERS,
-        "if not waiting.is_blind and waiting.requests.isdisjoint({standing.request.id, standing.request.parent}):",
+        "if not waiting.is_blind and waiting.requests.isdisjoint(named):",
         "if waiting is None:",
         (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
     ),
