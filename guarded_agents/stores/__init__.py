@@ -13,6 +13,7 @@ from guarded_agents.stores._results import (
     Proven,
     Swept,
     Told,
+    Wake,
 )
 from guarded_agents.stores._sqlite import SqliteStore
 
@@ -26,6 +27,7 @@ __all__ = [
     "Store",
     "Swept",
     "Told",
+    "Wake",
     "chain",
     "every_request",
     "originals",
