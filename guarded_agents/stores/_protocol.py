@@ -1,6 +1,6 @@
 """What the guard asks of a store. Each method that changes something is one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told, Wake
 
 
 class Store(Protocol):
@@ -234,18 +234,23 @@ class Store(Protocol):
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
 
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime) -> str | None:
-        """Return a thread with a settled request that has not been told, leased to *owner* until *until* (UTC).
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
+        """Return a thread that may not know of a settled request, leased to *owner* until *until* (UTC); none of *but*.
 
-        First one whose lease ended before `woken` was said (its worker died) or which is to be tried again by now,
-        then the one that waits longest; None where there is none.
+        First one whose call is approved, by when it has to be sent; then the one that waits longest: settled since
+        then, or its lease ended (its worker died), or to be tried again. None where there is none. ``is_told`` where
+        its calls have been closed or settled for 10 minutes: whoever ran it may have died before it knew.
         """
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
         """End the lease of *owner* on *thread*.
 
-        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell.
+        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell,
+        for it knows of every call that is closed or settled by now.
         """
+
+    async def give_back(self, wake: Wake, *, owner: str, now: datetime) -> None:
+        """End the lease of *owner*, who cannot wake that thread; another may take it at once."""
 
     async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
         """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""

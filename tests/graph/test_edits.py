@@ -233,3 +233,14 @@ async def test_no_exception_can_be_written_for_a_hard_tool(tmp_path: Path) -> No
     with pytest.raises(PolicyError, match="not hard"):
         async with at_desk(tmp_path, policy=HARD_TOOL):
             pass
+
+
+@pytest.mark.requirement("I8")
+async def test_a_call_that_was_edited_again_and_again_elsewhere_is_answered_in_its_thread(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        for cents in (8, 7, 6):
+            edit = desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": cents})
+            request = (await desk.guard.vote(edit)).request.id
+        await desk.approve(request, approver=RAJ)
+        assert desk.server.effects == [("wire", 6)]

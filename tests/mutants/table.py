@@ -42,6 +42,7 @@ ROWS = "guarded_agents/stores/_rows.py"
 SCHEMA = "guarded_agents/stores/_schema.py"
 STORE_GLASS = "guarded_agents/stores/_glass.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
+WAKES = "guarded_agents/stores/_wakes.py"
 
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
@@ -51,6 +52,7 @@ RECORDED = "tests/graph/test_recorded_first.py"
 DOUBT = "tests/graph/test_doubt_is_deny.py"
 FACADE = "tests/graph/test_facade.py"
 GLASS = "tests/graph/test_break_glass.py"
+WORKER = "tests/graph/test_worker.py"
 REVOKED = "tests/graph/test_revoked.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
 EDITS = "tests/graph/test_edits.py"
@@ -377,6 +379,13 @@ MUTANTS = (
         (f"{ONCE}::test_an_error_of_an_effect_is_in_doubt_unless_the_server_promises_atomicity",),
     ),
     Mutant(
+        "I4:claimed-is-told",
+        WAKES,
+        "        elif not is_current:",
+        "        elif claim:",
+        (f"{WORKER}::test_who_resumes_and_dies_before_the_checkpoint_leaves_a_thread_that_is_told",),
+    ),
+    Mutant(
         "I4:not-shielded",
         DOOR,
         "return await asyncio.shield(sending)",
@@ -655,7 +664,7 @@ MUTANTS = (
     Mutant(
         "I7:any-thread",
         ANSWERS,
-        "if not waiting.is_blind and waiting.requests.isdisjoint({standing.request.id, standing.request.parent}):",
+        "if not waiting.is_blind and waiting.requests.isdisjoint(named):",
         "if waiting is None:",
         (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
     ),

@@ -478,7 +478,7 @@ class Protocol(RuleBasedStateMachine):
         until = self.now + timedelta(minutes=1)
         taken = self.runner.run(self.store.take_wake(owner=owner, until=until, now=self.now))
         if taken is not None:
-            assert taken == "thread"
+            assert taken.thread == "thread"
             assert self.now >= self.leased_until, "two workers never take a thread at once"
             self.leased_until = until
             if again:
