@@ -127,7 +127,7 @@ def _answer(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None
     settled = asyncio.run(vote(at, request_id, reply, graph=then.graph))
     if settled is None:  # kept in a file, to be proven by an ID token
         return
-    tell(settled, request_id, reply, is_woken=then.graph is not None)
+    tell(settled, request_id, reply, at, is_woken=then.graph is not None)
     if then.graph is not None:
         close(at, settled, then)
     elif then.as_json:
@@ -146,7 +146,7 @@ def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward, *,
     ids = [view.standing.request.id for view in same]
     settled, failed = asyncio.run(vote_all(at, ids, reply, graph=then.graph))
     for one in settled:
-        tell(one, one.standing.request.id, reply, is_woken=then.graph is not None)
+        tell(one, one.standing.request.id, reply, at, is_woken=then.graph is not None)
     for error in failed:
         typer.echo(f"error: {one_line(str(error))}", err=True)
     if then.as_json:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from guarded_agents.approval import doubt_id
+from guarded_agents.approval import doubt_id, votes_counted
 from guarded_agents.audit import Kind, Verification, verify
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
 from guarded_agents.moments import utc
-from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import CallKey, Claim, ClaimStatus, Electorate, Reason, RequestStatus, StandingRequest
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
@@ -35,7 +35,7 @@ class Call:
     outcome: str  # waiting, executed, failed, refused, withdrawn, superseded, in_doubt, ...
     arguments: str  # canonical JSON; empty where it was erased
     approval_rule: str | None
-    approver: str | None
+    approvers: tuple[str, ...]  # whose votes agreed, or who settled it otherwise
     reason: str
 
 
@@ -136,9 +136,19 @@ def _call(store: "Store", key: CallKey, fields: Mapping[str, object], ended: str
         outcome=outcome,
         arguments="" if proposal is None else proposal.canonical.decode(),
         approval_rule=None if standing is None else standing.request.approval_rule,
-        approver=None if standing is None else standing.settled_by,
+        approvers=() if standing is None else _approvers(store, standing),
         reason=reason,
     )
+
+
+def _approvers(store: "Store", standing: StandingRequest) -> tuple[str, ...]:
+    """Return who approved the request, as the store has it, else who settled it."""
+    request, who = standing.request, () if standing.settled_by is None else (standing.settled_by,)
+    if standing.status not in _AGREED or standing.broke_glass:
+        return who
+    votes = (*store.votes(request.id), *(() if request.parent is None else store.votes(request.parent)))
+    everybody = Electorate(frozenset(signed.vote.approver for signed in votes))
+    return tuple(sorted(votes_counted(request, votes, electorate=everybody))) or who
 
 
 def _approval(standing: StandingRequest) -> str:

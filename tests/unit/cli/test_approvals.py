@@ -185,7 +185,9 @@ def test_a_settled_request_takes_no_other_answer(command: Command, desk: Run, re
     command("reject", request_id, *ballot(desk))
     told = command("approve", request_id, *ballot(desk, "raj@example.com"))
     assert (told.status, told.out) == (1, "")
-    assert told.err.startswith(f"error: approval {request_id}: expected one that is pending, got rejected; look at it")
+    assert told.err.startswith(
+        f"error: approval {request_id}: expected a pending request, got one that is rejected by {ANA}; look at it"
+    )
 
 
 def test_an_unknown_request_is_told_with_where_to_look(command: Command) -> None:

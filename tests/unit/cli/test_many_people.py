@@ -35,6 +35,42 @@ def test_what_asks_exactly_the_same_is_one_line(run: Command) -> None:
     assert "not verified" in told.out
 
 
+def test_a_list_counts_approvals_and_says_where_those_in_one_line_differ(run: Command, ids: dict[str, str]) -> None:
+    run("approvals", "delegate", ids["one"], "--to", LEE, *by(ANA))
+    told = run("approvals", "list").out
+    assert "payments/refund x3 desk-agent finance 0/2 " in told  # who delegates approves nothing
+    assert "VOTES" not in told.splitlines()[-1]
+    run("approvals", "approve", ids["two"], *by(RAJ))
+    told = run("approvals", "list").out
+    assert "payments/refund x3 desk-agent finance 0-1/2 " in told
+    assert told.endswith("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.\n")
+
+
+def test_what_is_said_after_an_answer_counts_what_counts(run: Command, ids: dict[str, str], desk: Path) -> None:
+    run("approvals", "approve", ids["one"], *by(RAJ))
+    signers = (desk / "allowed_signers").read_text()
+    (desk / "allowed_signers").write_text(
+        "".join(line for line in signers.splitlines(keepends=True) if RAJ not in line)
+    )
+    told = run("approvals", "delegate", ids["one"], "--to", LEE, *by(ANA))
+    assert told.err.endswith("waits for finance, with 0 of 2 approvals so far\n")
+    assert run("approvals", "show", ids["one"], "--json").json["counted"] == []
+
+
+@pytest.mark.requirement("I7")
+def test_who_comes_too_late_is_told_what_happened(run: Command, ids: dict[str, str], desk: Path) -> None:
+    edited = run("approvals", "edit", ids["one"], "--args", LESS, *by(ANA), "--json").json["request"]
+    late = run("approvals", "approve", ids["one"], *by(RAJ))
+    assert f"expected a pending request, got one that was edited by {ANA}; the new request is {edited};" in late.err
+    run("approvals", "reject", ids["two"], "--reason", "Not this\none.", *by(ANA))
+    late = run("approvals", "approve", ids["two"], *by(RAJ))
+    assert f"got one that is rejected by {ANA}, who said: Not this\\u000aone.;" in late.err
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE payloads SET body = x'30' WHERE id = (SELECT text FROM requests WHERE text IS NOT NULL)")
+    late = run("approvals", "approve", ids["two"], *by(RAJ))
+    assert f"got one that is rejected by {ANA};" in late.err
+
+
 def test_a_list_can_be_one_groups(run: Command) -> None:
     assert len(run("approvals", "list", "--group", "finance", "--json").json) == 3
     assert run("approvals", "list", "--group", "leads").out == "guard.db: nothing is pending\n"
