@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guarded_agents.cli import _called, _shown
+from guarded_agents.cli._listed import MAX_READ, asking, listing
 from guarded_agents.cli._listed import as_json as line_as_json
-from guarded_agents.cli._listed import asking, listing
 from guarded_agents.cli._opened import opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
 from guarded_agents.cli._people import CastVote, asked, cast_votes, counted, is_proven, reviewers
 from guarded_agents.cli._precedents import precedents
-from guarded_agents.cli._report import doubts, reviews
+from guarded_agents.cli._report import doubt_as_json, doubtful, doubts, review_as_json, reviews
 from guarded_agents.cli._text import columns, print_json, wrapped
 from guarded_agents.moments import utc
 from guarded_agents.records import Answer, ApprovalRequest, CallKey, RequestStatus, SignedReview
@@ -29,22 +29,33 @@ def list_requests(
     status: Annotated[RequestStatus, typer.Option(help="Which requests.")] = RequestStatus.PENDING,
     every: Annotated[bool, typer.Option("--all", help="Those of any status.")] = False,
     group: Annotated[str | None, typer.Option(metavar="NAME", help="Only those that this group answers.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many lines at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines at most; with --json, how many requests.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List the requests that wait: the highest risk first, then the one that ends soonest.
 
     Those that ask exactly the same in several threads are one line (x3), with the fewest and the most approvals that
     one of them has (0-1/2). A line is not verified, nor whether an approval counts: look at the request with `show`.
+    With --json, `total` says how many there are, `truncated` whether some are left out, and `in_doubt` and
+    `reviews_due` name all that somebody has to look at.
     """
     now = datetime.now(UTC)
     with opened(at.store) as store:
         found = listing(store, status=None if every else status, group=group)
-        in_doubt, to_review = doubts(store, now=now), reviews(store, now=now)
-    for line in (*(f"IN DOUBT: {line}" for line in in_doubt), *(f"TO REVIEW: {line}" for line in to_review)):
+        in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
+        doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
+    for line in (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told)):
         typer.echo(line, err=True)
     if as_json:
-        print_json([line_as_json(request) for request in found.requests[:limit]])
+        print_json(
+            {
+                "requests": [line_as_json(request) for request in found.requests[:limit]],
+                "total": len(found.requests),
+                "truncated": limit < len(found.requests) or not found.is_whole,
+                "in_doubt": [doubt_as_json(claim, tool) for claim, tool in in_doubt],
+                "reviews_due": [review_as_json(glass, now=now) for glass in to_review],
+            }
+        )
         return
     what = "recorded" if every else status.value
     if not found.requests:
@@ -73,6 +84,9 @@ def show(
     Of a request that is settled it says what came of it. The id of a call in doubt shows that call, and what is known.
     """
     now = datetime.now(UTC)
+    if not at.policy_file.is_file():
+        where = f"{at.policy_file.name} not found beside the store" if at.policy is None else f"{at.policy} not found"
+        typer.echo(f"{where}: who may answer is not known here, and no vote is checked (--policy)", err=True)
     with opened(at.store) as store:
         if store.request(request_id) is None and (key := _called.call_named(store, request_id, now=now)) is not None:
             _show_call(store, key, at, now=now, is_full=full, as_json=as_json)

@@ -13,7 +13,16 @@ from guarded_agents.audit import Kind, Verification, verify
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
 from guarded_agents.moments import utc
-from guarded_agents.records import CallKey, Claim, ClaimStatus, Electorate, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import (
+    BrokenGlass,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Electorate,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
@@ -75,8 +84,36 @@ def waiting(store: "Store", thread: str) -> tuple[str, ...]:
 
 def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:
     """Return a line for each call of which nobody knows at *now* (UTC) whether it happened, and one for the rest."""
-    found = store.doubts(now=now, limit=MAX_LINES + 1)
-    return (*(_doubt(store, claim) for claim in found[:MAX_LINES]), *_rest(found))
+    found = doubtful(store, now=now, limit=MAX_LINES + 1)
+    return (*(_doubt(claim, tool) for claim, tool in found[:MAX_LINES]), *_rest(found))
+
+
+def doubtful(store: "Store", *, now: datetime, limit: int) -> tuple[tuple[Claim, str | None], ...]:
+    """Return each call of which nobody knows at *now* (UTC) whether it happened, with its tool where that is known."""
+    found = ((claim, store.proposal(claim.key)) for claim in store.doubts(now=now, limit=limit))
+    return tuple((claim, None if proposal is None else proposal.tool) for claim, proposal in found)
+
+
+def doubt_as_json(claim: Claim, tool: str | None) -> dict[str, object]:
+    """Return a call in doubt as JSON."""
+    return {
+        "call": doubt_id(claim.key),
+        "tool": tool,
+        "thread": claim.key.thread,
+        "turn": claim.key.turn,
+        "attempt": claim.attempt,
+        "lease_until": utc(claim.lease_until),
+    }
+
+
+def review_as_json(glass: BrokenGlass, *, now: datetime) -> dict[str, object]:
+    """Return a request whose glass was broken, and that nobody has reviewed at *now* (UTC), as JSON."""
+    return {
+        "request": glass.request,
+        "approver": glass.approver,
+        "review_due": utc(glass.review_due),
+        "overdue": glass.is_overdue(now=now),
+    }
 
 
 def _rest(found: Sequence[object]) -> tuple[str, ...]:
@@ -84,14 +121,10 @@ def _rest(found: Sequence[object]) -> tuple[str, ...]:
     return (said,) if len(found) > MAX_LINES else ()
 
 
-def _doubt(store: "Store", claim: Claim) -> str:
-    key, proposal = claim.key, store.proposal(claim.key)
-    tool = "a call" if proposal is None else visible(proposal.tool)
-    place = f"thread {visible(key.thread)}, turn {key.turn}"
-    return (
-        f"{doubt_id(key)} {tool} ({place}): nobody knows whether it happened; look at its server,"
-        " then `approvals resolve`"
-    )
+def _doubt(claim: Claim, tool: str | None) -> str:
+    key, call = claim.key, doubt_id(claim.key)
+    what = f"{call} {visible(tool or 'a call')} (thread {visible(key.thread)}, turn {key.turn})"
+    return f"{what}: nobody knows whether it happened; `approvals show {call}`, look at its server, `approvals resolve`"
 
 
 def reviews(store: "Store", *, now: datetime) -> tuple[str, ...]:
@@ -170,4 +203,4 @@ def _outcome(
     return ended or "unknown", ""
 
 
-__all__ = ["Call", "Report", "doubts", "report", "reviews", "waiting"]
+__all__ = ["Call", "Report", "doubt_as_json", "doubtful", "doubts", "report", "review_as_json", "reviews", "waiting"]

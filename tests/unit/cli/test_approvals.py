@@ -43,7 +43,7 @@ def command(desk: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 @pytest.fixture
 def request_id(command: Command) -> str:
-    (found,) = command("list", "--json").json
+    (found,) = command("list", "--json").json["requests"]
     return str(found["id"])
 
 
@@ -349,7 +349,7 @@ def test_a_call_in_doubt_is_told_whenever_somebody_looks(command: Command, desk:
     told = command("list")
     assert re.fullmatch(
         r"IN DOUBT: [0-9a-f]{12} payments/refund \(thread desk, turn 1\): nobody knows whether it happened;"
-        r" look at its server, then `approvals resolve`\n",
+        r" `approvals show [0-9a-f]{12}`, look at its server, `approvals resolve`\n",
         told.err,
     )
     told = command("reject", request_id, *ballot(desk), "--graph", GRAPH, "--json")
