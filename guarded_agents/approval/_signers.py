@@ -69,7 +69,9 @@ class Signers:
         if proof.scheme is not Scheme.ED25519:
             raise _unproven(proof, "a signature by a registered key", f"a proof by {proof.scheme.value}")
         signature = _signature(proof)
-        for key in self._keys.get(proof.who, ()):
+        if proof.who not in self._keys:
+            raise _unproven(proof, "a line of the signers file for exactly this name", "none")
+        for key in self._keys[proof.who]:
             if not key.counts(now=now):
                 continue
             try:

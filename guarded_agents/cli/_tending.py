@@ -71,7 +71,11 @@ def resolve(
     text: Annotated[str, typer.Option(metavar="TEXT", help="What you saw, and where.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say of a call in doubt whether it happened. It is never sent again; the model is told what you say."""
+    """Say of a call in doubt whether it happened. It is never sent again.
+
+    The model is told what you say where its thread still goes on; where that is at its end, it is on record only.
+    `approvals show CALL` prints what was sent.
+    """
     prover, looked = prover_of(by), looked_at.replace(tzinfo=UTC)
 
     async def send() -> Claim | None:

@@ -9,13 +9,15 @@ from guarded_agents.approval import SignedStatement, check_edit, check_vote, edi
 from guarded_agents.binding import canonical, clipped, parse
 from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._services import CallTask, Judgement, Services
 from guarded_agents.records import (
     HOLDERS,
     AccessRequest,
     Answer,
     ApprovalObligation,
     ApprovalRequest,
+    BoundCall,
+    Reason,
     Record,
     RequestStatus,
     SignedVote,
@@ -132,7 +134,7 @@ class Votes:
             raise NotEligibleError(
                 f"approval {parent.id}",
                 expected="edited arguments that differ and that the policy permits",
-                got=f"a call decided as {judgement.decision.reason.value} by {judgement.decision.rule}",
+                got=_denied(judgement, call),
                 action="edit it otherwise, or reject it",
             )
         obligation = judgement.decision.approval or _inherited(parent)
@@ -153,6 +155,14 @@ class Votes:
                 got="one more",
                 action="approve it as it is, or reject it",
             )
+
+
+def _denied(judgement: Judgement, call: BoundCall) -> str:
+    """Return why an edited call is none that may be asked about; of its arguments only names that the schema has."""
+    reason = judgement.decision.reason
+    if reason is Reason.SCHEMA_MISMATCH and judgement.tool is not None:
+        return f"arguments that do not fit the tool's schema at {judgement.tool.arguments.problem(call.arguments)}"
+    return f"a call decided as {reason.value} by {judgement.decision.rule}"
 
 
 def standing_of(services: Services, request_id: str) -> StandingRequest:

@@ -11,6 +11,7 @@ from guarded_agents.records._approval import ApprovalRequest
 from guarded_agents.records._call import BoundCall, CallKey, ToolRef
 from guarded_agents.records._decision import Decision, Reason
 from guarded_agents.records._origin import Labels, Principal
+from guarded_agents.records._statement import SignedResolution
 
 
 class ClaimStatus(StrEnum):
@@ -50,6 +51,21 @@ class Claim:
     reason: Reason
     outcome: Outcome | None
     admitted_at: datetime | None = None  # before it was sent for the first time; None where it never was
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A claim row as a person looks at it, and what people said of it, the oldest first.
+
+    Times are UTC. What a resolution says is proven by it alone; of a text that was erased nothing is left.
+    """
+
+    claim: Claim
+    tool: str
+    tenant: str
+    admitted_at: datetime | None  # when it was sent first, or was about to be; None where it never was
+    changed_at: datetime
+    resolutions: tuple[SignedResolution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from guarded_agents.records import (
     CallKey,
     Claim,
     Electorate,
+    Execution,
     Labels,
     Limits,
     Notice,
@@ -51,6 +52,12 @@ class Store(Protocol):
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""
 
+    def execution(self, key: CallKey) -> Execution | None:
+        """Return the claim row of *key*, its times, and what people said of it."""
+
+    def resolved_call(self, call: str) -> CallKey | None:
+        """Return the key of the call that a resolution names *call* (as `doubt_id` does)."""
+
     def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
         """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
 
@@ -69,7 +76,7 @@ class Store(Protocol):
         """
 
     def similar(self, standing: StandingRequest, *, limit: int = 5) -> tuple[RequestSummary, ...]:
-        """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+        """Return the other settled requests of the same principal, tenant and tool, newest first."""
 
     def votes(self, request_id: str) -> tuple[SignedVote, ...]:
         """Return the votes on a request, oldest first."""
@@ -79,6 +86,9 @@ class Store(Protocol):
 
     def glass_of(self, request_id: str) -> BrokenGlass | None:
         """Return the broken glass of a request, None where it was not broken."""
+
+    def review_of(self, request_id: str) -> SignedReview | None:
+        """Return the review of the broken glass of a request, as it was signed."""
 
     def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
         """Return broken glass by review date, those without a review where *is_open*."""
