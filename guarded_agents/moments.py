@@ -14,13 +14,16 @@ def utc(moment: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return *seconds* in words, of two units at most: ``45 s``, ``12 min``, ``3 h 58 min``, ``2 d 4 h``."""
+    """Return *seconds* in words, of two units at most: ``45 s``, ``1 min 30 s``, ``3 h 58 min``, ``2 d 4 h``."""
     minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
     if days:
         return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
     if hours:
         return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"
+    rest_s = int(seconds % 60)
+    if minutes:
+        return f"{minutes} min {rest_s} s" if rest_s else f"{minutes} min"
+    return f"{rest_s} s"
 
 
 __all__ = ["duration", "exact", "utc"]

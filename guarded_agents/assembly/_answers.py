@@ -52,7 +52,7 @@ class Answers:
     def _require_waiting(self, state: StateSnapshot, standing: StandingRequest) -> None:
         """Raise UnknownRequestError unless the thread waits for *standing* or for one that it stands in place of."""
         waiting = waiting_of(state)
-        named = {found.request.id for found in originals(self.services.store, standing)}
+        named = {found.request.id for found in originals(self.services.store, standing.request.id)}
         if not waiting.is_blind and waiting.requests.isdisjoint(named):
             raise UnknownRequestError(
                 f"approval {standing.request.id}",

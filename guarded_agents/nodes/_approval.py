@@ -26,7 +26,7 @@ from guarded_agents.nodes._told import refusal
 from guarded_agents.nodes._votes import Votes
 from guarded_agents.records import AccessRequest, ApprovalRequest, Outcome, Reason, RequestStatus, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
-from guarded_agents.stores import Told
+from guarded_agents.stores import Told, latest
 
 Next = Literal["ask", "execute", "refuse"]
 Steps = Generator[Awaitable[StandingRequest], StandingRequest, Command[Next]]
@@ -169,7 +169,7 @@ class Approval:
         if derived is Reason.STORE_UNAVAILABLE:
             raise unavailable()
         request = derived.request if isinstance(derived, Standing) else None
-        return None if request is None else self._services.last_of(request)
+        return None if request is None else latest(self._services.store, request.request.id)
 
 
 async def _awaited(work: Awaitable[StandingRequest]) -> StandingRequest:

@@ -34,6 +34,7 @@ from guarded_agents.records import (
     ThreadFacts,
 )
 from guarded_agents.state import GuardContext
+from guarded_agents.stores import latest
 
 INVALID: Final = "invalid_tool_call"
 _NO_HEAD: Final = AuditHead("", 0, "")
@@ -166,8 +167,9 @@ class Endings:
 
     def _edited(self, standing: Standing, claim: Claim) -> tuple[Standing, Claim]:
         """Return how the call that stands in an edited one's place has ended, else what is given. Raises StoreError."""
-        last = None if standing.request is None else self._services.last_of(standing.request)
-        if last is None or last is standing.request or last.request.key[:3] != standing.call.key[:3]:
+        first = standing.request
+        last = None if first is None else latest(self._services.store, first.request.id)
+        if last is None or last == first or last.request.key[:3] != standing.call.key[:3]:
             return standing, claim  # no edit, or a row that leads into another turn
         ended = self._services.store.claim(last.request.key)
         if ended is None:

@@ -30,8 +30,6 @@ from guarded_agents.records import (
     Principal,
     QueueLimits,
     Reason,
-    RequestStatus,
-    StandingRequest,
     ThreadFacts,
     ToolRef,
 )
@@ -41,7 +39,6 @@ from guarded_agents.telemetry import Telemetry
 from guarded_agents.transport import ToolTransport
 
 NOBODY: Final = Principal(id="")
-_MAX_EDITS: Final = 32  # of one call, one after the other: each needs an approver
 _DURABILITY: Final = "__pregel_durability"  # private key of LangGraph; absent means async (FACTS G8)
 
 
@@ -152,18 +149,6 @@ class Services:
     def still_covers(self, permit: Permit) -> bool:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
-
-    def last_of(self, request: StandingRequest) -> StandingRequest | None:
-        """Return the request that stands for a call, followed over edits; None where one leads nowhere.
-
-        Raises StoreError.
-        """
-        last: StandingRequest | None = request
-        for _ in range(_MAX_EDITS):  # rows that follow one another in a circle lead nowhere
-            if last is None or last.status is not RequestStatus.SUPERSEDED or last.successor is None:
-                break
-            last = self.store.request(last.successor)
-        return last
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

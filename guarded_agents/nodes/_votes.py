@@ -26,6 +26,7 @@ from guarded_agents.records import (
     ToolRef,
     Vote,
 )
+from guarded_agents.stores import originals
 
 MAX_EDITS: Final = 32  # of one call, one after the other: whoever waits follows so many
 MAX_SIGNED_CHARS: Final = 262_144  # edited arguments, quoted once more, an ID token, and all the rest
@@ -144,11 +145,7 @@ class Votes:
 
     def _check_depth(self, request: ApprovalRequest) -> None:
         """Raise NotEligibleError where *request* has been edited so often that nobody would follow one edit more."""
-        parent, edits = request.parent, 0
-        while parent is not None and edits < MAX_EDITS:
-            before, edits = self._services.store.request(parent), edits + 1
-            parent = None if before is None else before.request.parent
-        if edits >= MAX_EDITS:
+        if sum(1 for _ in originals(self._services.store, request.id)) > MAX_EDITS:
             raise NotEligibleError(
                 f"approval {request.id}",
                 expected=f"at most {MAX_EDITS} edits of one call, one after the other",

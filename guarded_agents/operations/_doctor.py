@@ -27,7 +27,7 @@ from guarded_agents.operations._ailments import (
 )
 from guarded_agents.operations._failure import said
 from guarded_agents.records import RequestStatus, StandingRequest
-from guarded_agents.stores import Store, Swept, chain, every_request, originals
+from guarded_agents.stores import Store, Swept, every_request, latest, originals
 
 MAX_CHECKPOINTS: Final = 100_000
 _WAKES_AT_ONCE: Final = 4
@@ -58,7 +58,7 @@ class _Stand:
 
     def waits_for(self, store: Store, standing: StandingRequest) -> bool:
         """Return whether the thread waits for a request, or for one that an edit has replaced by it."""
-        return any(found.request.id in self.waiting for found in originals(store, standing))
+        return any(found.request.id in self.waiting for found in originals(store, standing.request.id))
 
 
 async def diagnose(
@@ -199,7 +199,7 @@ def _stopped_at(agent: AnyGraph, state: StateSnapshot) -> datetime | None:
 
 def _of_thread(store: Store, stand: _Stand, now: datetime) -> Iterator[Ailment]:
     for request in sorted(stand.waiting):
-        standing = _latest(store, request)
+        standing = latest(store, request)
         if standing is None:
             yield _without_row(request, stand.thread, "its thread waits for it, and the store has no such request")
         elif standing.status is not RequestStatus.PENDING and is_quiet(store, standing, now=now):
@@ -228,12 +228,6 @@ def _of_row(store: Store, standing: StandingRequest, stand: _Stand) -> Iterator[
             "withdraw it: `guarded-agents doctor --repair`",
             stand.thread,
         )
-
-
-def _latest(store: Store, request_id: str) -> StandingRequest | None:
-    """Return the request of that id, followed over edits."""
-    first = store.request(request_id)
-    return None if first is None else [*chain(store, first, lambda one: one.successor)][-1]
 
 
 def _is_busy(store: Store, thread: str, now: datetime) -> bool:

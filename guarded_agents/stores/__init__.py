@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._paging import chain, every_request, originals
+from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
     Admission,
@@ -28,7 +28,7 @@ __all__ = [
     "Swept",
     "Told",
     "Wake",
-    "chain",
     "every_request",
+    "latest",
     "originals",
 ]

@@ -19,19 +19,23 @@ def every_request(store: Store, *, status: RequestStatus | None = RequestStatus.
         after = page[-1].id
 
 
-def chain(
-    store: Store, first: StandingRequest, step: Callable[[StandingRequest], str | None]
-) -> Iterator[StandingRequest]:
-    """Yield *first* and what follows it by *step*, each once: columns of the store may lead round in a circle."""
-    found: StandingRequest | None = first
-    seen = set[str]()
-    while found is not None and found.request.id not in seen:
-        seen.add(found.request.id)
+def originals(store: Store, request_id: str) -> Iterator[StandingRequest]:
+    """Yield the request of that id and those that edits have replaced by it, the latest first."""
+    return _chain(store, request_id, lambda one: one.request.parent)
+
+
+def latest(store: Store, request_id: str) -> StandingRequest | None:
+    """Return what stands in place of the request of that id after every edit; None where there is no such request."""
+    last = None
+    for last in _chain(store, request_id, lambda one: one.successor):  # noqa: B007 - the last one is meant
+        pass
+    return last
+
+
+def _chain(store: Store, request_id: str, step: Callable[[StandingRequest], str | None]) -> Iterator[StandingRequest]:
+    """Yield a request and what follows it by *step*, each once: columns of the store may lead round in a circle."""
+    seen, name = set[str](), request_id
+    while name not in seen and (found := store.request(name)) is not None:
+        seen.add(name)
         yield found
-        name = step(found)
-        found = None if name is None else store.request(name)
-
-
-def originals(store: Store, standing: StandingRequest) -> Iterator[StandingRequest]:
-    """Yield *standing* and the requests that edits have replaced by it, the latest first."""
-    return chain(store, standing, lambda one: one.request.parent)
+        name = step(found) or name

@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[Any, type[ApprovalError], str]] = {
     "a signature of 10 MB": (lambda d, r: altered(vote(d, r), signature=HUGE), ProofError, "characters"),
     "a text of 10 MB": (lambda d, r: vote(d, r, text=HUGE), ProofError, "characters"),
     "a text of 10 kB": (lambda d, r: vote(d, r, text="x" * 10_000), ApprovalError, "at most 4,000"),
-    "an approver of 10 kB": (lambda d, r: vote(d, r, approver="x" * 10_000), ProofError, "signature"),
+    "an approver of 10 kB": (lambda d, r: vote(d, r, approver="x" * 10_000), ProofError, "signers file"),
     "another digest": (lambda d, r: vote(d, r, digest="0" * 64), ProofError, "digest"),
     "no digest": (lambda d, r: vote(d, r, digest=""), ProofError, "digest"),
     "a future time": (lambda d, r: vote(d, r, at=NOON + timedelta(seconds=301)), ProofError, "future"),

@@ -754,8 +754,8 @@ MUTANTS = (
     Mutant(
         "I8:edited-further-than-is-followed",
         VOTES,
-        "        if edits >= MAX_EDITS:",
-        "        if edits > MAX_EDITS:",
+        "originals(self._services.store, request.id)) > MAX_EDITS:",
+        "originals(self._services.store, request.id)) > MAX_EDITS + 1:",
         (f"{EDITS}::test_no_call_is_edited_further_than_whoever_waits_follows",),
     ),
     Mutant(
@@ -871,8 +871,8 @@ MUTANTS = (
     Mutant(
         "I8:edit-led-into-another-thread",
         EXECUTE,
-        "if last is None or last is standing.request or last.request.key[:3] != standing.call.key[:3]:",
-        "if last is None or last is standing.request:",
+        "if last is None or last == first or last.request.key[:3] != standing.call.key[:3]:",
+        "if last is None or last == first:",
         (f"{TOLD_OF_EDITS}::test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happened_there",),
     ),
     # -- I9 labels stick ----------------------------------------------------------------------
