@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
 from guarded_agents.approval import covers
-from guarded_agents.binding import bind, keyed_digest, requester_key
+from guarded_agents.binding import bind, idempotency_key, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes._loop import HomeLoop
@@ -213,11 +213,7 @@ def _timeless(got: str) -> StoreError:
     return StoreError("clock", expected="the time in UTC", got=got, action="repair the clock")
 
 
-@lru_cache(maxsize=1_024)  # the intent and the message to the server each name it
-def _idempotency_key(secret: bytes, key: CallKey) -> str:
-    return keyed_digest(secret, "idempotency", key.thread, key.entry, str(key.turn), key.digest, str(key.occurrence))[
-        :32
-    ]
+_idempotency_key: Final = lru_cache(maxsize=1_024)(idempotency_key)  # the intent and the message to the server name it
 
 
 @lru_cache(maxsize=1_024)
