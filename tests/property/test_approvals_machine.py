@@ -118,9 +118,12 @@ def machine(_one_step_at_a_time: None) -> Iterator[Approvals]:
 @pytest.mark.requirement("I4")
 @pytest.mark.requirement("I7")
 @pytest.mark.parametrize(("play", "reached"), REACHED.values(), ids=REACHED)
+@pytest.mark.parametrize("clocks", [None, (-half, half), (half, -half)], ids=["one clock", "behind", "ahead"])
 def test_the_machine_reaches_one_effect_and_never_two(
-    machine: Approvals, play: Callable[[Approvals], None], reached: str
+    machine: Approvals, clocks: tuple[int, int] | None, play: Callable[[Approvals], None], reached: str
 ) -> None:
+    if clocks is not None:
+        machine.differ(*clocks)
     play(machine)
     assert machine.model.reached[reached]
     assert machine.model.reached["effect"] == 1
