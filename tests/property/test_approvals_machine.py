@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from guarded_agents.nodes import _door
@@ -18,7 +19,7 @@ from guarded_agents.records import Verdict
 from guarded_agents.stores import _writer
 from tests.support.approvals_around import FORGED
 from tests.support.approvals_events import calls, events, seldom
-from tests.support.approvals_facts import ANA, BOB, BOT, EVE, LEA, MAX, RAJ
+from tests.support.approvals_facts import ANA, APART, BOB, BOT, EVE, LEA, MAX, RAJ
 from tests.support.approvals_people import People
 from tests.support.approvals_plays import LEFT, REACHED, approved, approved_by, held
 from tests.support.approvals_world import LEASE_S, waiting_takes_time
@@ -41,6 +42,22 @@ class Approvals(People):
         self.the_store_agrees_with_the_model()
         self.no_question_is_asked_twice_on_a_thread()
         self.the_audit_log_is_a_chain()
+
+
+half = int(APART.total_seconds()) // 2
+aheads = st.integers(-half, half) | st.sampled_from([-half, half])
+
+
+class ApprovalsByTwoClocks(Approvals):
+    """The same, where each process has a clock of its own, which may be put back by seconds."""
+
+    @initialize(one=aheads, other=aheads)
+    def clocks_differ(self, one: int, other: int) -> None:
+        self.differ(one, other)
+
+    @rule(at=st.sampled_from([0, 1]), seconds=st.integers(1, 5))
+    def is_put_back(self, at: int, seconds: int) -> None:
+        self.step_back(at, seconds)
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +94,14 @@ def test_no_sequence_executes_an_effect_without_a_quorum_over_exactly_what_was_s
     run_state_machine_as_test(Approvals, settings=SHORT)
 
 
+@pytest.mark.requirement("I2")
+@pytest.mark.requirement("I4")
+@pytest.mark.requirement("I7")
+@pytest.mark.timeout(900)
+def test_no_sequence_does_so_where_the_clocks_of_the_processes_differ_by_minutes() -> None:
+    run_state_machine_as_test(ApprovalsByTwoClocks, settings=SHORT)
+
+
 # -- the same, by hand: what the machine has to be able to reach ----------------------------------
 
 
@@ -93,9 +118,12 @@ def machine(_one_step_at_a_time: None) -> Iterator[Approvals]:
 @pytest.mark.requirement("I4")
 @pytest.mark.requirement("I7")
 @pytest.mark.parametrize(("play", "reached"), REACHED.values(), ids=REACHED)
+@pytest.mark.parametrize("clocks", [None, (-half, half), (half, -half)], ids=["one clock", "behind", "ahead"])
 def test_the_machine_reaches_one_effect_and_never_two(
-    machine: Approvals, play: Callable[[Approvals], None], reached: str
+    machine: Approvals, clocks: tuple[int, int] | None, play: Callable[[Approvals], None], reached: str
 ) -> None:
+    if clocks is not None:
+        machine.differ(*clocks)
     play(machine)
     assert machine.model.reached[reached]
     assert machine.model.reached["effect"] == 1
@@ -246,5 +274,6 @@ def test_a_replayed_turn_leaves_nothing_open_of_what_it_proposed_before(machine:
 
 @pytest.mark.long
 @pytest.mark.timeout(14_400)  # half an hour of its own
-def test_no_longer_sequence_executes_an_effect_without_a_quorum_either() -> None:
-    run_state_machine_as_test(Approvals, settings=settings(SHORT, max_examples=1_000, stateful_step_count=60))
+@pytest.mark.parametrize("machine", [Approvals, ApprovalsByTwoClocks])
+def test_no_longer_sequence_executes_an_effect_without_a_quorum_either(machine: type[Approvals]) -> None:
+    run_state_machine_as_test(machine, settings=settings(SHORT, max_examples=1_000, stateful_step_count=60))

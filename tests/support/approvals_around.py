@@ -13,6 +13,7 @@ from tests.support.approvals_facts import (
     ACTING_FOR,
     AGENT,
     ANA,
+    APART,
     BOT,
     EVE,
     GROUPS,
@@ -45,6 +46,17 @@ class Around(Calls):
     def pass_time(self, step: int) -> None:
         self.model.now += timedelta(seconds=step)
 
+    def differ(self, *seconds: int) -> None:
+        """Let each process have a clock of its own, so far ahead of the time."""
+        self.model.clocks_differ = True
+        for process, ahead_s in zip(self.processes, seconds, strict=True):
+            process.ahead = timedelta(seconds=ahead_s)
+
+    def step_back(self, at: int, seconds: int) -> None:
+        """Let the clock of a process be put back, to no more than half of what clocks may differ by."""
+        process = self.processes[at]
+        process.ahead = max(process.ahead - timedelta(seconds=seconds), -APART / 2)
+
     def change_people(self, what: str, who: str, group: str, number: int) -> None:
         model = self.model
         if what == "member":
@@ -68,7 +80,7 @@ class Around(Calls):
         elif what == "crash":
             self.end(process)
         elif what == "sweep":
-            self.run(process, process.store.sweep(now=self.model.now))
+            self.run(process, process.store.sweep(now=process.clock()))
         elif what == "deploy":
             self.end(self.processes[1], variant)
         elif what == "drift":
@@ -96,7 +108,7 @@ class Around(Calls):
         self.run(process, self.open_entry(process, thread, entry))
 
     def cancel(self, process: Process, thread: str) -> None:
-        self.run(process, process.store.withdraw(thread, now=self.model.now))
+        self.run(process, process.store.withdraw(thread, now=process.clock()))
         if not self.was_killed or process.store.ends_after:
             self.model.leave(thread)
 
@@ -113,7 +125,7 @@ class Around(Calls):
         requester = Principal(id=AGENT, scopes=("bank:write",), acting_for=acting_for)
         try:
             await process.store.open_entry(
-                thread=thread, entry=entry, requester=requester, tenant="", labels=UNEXPOSED, now=model.now
+                thread=thread, entry=entry, requester=requester, tenant="", labels=UNEXPOSED, now=process.clock()
             )
         finally:
             found = self.db.execute("SELECT entry FROM threads WHERE thread = ?", (thread,)).fetchone()

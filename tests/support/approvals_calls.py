@@ -140,7 +140,7 @@ class Calls(Driver):
     def work(self, process: int, mode: str) -> None:
         """Let a worker take what is to be woken."""
         one = self.processes[process]
-        owner, store, now = one.owner, one.store, self.model.now
+        owner, store, now = one.owner, one.store, one.clock()
         taken = list(iter(lambda: self.run(one, store.take_wake(owner=owner, until=now + MINUTE, now=now)), None))
         self.bank.mode = mode
         for thread, _ in taken:

@@ -31,9 +31,10 @@ class Driver(Rig):
         config = config_of(thread)
         slot = self.find(thread, task)
         had = slot is None or slot.request is not None
-        self.model.quarantined = process.is_quarantined
+        self.model.quarantined, self.model.ahead = process.is_quarantined, process.ahead
         command = await process.approval.hold(task, config, None)
         if slot is not None and not had and not self.model.quarantined and is_alone:
+            self.model.ahead = process.ahead
             may = self.model.may_ask(slot, process.variant)
             self.sync()
             is_sound = not any(one.tampered for one in self.model.requests.values())
@@ -42,16 +43,16 @@ class Driver(Rig):
         if goto == "ask":
             standing = process.approval._standing(task, config, None)
             if standing is not None and standing.status == "pending":
-                if self.model.now < standing.request.decide_by:
+                if process.clock() < standing.request.decide_by:
                     return
-                standing = await process.store.expire(standing.request.id, now=self.model.now)
+                standing = await process.store.expire(standing.request.id, now=process.clock())
             command = _leave(task, standing)
             task, goto = task | (command.update or {}), command.goto
         await self.finish(process, thread, task, goto)
 
     async def finish(self, process: Process, thread: str, task: Any, goto: str) -> None:
         slot = self.find(thread, task)
-        UNDER_WAY.set((slot, process.variant))
+        UNDER_WAY.set((slot, process))
         body = process.endings.execute if goto == "execute" else process.endings.refuse
         self.told(slot, await body(task, config_of(thread), None))
 
@@ -71,6 +72,7 @@ class Driver(Rig):
         """Let *what* happen while a call is on its way."""
         if "lease" in what or what == "resolve":
             self.model.now += timedelta(seconds=LEASE_S + 1)
+        self.model.ahead = process.ahead
         try:
             if "other" in what:
                 await asyncio.ensure_future(self.walk(process, slot.thread, task_of(slot)))
@@ -78,9 +80,9 @@ class Driver(Rig):
                 await self.open_entry(process, slot.thread, f"e{len(self.entries[slot.thread])}")
             elif what == "cancel":
                 self.model.leave(slot.thread)
-                await process.store.withdraw(slot.thread, now=self.model.now)
+                await process.store.withdraw(slot.thread, now=process.clock())
             elif what in ("sweep", "resolve"):
-                await process.store.sweep(now=self.model.now)
+                await process.store.sweep(now=process.clock())
             if what == "resolve":
                 with suppress(ApprovalError, DirectoryError):
                     await self.resolve_one(process, slot, RAJ, Verdict.NOT_HAPPENED, flaw=None)

@@ -28,6 +28,7 @@ GLASS_S, REVIEW_S, PER_PERSON = 120, 1_800, 2
 MAX_CENTS, UNATTENDED_CENTS = 1_000, 100
 ASK_AGAIN_S, CAPACITY = 300, 6
 MINUTE = timedelta(minutes=1)
+APART = 4 * MINUTE  # no further the clocks of two processes differ
 AHEAD = 5 * MINUTE  # so far the clock of who signs may run ahead
 WHY = "the payment run closes at noon and nobody answers"  # as long as a justification must be
 

@@ -21,6 +21,7 @@ class People(Around):
     # -- rules: people -------------------------------------------------------------------------------
 
     def statement(self, process: Process, request: Request, answer: Answer, who: str, **more: Any) -> Any:
+        self.model.ahead = process.ahead
         vote = process.votes.prepare(request.id, answer, approver=who, **more)
         return vote.model_copy(update={"nonce": f"{next(self.nonces):032x}"})
 
@@ -139,7 +140,7 @@ class People(Around):
             self.proposes(slot.thread, [("topup", 50 + amount % 40)], again=True, at=at)
         elif twist == "resolve" and self.claim(slot) is not None:
             self.pass_time(LEASE_S + 1)
-            self.run(self.processes[at], self.processes[at].store.sweep(now=self.model.now))
+            self.run(self.processes[at], self.processes[at].store.sweep(now=self.processes[at].clock()))
             self.resolves(slot, who, Verdict.NOT_HAPPENED, at=at)
 
     def answers(

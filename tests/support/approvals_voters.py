@@ -1,6 +1,6 @@
 """Who counts for a request at which moment, by the plain rules. It shares no code with the product."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.support.approvals_facts import AGENT, AHEAD, GROUPS, HOLDERS, MAY_HOLD, NOON, PEOPLE, Cast, Request, person
 
@@ -9,10 +9,21 @@ class Voters:
     """Who is in which group and whose keys count now, and so who has truly agreed to a request."""
 
     def __init__(self) -> None:
-        self.now = NOON
+        self.time = NOON  # whatever anybody's clock says
+        self.ahead = timedelta(0)  # of that, by the clock of the process that acts
+        self.clocks_differ = False
         self.groups = {group: set(members) for group, members in GROUPS.items()}
         self.live_keys = {(name, number) for name in PEOPLE for number in (0, 1)}
         self.directory_fails = False
+
+    @property
+    def now(self) -> datetime:
+        """Return what the clock of the process that acts says: by that it has to decide."""
+        return self.time + self.ahead
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self.time = moment - self.ahead
 
     def eligible(self, request: Request, at: datetime | None = None) -> set[str]:
         found = set(self.groups["finance"])

@@ -39,7 +39,7 @@ from tests.support.approvals_policy import LOCK, policy_of, signers_of, tools
 
 LEASE_S = 90
 ROOT = RootKey(b"r" * 32)
-UNDER_WAY: contextvars.ContextVar[tuple[Slot | None, str]] = contextvars.ContextVar("UNDER_WAY")
+UNDER_WAY: "contextvars.ContextVar[tuple[Slot | None, Process]]" = contextvars.ContextVar("UNDER_WAY")
 
 
 class Killed(BaseException):
@@ -65,9 +65,10 @@ class Bank:
     async def call(
         self, server: str, tool: str, arguments: Mapping[str, Any], *, principal: str, meta: Mapping[str, str], **_: Any
     ) -> ToolReply:
-        slot, variant = UNDER_WAY.get()
+        slot, process = UNDER_WAY.get()
+        self.model.ahead = process.ahead
         key = meta["guarded_agents/idempotency_key"]
-        wrong = self.model.check_send(slot, tool, arguments["cents"], key, variant)
+        wrong = self.model.check_send(slot, tool, arguments["cents"], key, process.variant)
         if arguments.keys() != {"cents"} or AGENT not in principal:
             wrong = "other arguments or another principal"
         if wrong is not None or slot is None:
@@ -173,8 +174,8 @@ class Process:
 
     owners = count()
 
-    def __init__(self, path: Path, model: Model, bank: Bank, book: Phonebook, variant: str) -> None:
-        self.variant, self.model = variant, model
+    def __init__(self, path: Path, model: Model, bank: Bank, book: Phonebook, variant: str, ahead: timedelta) -> None:
+        self.variant, self.model, self.ahead = variant, model, ahead
         self.store = store = CrashingStore.open(path)
         policy, catalog = policy_of(variant), Catalog(LOCK)
         home = HomeLoop(asyncio.get_running_loop())
@@ -205,7 +206,7 @@ class Process:
         self.approval = Approval(services, self.endings, self.votes, home)
 
     def clock(self) -> datetime:
-        return self.model.now
+        return self.model.time + self.ahead
 
     @property
     def is_quarantined(self) -> bool:
