@@ -149,10 +149,13 @@ class Statements:
         return await services.store.resolve(signed, claim.key, note=note, now=services.now())
 
     def _claim(self, doubt: str) -> Claim:
-        """Return the claim in doubt of that id; one whose lease has lapsed is, before anybody has swept."""
+        """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
         for claim in self._services.store.doubts(now=self._services.now(), limit=_ALL):
             if doubt_id(claim.key) == doubt:
                 return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
+        for claim in self._services.store.resolved():
+            if doubt_id(claim.key) == doubt:
+                return claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -96,6 +96,9 @@ class Store(Protocol):
     def doubts(self, *, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
         """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*."""
 
+    def resolved(self) -> tuple[Claim, ...]:
+        """Return the claims that a person has settled, in no order."""
+
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
 

@@ -120,6 +120,16 @@ def doubts(db: sqlite3.Connection, now: datetime, limit: int) -> tuple[Claim, ..
     return tuple(map(claim_from, rows))
 
 
+def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
+    """Return the claims that a person has settled."""
+    key = "thread, entry, turn, digest, occurrence"
+    rows = db.execute(
+        f"SELECT {CLAIM_COLUMNS} FROM {CLAIMS}"
+        f" WHERE (c.thread, c.entry, c.turn, c.digest, c.occurrence) IN (SELECT {key} FROM resolutions)"
+    )
+    return tuple(map(claim_from, rows))
+
+
 def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str]]:
     """Return the next entries from sequence *start* on, at most ``AUDIT_PAGE`` of them."""
     return db.execute(

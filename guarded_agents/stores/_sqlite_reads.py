@@ -141,6 +141,10 @@ class SqliteReads:
         """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*, longest first."""
         return self._read(_reads.doubts, now, limit)
 
+    def resolved(self) -> tuple[Claim, ...]:
+        """Return the claims that a person has settled, in no order."""
+        return self._read(_reads.resolved)
+
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
         return self._read(audit_head, self._writer.log)

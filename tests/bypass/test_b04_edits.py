@@ -87,7 +87,7 @@ def test_a_batch_of_edits_does_not_move_a_vote_to_another_call(siege: Siege) -> 
 
 
 def test_an_edited_call_inherits_no_vote(siege: Siege) -> None:
-    siege.policy(("quorum: 1", "quorum: 2"))
+    siege.policy(("quorum: 1", "quorum: 2"), ("raj@example.com]}", "raj@example.com, eve@example.com]}"))
     post = siege.open(SCRIPT)
     post.ask()
     [request] = post.waits()

@@ -245,9 +245,10 @@ async def test_a_call_is_resolved_once_and_only_while_it_is_in_doubt(tmp_path: P
         doubt = await in_doubt(desk)
         first, second = resolved(desk, doubt), resolved(desk, doubt, by=ANA)
         await desk.guard.resolve(first)
-        for late in (first, second):
-            with pytest.raises(ApprovalError):
+        for late in (first, second, resolved(desk, doubt, Verdict.NOT_HAPPENED)):
+            with pytest.raises(RequestClosedError, match="expected a call in doubt, got one that is happened"):
                 await desk.guard.resolve(late)
+        assert desk.guard.store.claim(desk.guard.store.resolved()[0].key).status == "happened"
         with pytest.raises(UnknownRequestError):
             desk.guard.prepare_resolution(
                 "0" * 12, Verdict.HAPPENED, resolver=RAJ, looked_at=desk.bank.clock(), text="seen"

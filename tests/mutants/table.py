@@ -616,7 +616,7 @@ MUTANTS = (
         (f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",),
     ),
     Mutant(
-        "8b:looked-before-it-was-sent",
+        "I4:looked-before-it-was-sent",
         RESOLUTION,
         "    if claim.admitted_at is None or resolution.looked_at < claim.admitted_at:",
         "    if claim.admitted_at is None:",
