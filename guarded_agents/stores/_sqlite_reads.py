@@ -25,9 +25,9 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _reads, _rows
+from guarded_agents.stores import _glass, _outbox, _reads, _rows
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._results import ClosedCall
+from guarded_agents.stores._results import ClosedCall, StuckNotice
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer
@@ -126,6 +126,10 @@ class SqliteReads:
     def doubts(self, *, now: datetime, limit: int = 100) -> tuple[Claim, ...]:
         """Return claims IN_DOUBT or CONFLICT, and those SENDING whose lease has lapsed at *now*, longest first."""
         return self._read(_reads.doubts, now, limit)
+
+    def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
+        """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
+        return self._read(_outbox.stuck_notices, limit)
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
