@@ -4,11 +4,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
-from inspect import isawaitable
+from inspect import isawaitable, signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guarded_agents.errors import AssemblyError, ConfigurationError
+from guarded_agents.errors import AssemblyError, ConfigurationError, GuardError
 
 if TYPE_CHECKING:
     from guarded_agents.assembly import AnyGraph
@@ -46,7 +46,7 @@ def made_by(name: str, *, option: str, kind: str, method: str) -> object:
     """
     function = _load_name(name, option=option)
     if callable(function):
-        made: object = function()
+        made = _called(function, option=f"{option} {name}", given="no parameters")
         if callable(getattr(made, method, None)):
             return made
     raise ConfigurationError(
@@ -69,12 +69,40 @@ async def application(name: str, *, thread: str | None, store: Path) -> AsyncIte
     if not callable(factory):
         raise _unusable(name, type(factory).__name__)
     of_thread = {} if thread is None else {"thread_id": thread}
-    made: object = factory({"configurable": {**of_thread, "guard_store": str(store)}})
+    config = {"configurable": {**of_thread, "guard_store": str(store)}}
+    made = _called(factory, config, option=f"--graph {name}", given="a config")
     if isinstance(made, AbstractAsyncContextManager):
         async with made as graph:
             yield _checked(graph, name)
     else:
         yield _checked(await made if isawaitable(made) else made, name)
+
+
+def _called(function: Callable[..., object], *parameters: object, option: str, given: str) -> object:
+    """Return what a function of the application's own makes of *parameters*, which *given* names.
+
+    Raises ConfigurationError that names *option* where it does not take them, or raises: what it says is its own, and
+    may quote what is secret.
+    """
+    try:
+        signature(function).bind(*parameters)
+    except TypeError as error:
+        raise ConfigurationError(
+            option, expected=f"a function that takes {given}", got="one that does not", action="change or wrap it"
+        ) from error
+    except ValueError:
+        pass  # one that does not tell what it takes
+    try:
+        return function(*parameters)
+    except GuardError:
+        raise
+    except Exception as error:  # it is the application's own and may raise anything; nothing runs or waits in it
+        raise ConfigurationError(
+            option,
+            expected="a function that returns what is asked for",
+            got=type(error).__name__,
+            action="call it in Python to see where that comes from",
+        ) from error
 
 
 def effects_of(name: str, folder: Path) -> object:

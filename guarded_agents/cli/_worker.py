@@ -23,7 +23,7 @@ from guarded_agents.keys import read_key_file
 from guarded_agents.moments import utc
 
 if TYPE_CHECKING:
-    from guarded_agents.notify import Notifier
+    from guarded_agents.notify import Delivered, Notifier
     from guarded_agents.operations import Round, Worker
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -65,7 +65,7 @@ def worker(
     """Expire and escalate requests, let answered threads go on, and deliver notices, until it is interrupted.
 
     It approves nothing. Several may run side by side, and one that ends in the middle is made up for by another.
-    With --once it exits with 1 where a thread did not go on.
+    With --once it exits with 1 where a thread did not go on or a notice did not arrive.
     """
     told = _notifier(notices)
     if asyncio.run(_work(at, graph, told, every_s=None if once else _seconds(every), as_json=as_json)):
@@ -78,7 +78,7 @@ async def _work(at: Deployment, graph: str, told: "Notifier | None", *, every_s:
         if every_s is None:
             found = await working.run_once()
             _say(found, as_json=as_json, is_idle_told=True)
-            return bool(found.failed or found.problems)
+            return bool(found.failed or found.problems or found.delivered.failed)
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
@@ -137,12 +137,16 @@ def _say(found: "Round", *, as_json: bool, is_idle_told: bool = False) -> None:
         *(f"thread {visible(thread)} went on" for thread in found.woken),
         *(f"thread {visible(failure.thread)} did not go on: {one_line(failure.error)}" for failure in found.failed),
         *([f"notices sent: {delivered.sent}"] if delivered.sent else []),
-        *([f"notices to be tried again: {delivered.failed}"] if delivered.failed else []),
+        *([f"notices to be tried again: {delivered.failed}{_why(delivered)}"] if delivered.failed else []),
         *(f"notice {visible(identifier)} was given up" for identifier in delivered.given_up),
         *(f"problem: {one_line(problem)}" for problem in found.problems),
     ]
     for line in lines or ["nothing to do"]:
         typer.echo(f"{at} {line}")
+
+
+def _why(delivered: "Delivered") -> str:
+    return "" if delivered.reason is None else f"; {one_line(delivered.reason)}"
 
 
 def _json(found: "Round") -> dict[str, object]:
@@ -157,6 +161,7 @@ def _json(found: "Round") -> dict[str, object]:
         "failed": [failure._asdict() for failure in found.failed],
         "sent": delivered.sent,
         "retried": delivered.failed,
+        "reason": delivered.reason,
         "given_up": delivered.given_up,
         "problems": found.problems,
     }

@@ -1,8 +1,10 @@
 """What a notifier is, and what every notice says."""
 
+from shlex import quote as in_shell
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
+from guarded_agents.catalog import visible
 from guarded_agents.moments import utc
 from guarded_agents.records import Notice, NoticeKind
 
@@ -37,14 +39,17 @@ def link_of(notice: Notice, link: str | None) -> str | None:
 
 
 def text_of(notice: Notice, link: str | None) -> Text:
-    """Return *notice* in words: id, risk, for whom, and where to look. No tool, argument or message stands in it."""
-    where = link_of(notice, link)
+    """Return *notice* in words: id, risk, for whom, and where to look. No tool, argument or message stands in it.
+
+    Whoever can write the store can put any text into a notice: it begins no line of its own, and is no command.
+    """
+    where, request = link_of(notice, link), visible(notice.request)
     lines = [
-        f"Request: {notice.request}",
+        f"Request: {request}",
         f"Risk: {notice.risk.value}",
-        f"For: {notice.to}",
+        f"For: {visible(notice.to)}",
         f"Since: {utc(notice.at)}",
         *([] if where is None else [f"Look at it: {where}"]),
-        f"Or: guarded-agents approvals {_COMMANDS.get(notice.kind, 'show')} {notice.request}",
+        f"Or: guarded-agents approvals {_COMMANDS.get(notice.kind, 'show')} {in_shell(request)}",
     ]
     return Text(f"{_SUBJECTS[notice.kind]} ({notice.risk.value} risk)", "\n".join(lines))

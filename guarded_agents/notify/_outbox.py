@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Protocol
@@ -32,8 +32,8 @@ class Outbox(Protocol):
         """Return notices that are due, leased to *owner*."""
         ...
 
-    async def noticed(self, notice: Notice, *, again_at: datetime | None) -> None:
-        """Record that *notice* was delivered (None), or when it is tried again."""
+    async def noticed(self, notice: Notice, *, again_at: datetime | None, problem: str = "") -> None:
+        """Record that *notice* was delivered (None), or when it is tried again for which *problem*."""
         ...
 
 
@@ -44,13 +44,15 @@ GiveUp = Callable[[Notice, str], Awaitable[None]]
 class Delivered:
     """What one delivery did: how many notices were sent, are tried again later, and are not tried again.
 
-    *given_up* names the last. *problem* says why the store could not be asked or told, None where it could.
+    *given_up* names the last. *reason* says why the latest that failed did: who was told, and what came back.
+    *problem* says why the store could not be asked or told, None where it could.
     """
 
     sent: int = 0
     failed: int = 0
     given_up: tuple[str, ...] = ()
     problem: str | None = None
+    reason: str | None = field(default=None, compare=False)
 
 
 async def deliver(
@@ -83,7 +85,7 @@ async def deliver(
         async with asyncio.TaskGroup() as group:
             for notice in taken:
                 group.create_task(work.attend(notice))
-    return Delivered(work.sent, work.failed, tuple(sorted(work.given_up)), work.problem)
+    return Delivered(work.sent, work.failed, tuple(sorted(work.given_up)), work.problem, work.reason)
 
 
 def next_try(notice: Notice, *, failed_at: datetime, retry_after_s: int | None = None) -> datetime | None:
@@ -106,6 +108,7 @@ class _Delivery:
         self.sent, self.failed = 0, 0
         self.given_up: list[str] = []
         self.problem: str | None = None
+        self.reason: str | None = None
 
     async def attend(self, notice: Notice) -> None:
         """Tell *notice* and record what came of it; a notice whose record fails comes back when its lease ends."""
@@ -118,12 +121,13 @@ class _Delivery:
                 self.sent += 1
                 await self._outbox.noticed(notice, again_at=None)
                 return
+            self.reason = reason = f"{failure.subject}: {failure.got}"
             again_at = next_try(notice, failed_at=self._now(), retry_after_s=failure.retry_after_s)
             if failure.is_permanent or again_at is None:
                 await self._end(notice, failure.got)
                 return
             self.failed += 1
-            await self._outbox.noticed(notice, again_at=again_at)
+            await self._outbox.noticed(notice, again_at=again_at, problem=reason)
         except StoreError as error:
             self.problem = str(error)
 
@@ -136,9 +140,7 @@ class _Delivery:
         )
         if result is None or isinstance(result, DeliveryError):
             return result
-        return DeliveryError(
-            f"notice {notice.id}", expected="a notifier that tells it", got=type(result).__name__, action="repair it"
-        )
+        return DeliveryError("notifier", expected="one that tells it", got=type(result).__name__, action="repair it")
 
     async def _end(self, notice: Notice, reason: str) -> None:
         if self._give_up is not None:

@@ -35,6 +35,7 @@ class AilmentKind(StrEnum):
     ROW_WITHOUT_THREAD = "row_without_thread"
     UNKNOWN_THREAD = "unknown_thread"
     PAST_ITS_TIME = "past_its_time"
+    NOTICE_STUCK = "notice_stuck"
     NOT_TOLD = "not_told"
     STOPPED = "stopped"
     NOT_LOOKED_AT = "not_looked_at"
@@ -79,7 +80,13 @@ def in_order(ailments: list[Ailment]) -> tuple[Ailment, ...]:
 
 def of_store(store: Store, *, now: datetime) -> list[Ailment]:
     """Return what is wrong at *now* (UTC) whatever the threads do. It may take seconds. Raises StoreError."""
-    return [*_of_log(store), *_of_claims(store, now), *_of_reviews(store, now), *_past_their_time(store, now)]
+    return [
+        *_of_log(store),
+        *_of_claims(store, now),
+        *_of_reviews(store, now),
+        *_of_notices(store),
+        *_past_their_time(store, now),
+    ]
 
 
 def untold(store: Store, *, now: datetime) -> list[StandingRequest]:
@@ -154,6 +161,19 @@ def _of_reviews(store: Store, now: datetime) -> Iterator[Ailment]:
                 f"{glass.approver} broke the glass, and the review was due at {utc(glass.review_due)}",
                 "look at it, then `guarded-agents approvals review ID`; no other glass can be broken until then",
             )
+
+
+def _of_notices(store: Store) -> Iterator[Ailment]:
+    found = store.stuck_notices(limit=PAGE + 1)
+    yield from _rest(found, "notices")
+    for notice in found[:PAGE]:
+        if notice.is_readable:
+            what = f"the notice to {notice.to} did not arrive {notice.attempt} times: {notice.problem}"
+            action = "see that its receiver takes notices; a worker tries again; the request can be answered meanwhile"
+        else:
+            what = "its notice cannot be read, and nobody is told by it: it was not written by guarded_agents"
+            action = "find out who writes the store, and tell the approvers by hand"
+        yield Ailment(AilmentKind.NOTICE_STUCK, notice.request, what, action)
 
 
 def _rest(found: Sequence[object], what: str) -> Iterator[Ailment]:

@@ -15,7 +15,7 @@ from langgraph.types import StateSnapshot
 
 from guarded_agents.assembly import AnyGraph, Guard, Waiting, waiting_of
 from guarded_agents.audit import Kind
-from guarded_agents.errors import GuardError
+from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.notify import Delivered, Notifier, deliver
 from guarded_agents.operations._failure import said
 from guarded_agents.records import Notice
@@ -114,6 +114,7 @@ class Worker:
         self._owner = owner or secrets.token_hex(8)
         self._concurrency, self._lease_s = max(1, concurrency), lease_s
         self._tries: dict[str, int] = {}  # how often a thread was woken and did not go on
+        self._unreadable = frozenset[str]()  # notices that were reported once
         self._elsewhere: dict[str, datetime] = {}  # threads that the graph does not know: not looked at again before
 
     async def run_once(self) -> Round:
@@ -159,6 +160,16 @@ class Worker:
         )
         if work.delivered.problem is not None:
             work.problems.append(f"notices: {work.delivered.problem}")
+        try:
+            unreadable = frozenset(found.id for found in self._guard.store.stuck_notices() if not found.is_readable)
+        except StoreError as error:
+            work.problems.append(f"notices: {error}")
+            return
+        if unreadable - self._unreadable:
+            work.problems.append(
+                "notices: some cannot be read, and are not told: see what `guarded-agents doctor` says"
+            )
+        self._unreadable = unreadable
 
     async def _note_given_up(self, notice: Notice, reason: str) -> None:
         fields = {

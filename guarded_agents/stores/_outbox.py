@@ -1,11 +1,24 @@
 """What people are told of requests: written in the transaction that causes it, delivered by whoever takes it."""
 
-from datetime import datetime
+import sqlite3
+from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, Risk
+from guarded_agents.stores._results import StuckNotice
 from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tx import Tx
+
+_MAX_ATTEMPT: Final = 1_000  # beyond any schedule
+_MAX_PROBLEM_CHARS: Final = 200
+_KINDS: Final = ", ".join(repr(kind.value) for kind in NoticeKind)
+_RISKS: Final = ", ".join(repr(risk.value) for risk in Risk)
+_READABLE: Final = (
+    f"(kind IN ({_KINDS}) AND risk IN ({_RISKS}) AND attempt BETWEEN 0 AND {_MAX_ATTEMPT}"
+    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))})"
+)
+"""What makes a record. One row that does not is passed over: it keeps nobody else from being told."""
 
 
 def put_notice(
@@ -43,10 +56,10 @@ def drop_notices(tx: Tx, requests: list[str]) -> None:
 
 
 def take_notices(tx: Tx, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
-    """Lease the oldest notices that are due to *owner*, each for one more attempt."""
+    """Lease the oldest notices that are due to *owner*, each for one more attempt. What cannot be read is left."""
     rows = tx.db.execute(
         "UPDATE notices SET owner = ?, due = ?, attempt = attempt + 1 WHERE number IN"
-        " (SELECT number FROM notices WHERE due <= ? ORDER BY due, number LIMIT ?)"
+        f" (SELECT number FROM notices WHERE due <= ? AND {_READABLE} ORDER BY due, number LIMIT ?)"
         " RETURNING number, id, kind, request, risk, addressee, at, attempt",
         (owner, micros(until), micros(now), limit),
     ).fetchall()
@@ -56,12 +69,22 @@ def take_notices(tx: Tx, *, owner: str, limit: int, until: datetime, now: dateti
     )
 
 
-def noticed(tx: Tx, notice: Notice, *, again_at: datetime | None) -> None:
+def noticed(tx: Tx, notice: Notice, *, again_at: datetime | None, problem: str) -> None:
     """Remove a notice that was delivered, or let it be tried at *again_at*, unless it was taken again since."""
     if again_at is None:
         tx.db.execute("DELETE FROM notices WHERE id = ?", (notice.id,))
     else:
         tx.db.execute(
-            "UPDATE notices SET due = ?, owner = '' WHERE id = ? AND attempt = ?",
-            (micros(again_at), notice.id, notice.attempt),
+            "UPDATE notices SET due = ?, owner = '', problem = ? WHERE id = ? AND attempt = ?",
+            (micros(again_at), problem[:_MAX_PROBLEM_CHARS], notice.id, notice.attempt),
         )
+
+
+def stuck_notices(db: sqlite3.Connection, limit: int) -> tuple[StuckNotice, ...]:
+    """Return the notices that cannot be read, then those that failed more than once, each the oldest first."""
+    rows = db.execute(
+        f"SELECT id, request, addressee, attempt, problem, {_READABLE} AS readable FROM notices"
+        f" WHERE NOT {_READABLE} OR (attempt > 1 AND problem <> '') ORDER BY readable, number LIMIT ?",
+        (limit,),
+    )
+    return tuple(StuckNotice._make((*found, bool(readable))) for *found, readable in rows)

@@ -29,7 +29,17 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told, Wake
+from guarded_agents.stores._results import (
+    Admission,
+    AuditNote,
+    ClosedCall,
+    EntryOpened,
+    Proven,
+    StuckNotice,
+    Swept,
+    Told,
+    Wake,
+)
 
 
 class Store(Protocol):
@@ -98,6 +108,9 @@ class Store(Protocol):
 
     def resolved(self) -> tuple[Claim, ...]:
         """Return the claims that a person has settled, in no order."""
+
+    def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
+        """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
@@ -266,10 +279,10 @@ class Store(Protocol):
         """End the lease of *owner*, who cannot wake that thread; another may take it at once."""
 
     async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
-        """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""
+        """Return notices that are due, oldest first, leased to *owner* until *until* (UTC), but what cannot be read."""
 
-    async def noticed(self, notice: Notice, *, again_at: datetime | None) -> None:
-        """Record that *notice* was delivered (None), or when it is tried again (UTC)."""
+    async def noticed(self, notice: Notice, *, again_at: datetime | None, problem: str = "") -> None:
+        """Record that *notice* was delivered (None), or when it is tried again (UTC) for which *problem*."""
 
     async def relabel(self, thread: str, labels: Labels) -> None:
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""

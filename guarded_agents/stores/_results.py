@@ -85,6 +85,20 @@ class Wake(NamedTuple):
     is_told: bool = False
 
 
+class StuckNotice(NamedTuple):
+    """A notice of the outbox that does not arrive: *problem* is why its last attempt failed.
+
+    Where it is not *readable* somebody else wrote it, and it is never delivered.
+    """
+
+    id: str
+    request: str
+    to: str
+    attempt: int
+    problem: str
+    is_readable: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""

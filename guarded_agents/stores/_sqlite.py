@@ -177,9 +177,10 @@ class SqliteStore(SqliteReads):
         taken = partial(_outbox.take_notices, owner=owner, limit=limit, until=until, now=now)
         return await self._write(taken, is_light=True)
 
-    async def noticed(self, notice: Notice, *, again_at: datetime | None) -> None:
-        """Record that *notice* was delivered (None), or when it is tried again (UTC)."""
-        await self._write(partial(_outbox.noticed, notice=notice, again_at=again_at), is_light=True)
+    async def noticed(self, notice: Notice, *, again_at: datetime | None, problem: str = "") -> None:
+        """Record that *notice* was delivered (None), or when it is tried again (UTC), and why."""
+        ended = partial(_outbox.noticed, notice=notice, again_at=again_at, problem=problem)
+        await self._write(ended, is_light=True)
 
     async def relabel(self, thread: str, labels: Labels) -> None:
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""

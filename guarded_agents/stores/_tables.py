@@ -104,7 +104,7 @@ _WORK: Final = (
     """CREATE TABLE notices (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, request TEXT NOT NULL,
         risk TEXT NOT NULL, addressee TEXT NOT NULL, at INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
-        due INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT ''
+        due INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '', problem TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX notices_due ON notices (due, number)",
     "CREATE INDEX notices_of ON notices (request)",

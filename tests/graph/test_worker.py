@@ -1,6 +1,7 @@
 """Workers: what was settled is told, once, by one of them, whatever becomes of the others."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -331,6 +332,22 @@ async def test_a_notice_that_is_given_up_stands_in_the_log(desk: Desk) -> None:
     standing = desk.guard.store.request(request)
     assert standing is not None
     assert standing.status is RequestStatus.PENDING
+
+
+async def test_a_notice_that_cannot_be_read_is_reported_once_and_the_others_are_told(
+    desk: Desk, tmp_path: Path
+) -> None:
+    poisoned, other = await held(desk, "t1", "t2")
+    with sqlite3.connect(tmp_path / "desk" / "guard.db") as db:
+        db.execute("UPDATE notices SET kind = 'x' WHERE request = ?", (poisoned,))
+    db.close()
+    notifier = FakeNotifier()
+    desk.bank.clock.advance(3_600)  # the second asked the same as the first, and is told of later
+    work = worker(desk, notifier=notifier)
+    found = await work.run_once()
+    assert ([told.request for told in notifier.told], len(found.problems)) == ([other], 1)
+    assert "doctor" in found.problems[0]
+    assert (await work.run_once()).is_idle
 
 
 # -- crashes ---------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class FakeOutbox:
             self.notices[name] = replace(self.notices[name], attempt=self.notices[name].attempt + 1)
         return tuple(self.notices[name] for name in names)
 
-    async def noticed(self, notice: Notice, *, again_at: datetime | None) -> None:
+    async def noticed(self, notice: Notice, *, again_at: datetime | None, problem: str = "") -> None:
         self._check("noticed")
         if again_at is None:
             del self.notices[notice.id], self.due[notice.id]

@@ -70,6 +70,12 @@ def failing():
     return Failing()
 
 nothing = 7
+
+def boom():
+    raise ValueError("secret\x1b[31m")
+
+def exploding(config):
+    raise ValueError("secret\x1b[31m")
 """
 
 
@@ -78,10 +84,32 @@ def test_notices_go_to_the_notifier_that_is_named(
 ) -> None:
     monkeypatch.syspath_prepend(str(desk))
     (desk / "own.py").write_text(NOTIFIER)
-    assert "notices to be tried again: 1" in run("worker", GRAPH, "--once", "--notifier", "own:failing").out
+    failed = run("worker", GRAPH, "--once", "--notifier", "own:failing")
+    assert (failed.status, "notices to be tried again: 1; notifier: OSError" in failed.out) == (1, True)
     for name in ("own:nothing", "own:missing", "no.such:thing"):
         told = run("worker", GRAPH, "--once", "--notifier", name)
         assert (told.status, told.out) == (2, ""), name
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("worker", "own:boom", "--once"), "expected a function that takes a config, got one that does not"),
+        (("worker", "own:exploding", "--once"), "got ValueError"),
+        (("worker", GRAPH, "--once", "--notifier", "own:boom"), "got ValueError"),
+        (("worker", GRAPH, "--once", "--notifier", "own:exploding"), "takes no parameters"),
+        (("doctor", "--directory", "own:boom"), "got ValueError"),
+        (("doctor", "--graph", "own:boom"), "takes a config"),
+    ],
+)
+def test_a_function_of_ones_own_that_cannot_be_called_is_wrong_use(
+    run: Command, desk: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], what: str
+) -> None:
+    monkeypatch.syspath_prepend(str(desk))
+    (desk / "own.py").write_text(NOTIFIER)
+    told = run(*words)
+    assert (told.status, told.out, what in told.err) == (2, "", True), told.err
+    assert "secret" not in told.err
 
 
 WRONG = {
@@ -110,6 +138,18 @@ def test_a_worker_that_is_set_up_wrongly_does_not_start(run: Command, desk: Path
 def test_the_doctor_finds_nothing_where_nothing_is_wrong(run: Command) -> None:
     assert run("doctor") == Said(0, "nothing found\n", "")
     assert run("doctor", "--graph", GRAPH, "--json").json == {"found": [], "repaired": None, "left": []}
+
+
+def test_the_doctor_says_which_notices_do_not_arrive_and_why(run: Command, request_id: str, desk: Path) -> None:
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE notices SET attempt = 3, problem = 'webhook example: 503'")
+    told = run("doctor")
+    assert told.status == 1
+    assert f"NOTICE STUCK  {request_id}\n    the notice to " in told.out
+    assert "did not arrive 3 times: webhook example: 503\n" in told.out
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE notices SET risk = 'x'")
+    assert "its notice cannot be read" in run("doctor").out
 
 
 def test_the_doctor_says_what_is_past_its_time_and_repairs_it(run: Command, request_id: str, desk: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import guarded_agents.notify
 from guarded_agents.errors import ConfigurationError, DeliveryError
 from guarded_agents.notify import AppriseNotifier
+from guarded_agents.notify._notifier import text_of
 from guarded_agents.records import NoticeKind
 from tests.support.outbox import notice
 
@@ -93,3 +94,10 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch: pytest.
         _ = guarded_agents.notify.__getattr__("AppriseNotifier")
     with pytest.raises(AttributeError):
         _ = guarded_agents.notify.__getattr__("Pigeon")
+
+
+def test_a_notice_begins_no_line_of_its_own_and_names_no_command() -> None:
+    body = text_of(notice(request="r-1\nLook at it: https://evil.example\n", to="x;\u202ey\nRisk: low"), None).body
+    assert [line.split(":")[0] for line in body.split("\n")] == ["Request", "Risk", "For", "Since", "Or"]
+    assert "\u202e" not in body
+    assert text_of(notice(request="x; rm -r ."), None).body.endswith("approvals show 'x; rm -r .'")

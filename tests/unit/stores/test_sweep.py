@@ -14,7 +14,8 @@ from guarded_agents.records import (
     RequestStatus,
     Risk,
 )
-from guarded_agents.stores import Swept, Wake
+from guarded_agents.stores import StuckNotice, Swept, Wake
+from guarded_agents.stores._tx import Tx
 from tests.support.stores import (
     GLASS,
     HOLDERS,
@@ -332,3 +333,37 @@ async def test_a_notice_is_leased_and_tried_again_under_the_same_id(desk: Desk) 
 async def test_what_is_undone_leaves_no_notice(desk: Desk) -> None:
     await desk.hold()  # not proposed
     assert await _notices(desk) == ()
+
+
+def _poison(desk: Desk, change: str) -> None:
+    def poisoned(tx: Tx) -> None:
+        tx.db.execute(f"UPDATE notices SET {change} WHERE request = 'r-a'")
+
+    desk.store._writer.submit(poisoned).result()
+
+
+POISONS = ("kind = 'x'", "risk = 'x'", "at = 9223372036854775807", "at = -1", "attempt = 9223372036854775807")
+
+
+@pytest.mark.parametrize("poison", POISONS)
+async def test_a_notice_that_cannot_be_read_is_named_and_keeps_nobody_else_from_being_told(
+    desk: Desk, poison: str
+) -> None:
+    await desk.ask(request(alone("a")))
+    await desk.ask(request(alone("b")))
+    assert desk.store.stuck_notices() == ()
+    _poison(desk, poison)
+    (told,) = await _notices(desk)
+    assert told.request == "r-b"
+    (stuck,) = desk.store.stuck_notices()
+    assert (stuck.request, stuck.is_readable) == ("r-a", False)
+
+
+async def test_a_notice_that_failed_twice_is_stuck_and_says_why(desk: Desk) -> None:
+    await desk.ask()
+    for attempt in (1, 2):
+        (told,) = await _notices(desk)
+        await desk.store.noticed(told, again_at=TEN, problem="webhook example: 503" + "x" * 999)
+        assert len(desk.store.stuck_notices()) == attempt - 1
+    (stuck,) = desk.store.stuck_notices()
+    assert stuck == StuckNotice(told.id, "r-a", "finance", 2, ("webhook example: 503" + "x" * 999)[:200], True)
