@@ -123,7 +123,7 @@ def _asked(asked: AskedApprovers | None) -> list[str]:
         f" within {duration(asked.decide_within_s)} (rule {asked.rule}, group {asked.group});"
         f" then {duration(asked.execute_within_s)} to execute"
     )
-    if asked.backup is None:
+    if asked.backup is None or asked.escalate_within_s is None:
         return [answer]
     who = ", ".join(asked.backup_members) or _DIRECTORY
     return [answer, f"  after {duration(asked.escalate_within_s)} group {asked.backup} may answer as well: {who}"]
