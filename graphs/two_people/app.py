@@ -1,9 +1,11 @@
 """``python -m graphs.two_people.app``: makes the working folder a desk, and lets its agent ask for a refund.
 
-The approvers' keys are made before, with `guarded-agents approvals keygen`; everything else follows from there.
+With the word ``urgent`` the agent of that desk is asked, in a thread of its own, for a refund that cannot wait. The
+approvers' keys are made before, with `guarded-agents approvals keygen`; everything else follows from there.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graphs._database import rows
 from graphs._run import LOCKFILE, POLICY, stdio_server
-from graphs._script import propose, report
+from graphs._script import Reply, propose, report
 from graphs.refund_desk.data import fill
 from guarded_agents import Guard, GuardContext, GuardedState, Principal
 from guarded_agents.catalog import dump_lockfile, load_lockfile, make_lock
@@ -28,25 +30,36 @@ HERE: Final = Path(__file__).resolve().parent
 DATABASE: Final = "desk.db"
 PRINCIPAL: Final = "desk-agent"
 SCOPES: Final = ("refunds:write",)
-THREAD: Final = "order 1001"
-REQUEST: Final = "The grinder of order 1001 is broken. Please refund it, and the scale of order 1003 as a goodwill."
+THREADS: Final = {
+    "order 1001": "The grinder of order 1001 is broken. Please refund it, and the scale of order 1003 as a goodwill.",
+    "order 1007": "Order 1007 was cancelled, and its bank takes the money back until noon only. Please refund it.",
+}
+USUAL, URGENT = THREADS
 
 
-def _summary(messages: Sequence[BaseMessage]) -> AIMessage:
-    return AIMessage(
-        report(
-            "payments/refund",
-            messages,
-            done="Orders 1001 and 1003 are refunded:",
-            undone="Order 1001 is refunded, order 1003 is not. I was told:",
-        )
-    )
+def _summary(done: str, undone: str) -> Reply:
+    def reply(messages: Sequence[BaseMessage]) -> AIMessage:
+        return AIMessage(report("payments/refund", messages, done=done, undone=f"{undone} I was told:"))
+
+    return reply
+
+
+def _refund(order_id: str, amount_cents: int, note: str) -> Reply:
+    return propose(("payments/refund", {"order_id": order_id, "amount_cents": amount_cents, "note": note}))
+
+
+def _either(usual: Reply, urgent: Reply) -> Reply:
+    def reply(messages: Sequence[BaseMessage]) -> AIMessage:
+        is_urgent = any(message.text == THREADS[URGENT] for message in messages if isinstance(message, HumanMessage))
+        return (urgent if is_urgent else usual)(messages)
+
+    return reply
 
 
 SCRIPT: Final = (
-    propose(("payments/refund", {"order_id": "1001", "amount_cents": 12900, "note": "grinder broken on arrival"})),
-    propose(("payments/refund", {"order_id": "1003", "amount_cents": 5950, "note": "goodwill"})),
-    _summary,
+    _either(_refund("1001", 12900, "grinder broken on arrival"), _refund("1007", 7450, "cancelled")),
+    _either(_refund("1003", 5950, "goodwill"), _summary("Order 1007 is refunded:", "Order 1007 is not refunded.")),
+    _summary("Orders 1001 and 1003 are refunded:", "Order 1001 is refunded, order 1003 is not."),
 )
 
 
@@ -80,16 +93,18 @@ def effects(folder: Path) -> dict[str, list[dict[str, object]]]:
     return {"refunds": rows(folder / DATABASE, "SELECT order_id, amount_cents, note FROM refunds ORDER BY refund_id")}
 
 
-async def ask(folder: Path) -> None:
-    """Hand the agent its work, until it waits."""
+async def ask(folder: Path, thread: str) -> None:
+    """Hand the agent the work of *thread*, until it waits."""
     context = GuardContext(principal=Principal(id=PRINCIPAL, scopes=SCOPES))
-    config: RunnableConfig = {"configurable": {"thread_id": THREAD, "guard_store": str(folder / "guard.db")}}
+    config: RunnableConfig = {"configurable": {"thread_id": thread, "guard_store": str(folder / "guard.db")}}
     async with saved(config) as agent:
-        await agent.ainvoke({"messages": [HumanMessage(REQUEST)]}, config, context=context)
+        await agent.ainvoke({"messages": [HumanMessage(THREADS[thread])]}, config, context=context)
         waits = (await agent.aget_state(config)).interrupts
-        print(f"the agent asks for {len(waits)} approval, and waits")
+        print(f"the agent waits for an answer to {', '.join(found.value['request_id'] for found in waits)}")
 
 
 if __name__ == "__main__":
-    prepare(Path.cwd(), now=datetime.now(UTC))
-    asyncio.run(ask(Path.cwd()))
+    is_urgent = sys.argv[1:] == ["urgent"]
+    if not is_urgent:
+        prepare(Path.cwd(), now=datetime.now(UTC))
+    asyncio.run(ask(Path.cwd(), URGENT if is_urgent else USUAL))
