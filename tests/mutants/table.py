@@ -43,6 +43,8 @@ SCHEMA = "guarded_agents/stores/_schema.py"
 STORE_GLASS = "guarded_agents/stores/_glass.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
+CALLED = "guarded_agents/cli/_called.py"
+CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
@@ -55,6 +57,7 @@ GLASS = "tests/graph/test_break_glass.py"
 WORKER = "tests/graph/test_worker.py"
 REVOKED = "tests/graph/test_revoked.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
+CLI_AFTERWARDS = "tests/unit/cli/test_afterwards.py"
 EDITS = "tests/graph/test_edits.py"
 TOLD_OF_EDITS = "tests/graph/test_told_of_edits.py"
 LABELS = "tests/graph/test_labels.py"
@@ -813,6 +816,20 @@ MUTANTS = (
         "        _check_policy(services, request, now=now)",
         "        check_policy = request",
         (f"{ONE_ACCOUNT}::test_an_answer_under_a_policy_of_ones_own_counts_nowhere",),
+    ),
+    Mutant(
+        "I2:changed-call-shown",
+        CALLED,
+        "    if not is_bound:",
+        "    if is_bound is None:",
+        (f"{CLI_AFTERWARDS}::test_a_call_that_was_changed_in_the_store_is_not_shown",),
+    ),
+    Mutant(
+        "I7:said-by-nobody-shown-as-proven",
+        CLI_PEOPLE,
+        "    return None if group is None else asyncio.run(_stands(signed, (group,), _known(at), now))",
+        "    return None if group is None else bool(signed and at and now)",
+        (f"{CLI_AFTERWARDS}::test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request",),
     ),
     # -- I8 an edit is a new call -------------------------------------------------------------
     Mutant(
