@@ -73,6 +73,7 @@ _REQUESTS: Final = (
         WHERE status = 'pending' AND escalate_at IS NOT NULL AND escalated_at IS NULL""",
     "CREATE INDEX requests_due ON requests (due, thread) WHERE due IS NOT NULL",
 )
+UNREVIEWED: Final = "coalesce(finding, '') NOT IN ('reviewed', 'violation')"  # what we cannot read is no review
 _ANSWERS: Final = (
     """CREATE TABLE votes (
         number INTEGER PRIMARY KEY, request TEXT NOT NULL, approver TEXT NOT NULL, answer TEXT NOT NULL,
@@ -88,7 +89,7 @@ _ANSWERS: Final = (
         document TEXT, payload INTEGER
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX broken_glass_by_due ON broken_glass (review_due, request)",
-    "CREATE INDEX broken_glass_open ON broken_glass (review_due, request) WHERE finding IS NULL",
+    f"CREATE INDEX broken_glass_open ON broken_glass (review_due, request) WHERE {UNREVIEWED}",
     "CREATE INDEX broken_glass_by_use ON broken_glass (used_at)",
     f"""CREATE TABLE resolutions (
         {_KEY}, attempt INTEGER NOT NULL, resolver TEXT NOT NULL, verdict TEXT NOT NULL, document TEXT NOT NULL,
