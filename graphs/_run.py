@@ -62,11 +62,21 @@ class Run:
         """Return the private key of *approver* (OpenSSH, mode 0600)."""
         return self.folder / "keys" / approver
 
+    def second_key(self, holder: str) -> Path:
+        """Return the second private key of a *holder*: breaking the glass takes both."""
+        return self.folder / "keys" / f"{holder}.second"
+
 
 def start_run(
-    folder: Path, *, application: Path, database: str, approvers: tuple[str, ...], unsafe_key_seed: bytes | None
+    folder: Path,
+    *,
+    application: Path,
+    database: str,
+    approvers: tuple[str, ...],
+    holders: tuple[str, ...] = (),
+    unsafe_key_seed: bytes | None,
 ) -> Run:
-    """Make *folder* and fill it with the application's policy, its lockfile and fresh keys.
+    """Make *folder* and fill it with the application's policy, its lockfile and fresh keys: *holders* get two.
 
     *unsafe_key_seed* makes the keys repeatable for tests; None draws them from the operating
     system. Raises ConfigurationError where the folder already holds a run.
@@ -82,21 +92,21 @@ def start_run(
         source = application / name
         if name == POLICY or source.exists():  # a lockfile is made from a prepared run, so the very first has none
             (folder / name).write_bytes(source.read_bytes())
-    _write_keys(run, unsafe_key_seed)
+    owners = {run.key(approver): approver for approver in run.approvers}
+    _write_keys(run, owners | {run.second_key(holder): holder for holder in holders}, unsafe_key_seed)
     return run
 
 
-def _write_keys(run: Run, seed: bytes | None) -> None:
+def _write_keys(run: Run, owners: Mapping[Path, str], seed: bytes | None) -> None:
     run.key("").mkdir(mode=0o700, exist_ok=True)
     lines = []
-    for approver in run.approvers:
+    for path, owner in owners.items():
         secret = Ed25519PrivateKey.generate()
         if seed is not None:
-            secret = Ed25519PrivateKey.from_private_bytes(sha256(seed + b"\x00" + approver.encode()).digest())
-        path = run.key(approver)
+            secret = Ed25519PrivateKey.from_private_bytes(sha256(seed + b"\x00" + path.name.encode()).digest())
         path.touch(mode=0o600, exist_ok=False)  # never readable by others, not even before it is filled
         path.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
-        lines.append(allowed_signers_line(approver, secret.public_key()) + "\n")
+        lines.append(allowed_signers_line(owner, secret.public_key()) + "\n")
     run.signers.write_text("".join(lines), encoding="utf-8")
 
 

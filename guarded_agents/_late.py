@@ -25,7 +25,9 @@ def loads_late(
             raise ConfigurationError(
                 f"{what} {name}",
                 expected=expected,
-                got=f"no module {error.name}" if error.name else "modules that do not fit together",
+                got=f"no module {error.name}"
+                if isinstance(error, ModuleNotFoundError)
+                else "modules that do not fit together",
                 action=action,
             ) from error
         return getattr(module, name)

@@ -25,6 +25,7 @@ MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 1_000
 MAX_NAME_CHARS: Final = 320  # of a tool's key, or a call id; servers' and tools' names have at most 64 and 256
 _CLIPPED_CHARS: Final = 32
+_IDEMPOTENCY_CHARS: Final = 32
 # Default_Ignorable_Code_Point (Unicode 15.0, DerivedCoreProperties.txt), and U+2800, a pattern of no dots.
 _IGNORABLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -78,6 +79,15 @@ def keyed_digest(key: bytes, *parts: str | bytes) -> str:
     """Return the hex HMAC-SHA-256 of *parts*, each preceded by its length so that none can run into the next."""
     encoded = [part.encode() if isinstance(part, str) else part for part in parts]
     return hmac.digest(key, b"".join([b"%d:%b" % (len(part), part) for part in encoded]), "sha256").hex()
+
+
+def idempotency_key(key: bytes, call: CallKey) -> str:
+    """Return what every attempt of one call carries in ``_meta``, so that its server can know it again (32 hex digits).
+
+    *key* is the deployment's for binding.
+    """
+    parts = (call.thread, call.entry, str(call.turn), call.digest, str(call.occurrence))
+    return keyed_digest(key, "idempotency", *parts)[:_IDEMPOTENCY_CHARS]
 
 
 def clipped(name: str) -> str:
@@ -173,6 +183,7 @@ __all__ = [
     "bind",
     "canonical",
     "clipped",
+    "idempotency_key",
     "keyed_digest",
     "parse",
     "person",

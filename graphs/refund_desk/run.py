@@ -12,19 +12,27 @@ from graphs.refund_desk.data import fill
 from graphs.refund_desk.servers import servers
 
 DATABASE: Final = "desk.db"
-APPROVERS: Final = ("ana@example.com", "raj@example.com")
+APPROVERS: Final = ("ana@example.com", "lea@example.com", "raj@example.com")
+HOLDERS: Final = ("lea@example.com",)  # of the glass; the policy names them too
 PRINCIPAL: Final = "desk-agent"
 SCOPES: Final = ("mail:send", "orders:read", "refunds:write")
 
 
 def prepare(folder: Path, *, now: datetime, unsafe_key_seed: bytes | None = None) -> Run:
-    """Make *folder* a fresh run: database, policy, lockfile, servers, and the approvers' keys (0600).
+    """Make *folder* a fresh run: database, policy, lockfile, servers, and the approvers' keys (0600; a holder has two).
 
     *now* (UTC) dates the orders. *unsafe_key_seed* makes the keys repeatable, for tests only.
     Raises ConfigurationError where the folder already holds a run.
     """
     here = Path(__file__).resolve().parent
-    run = start_run(folder, application=here, database=DATABASE, approvers=APPROVERS, unsafe_key_seed=unsafe_key_seed)
+    run = start_run(
+        folder,
+        application=here,
+        database=DATABASE,
+        approvers=APPROVERS,
+        holders=HOLDERS,
+        unsafe_key_seed=unsafe_key_seed,
+    )
     fill(run.database, now=now)
     run.servers.write_bytes(orjson.dumps(servers(run), option=orjson.OPT_INDENT_2))
     return run
@@ -44,4 +52,4 @@ def effects(folder: Path) -> dict[str, list[dict[str, object]]]:
     }
 
 
-__all__ = ["APPROVERS", "DATABASE", "PRINCIPAL", "SCOPES", "effects", "prepare", "reopen"]
+__all__ = ["APPROVERS", "DATABASE", "HOLDERS", "PRINCIPAL", "SCOPES", "effects", "prepare", "reopen"]

@@ -6,7 +6,7 @@ that passes ever approves.
 """
 
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
-from guarded_agents.approval._check import check_vote
+from guarded_agents.approval._check import check_edit, check_vote
 from guarded_agents.approval._delegation import check_delegation
 from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
 from guarded_agents.approval._identity import Authenticator, Directory, Proof
@@ -14,6 +14,7 @@ from guarded_agents.approval._machine import (
     agreed_at,
     check_eligible,
     check_open,
+    closed,
     execute_by,
     glass_breakers,
     glass_broken,
@@ -34,7 +35,7 @@ from guarded_agents.approval._request import (
     request_digest,
     risk_of,
 )
-from guarded_agents.approval._resolution import check_resolution, doubt_id
+from guarded_agents.approval._resolution import check_look, check_resolution, doubt_id
 from guarded_agents.approval._review import check_review
 from guarded_agents.approval._shapes import (
     Answered,
@@ -48,6 +49,7 @@ from guarded_agents.approval._signers import (
     Signers,
     allowed_signers_line,
     fingerprint,
+    load_public_key,
     parse_allowed_signers,
 )
 from guarded_agents.approval._statement import (
@@ -79,12 +81,15 @@ __all__ = [
     "allowed_signers_line",
     "changed_payload",
     "check_delegation",
+    "check_edit",
     "check_eligible",
     "check_glass",
+    "check_look",
     "check_open",
     "check_resolution",
     "check_review",
     "check_vote",
+    "closed",
     "commitment",
     "covers",
     "doubt_id",
@@ -103,6 +108,7 @@ __all__ = [
     "is_barred",
     "is_intact",
     "load_private_key",
+    "load_public_key",
     "may_answer",
     "nonce_for",
     "open_request",

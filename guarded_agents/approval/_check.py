@@ -3,14 +3,15 @@
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from guarded_agents import binding
 from guarded_agents.approval._delegation import check_delegation
 from guarded_agents.approval._form import check_nonce, check_signed, check_text, malformed, unproven
 from guarded_agents.approval._glass import check_glass
-from guarded_agents.approval._machine import check_eligible, check_open
+from guarded_agents.approval._machine import check_eligible, check_not_editor, check_open, people_left
 from guarded_agents.approval._request import is_intact
-from guarded_agents.errors import ApprovalExpiredError, BindingError, UnknownRequestError
+from guarded_agents.errors import ApprovalExpiredError, BindingError, NotEligibleError, UnknownRequestError
 from guarded_agents.records import (
     Answer,
     ApprovalRequest,
@@ -20,6 +21,8 @@ from guarded_agents.records import (
     StandingRequest,
     Vote,
 )
+
+_TAKES_A_VOTE: Final = frozenset({Answer.APPROVE, Answer.DELEGATE})
 
 
 def check_vote(
@@ -53,6 +56,8 @@ def check_vote(
         check_glass(standing, vote, terms, electorate=electorate, cast=cast)
     else:
         check_eligible(request, vote.approver, electorate=electorate)
+    if vote.answer in _TAKES_A_VOTE:
+        check_not_editor(request, vote.approver, cast)
     _check_form(signed)
     if vote.answer is Answer.DELEGATE:
         check_delegation(request, vote, cast, electorate=electorate)
@@ -62,6 +67,20 @@ def check_vote(
     check_signed(vote, since=request.created_at, since_what="the request", now=now)
     if vote.at >= request.decide_by:
         raise ApprovalExpiredError(request.id, decide_by=request.decide_by, answered_at=vote.at)
+
+
+def check_edit(edited: ApprovalRequest, signed: SignedVote, *, electorate: Electorate) -> None:
+    """Raise NotEligibleError where the edit *signed* leaves too few for the quorum of the request that it leads to.
+
+    *electorate* are those who are asked about *edited*, freshly looked up.
+    """
+    if len(people_left(edited, (signed,), electorate=electorate)) < edited.quorum:
+        raise NotEligibleError(
+            f"edit of approval {edited.parent}",
+            expected=f"{edited.quorum} people left who may agree to what it leads to",
+            got="too few",
+            action="edit it otherwise, reject it, or leave the edit to somebody else",
+        )
 
 
 def _asked(request: ApprovalRequest, vote: Vote, edited: ApprovalRequest | None, key: bytes) -> ApprovalRequest:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from guarded_agents.approval._machine import check_not_barred, usable_until
+from guarded_agents.approval._machine import check_not_barred, check_not_editor, usable_until
 from guarded_agents.binding import person
 from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError
+from guarded_agents.moments import duration
 from guarded_agents.records import (
     Answer,
     ApprovalRequest,
@@ -40,7 +41,7 @@ def check_glass(
         raise _refused(request, "a policy with break_glass", "one without", "leave it to its approvers")
     check_not_barred(request, vote.approver)
     _check_holder(request, vote, terms.holders & electorate.holders)
-    _check_editor(request, vote, cast)
+    check_not_editor(request, vote.approver, cast)
     if request.hard:
         raise _refused(request, "a rule that is not hard", "a hard one", "leave it to its approvers")
     if not _in_scope(request, terms):
@@ -59,7 +60,7 @@ def glass_stands(request: ApprovalRequest, vote: Vote, terms: BreakGlassTerms | 
 
     Asked again before the call is sent: whoever took the vote may have gone by terms of another policy.
     """
-    if terms is None or vote.answer is not Answer.BREAK_GLASS:
+    if terms is None or vote.answer is not Answer.BREAK_GLASS or vote.at >= request.decide_by:
         return False
     return (
         vote.approver in terms.holders
@@ -88,21 +89,6 @@ def _check_holder(request: ApprovalRequest, vote: Vote, holders: frozenset[str])
         )
 
 
-def _check_editor(request: ApprovalRequest, vote: Vote, cast: Iterable[SignedVote]) -> None:
-    editors = {
-        person(signed.vote.approver)
-        for signed in cast
-        if signed.vote.answer is Answer.EDIT and signed.vote.request == request.parent
-    }
-    if not request.editor_may_approve and person(vote.approver) in editors:
-        raise NotEligibleError(
-            f"approval {request.id}",
-            expected="somebody other than who edited it",
-            got="its editor",
-            action="ask another of the policy's holders",
-        )
-
-
 def glass_left(terms: BreakGlassTerms, used: Sequence[BrokenGlass], *, approver: str, now: datetime) -> int:
     """Return how many glasses *approver* may still break at *now* (UTC), at least 1.
 
@@ -123,7 +109,7 @@ def glass_left(terms: BreakGlassTerms, used: Sequence[BrokenGlass], *, approver:
     if left < 1:
         raise BreakGlassError(
             f"break-glass by {approver}",
-            expected=f"at most {terms.per_person} within {terms.period_s} s",
+            expected=f"at most {terms.per_person} within {duration(terms.period_s)}",
             got=f"{len(mine)} already",
             action="ask another holder, or leave it to its approvers",
         )

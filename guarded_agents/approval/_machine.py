@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from guarded_agents.approval._form import MAX_AHEAD_S
-from guarded_agents.binding import person
+from guarded_agents.binding import clipped, person
 from guarded_agents.errors import ApprovalError, ApprovalExpiredError, NotEligibleError, RequestClosedError
 from guarded_agents.moments import exact
 from guarded_agents.records import (
@@ -188,9 +188,24 @@ def check_open(standing: StandingRequest, *, now: datetime) -> None:
     if status is RequestStatus.EXPIRED and now >= request.decide_by:
         raise ApprovalExpiredError(request.id, decide_by=request.decide_by, answered_at=now)
     if status is not RequestStatus.PENDING:
-        raise RequestClosedError(
-            f"approval {request.id}", expected="one that is pending", got=status.value, action="look at what it led to"
-        )
+        raise closed(standing, status)
+
+
+def closed(standing: StandingRequest, status: RequestStatus, *, why: str | None = None) -> RequestClosedError:
+    """Return the error of an answer that comes too late: who settled the request, and what an edit led to.
+
+    *why* is what the one who settled it said, where that is proven.
+    """
+    by = "" if standing.settled_by is None else f" by {clipped(standing.settled_by)}"
+    got = f"one that is {status.value}{', approved' if by and status is RequestStatus.CONSUMED else ''}{by}"
+    if status is RequestStatus.SUPERSEDED and standing.successor is not None:
+        got = f"one that was edited{by}; the new request is {clipped(standing.successor)}"
+    return RequestClosedError(
+        f"approval {standing.request.id}",
+        expected="a pending request",
+        got=got if why is None else f"{got}, who said: {why}",
+        action="look at it with `guarded-agents approvals show`",
+    )
 
 
 def may_answer(
@@ -223,6 +238,18 @@ def check_not_barred(request: ApprovalRequest, approver: str) -> None:
             expected="somebody other than who asks",
             got="the requester",
             action=f"ask another member of {request.group}",
+        )
+
+
+def check_not_editor(request: ApprovalRequest, approver: str, cast: Iterable[SignedVote]) -> None:
+    """Raise NotEligibleError for who edited *request*, where that one has no vote on it; *cast* has its parent's."""
+    editors = {person(signed.vote.approver) for signed in cast if _led_to(request, signed)}
+    if not request.editor_may_approve and person(approver) in editors:
+        raise NotEligibleError(
+            f"approval {request.id}",
+            expected="somebody other than who edited it",
+            got="its editor",
+            action="ask another who may approve it",
         )
 
 

@@ -26,6 +26,7 @@ _LINE: Final = re.compile(
         [ \t]+(?P<kind>\S+)[ \t]+(?P<key>[A-Za-z0-9+/]+={0,2})(?:[ \t].*)?""",
     re.VERBOSE,
 )
+_KIND: Final = "ssh-ed25519"
 _OPTION: Final = re.compile(r'(?P<name>[A-Za-z-]+)=(?:"(?P<quoted>[^"]*)"|(?P<bare>[^",]*))(?:,|$)')
 _NAME: Final = re.compile(r"[^\s*?!,\"#\x00-\x1f\x7f]+")
 _MOMENTS: Final = {9: "%Y%m%dZ", 13: "%Y%m%d%H%MZ", 15: "%Y%m%d%H%M%SZ"}  # by length
@@ -68,7 +69,9 @@ class Signers:
         if proof.scheme is not Scheme.ED25519:
             raise _unproven(proof, "a signature by a registered key", f"a proof by {proof.scheme.value}")
         signature = _signature(proof)
-        for key in self._keys.get(proof.who, ()):
+        if proof.who not in self._keys:
+            raise _unproven(proof, "a line of the signers file for exactly this name", "none")
+        for key in self._keys[proof.who]:
             if not key.counts(now=now):
                 continue
             try:
@@ -115,6 +118,23 @@ def allowed_signers_line(principal: str, public_key: Ed25519PublicKey) -> str:
     return f'{principal} namespaces="{NAMESPACE}" {key}'
 
 
+def load_public_key(text: str, *, source: str) -> Ed25519PublicKey:
+    """Return the key in *text*: the one line of a public key file of OpenSSH, ``ssh-ed25519 KEY [COMMENT]``.
+
+    *source* names the file in errors. Raises ConfigurationError for anything else.
+    """
+    kind, key, *_ = [*text.split(None, 2), "", ""]
+    public_key = _public_key(key) if kind == _KIND and "\n" not in text.strip() else None
+    if public_key is None:
+        raise ConfigurationError(
+            source,
+            expected=f"one line, {_KIND} KEY",
+            got="something else",
+            action="name the .pub file that `ssh-keygen -t ed25519` wrote beside the key",
+        )
+    return public_key
+
+
 def parse_allowed_signers(text: str, *, source: str) -> Mapping[str, tuple[AllowedKey, ...]]:
     """Return the keys in *text* by name. *source* names the file in errors.
 
@@ -141,13 +161,15 @@ def parse_allowed_signers(text: str, *, source: str) -> Mapping[str, tuple[Allow
 
 
 def _parse_line(line: str, source: str, number: int) -> tuple[str, AllowedKey | None]:
+    if line.startswith((f"{_KIND} ", f"{_KIND}\t")):  # a public key as it was handed over
+        raise _bad(source, number, "NAME before the key", "the key alone")
     match = _LINE.fullmatch(line)
     if match is None:
         raise _bad(source, number, "NAME [OPTIONS] ssh-ed25519 KEY [COMMENT]", "another form")
     name = match["names"].strip('"')
     if not _NAME.fullmatch(name):
         raise _bad(source, number, "one exact name", "a pattern, a list or a blank")
-    if match["kind"] != "ssh-ed25519":
+    if match["kind"] != _KIND:
         raise _bad(source, number, "a key of the kind ssh-ed25519", "another kind")
     key = _public_key(match["key"])
     if key is None:

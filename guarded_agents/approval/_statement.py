@@ -143,21 +143,26 @@ def load_private_key(text: bytes, *, password: bytes | None = None) -> Ed25519Pr
     """Return the Ed25519 private key in *text*: OpenSSH's format, or PEM (PKCS #8, RFC 5958).
 
     Raises ConfigurationError for another kind of key, a wrong or missing password, and text that
-    is no key. An OpenSSH key under a password needs the package ``bcrypt``.
+    is no key.
     """
     load = load_ssh_private_key if text.lstrip().startswith(_OPENSSH) else load_pem_private_key
     try:
         key = load(text, password)
     except TypeError:
-        raise _unusable("a password exactly where the key has one", "another combination") from None
+        if password is None:
+            action = "type it when it is asked for, at a terminal"
+            raise _unusable("a password, for the key has one", "none", action=action) from None
+        raise _unusable("no password", "one, for a key without", action="leave it out") from None
     except UnsupportedAlgorithm:
-        raise _unusable("a key that can be read here", "a cipher that cannot (is bcrypt installed?)") from None
+        raise _unusable("a key that can be read here", "another kind, or a cipher that is not known here") from None
     except ValueError:
-        raise _unusable("an Ed25519 key and its password", "no readable key, or another password") from None
+        if password is not None:
+            raise _unusable("the key's password", "another, or a broken key", action="try it again") from None
+        raise _unusable("an Ed25519 key", "no readable key") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise _unusable("an Ed25519 key", "another kind of key")
     return key
 
 
-def _unusable(expected: str, got: str) -> ConfigurationError:
-    return ConfigurationError("private key", expected=expected, got=got, action="make one: ssh-keygen -t ed25519")
+def _unusable(expected: str, got: str, *, action: str = "make one: ssh-keygen -t ed25519") -> ConfigurationError:
+    return ConfigurationError("private key", expected=expected, got=got, action=action)

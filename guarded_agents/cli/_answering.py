@@ -24,6 +24,14 @@ from guarded_agents.cli._vote import Reply, vote, vote_all
 from guarded_agents.errors import BindingError
 from guarded_agents.records import Answer
 
+_Identical = Annotated[
+    bool,
+    typer.Option(
+        "--identical", help="Every pending request that asks exactly the same as well: shown, signed one by one."
+    ),
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="With --identical: do not ask at the terminal.")]
+
 
 @options
 def approve(
@@ -32,20 +40,12 @@ def approve(
     at: Deployment,
     then: Onward,
     *,
-    identical: Annotated[
-        bool,
-        typer.Option(
-            "--identical", help="Every pending request that asks exactly the same as well: shown, signed one by one."
-        ),
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --identical: do not ask at the terminal.")] = False,
+    identical: _Identical = False,
+    yes: _Yes = False,
 ) -> None:
     """Approve the call exactly as `show` prints it. It is sent once, when enough people have approved."""
     reply = Reply(Answer.APPROVE, by.name, prover_of(by))
-    if identical:
-        _approve_all(request_id, reply, at, then, is_asked=not yes)
-    else:
-        _answer(request_id, reply, at, then)
+    _answer(request_id, reply, at, then, is_for_all=identical, is_asked=not yes)
 
 
 @options
@@ -75,9 +75,12 @@ def reject(
     then: Onward,
     *,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the model is told.")] = None,
+    identical: _Identical = False,
+    yes: _Yes = False,
 ) -> None:
     """Reject the call. It is never sent, and the model is told so. One rejection is enough."""
-    _answer(request_id, Reply(Answer.REJECT, by.name, prover_of(by), text=reason), at, then)
+    reply = Reply(Answer.REJECT, by.name, prover_of(by), text=reason)
+    _answer(request_id, reply, at, then, is_for_all=identical, is_asked=not yes)
 
 
 @options
@@ -88,9 +91,12 @@ def respond(
     then: Onward,
     *,
     text: Annotated[str, typer.Option(metavar="TEXT", help="What the model is told in place of the tool's answer.")],
+    identical: _Identical = False,
+    yes: _Yes = False,
 ) -> None:
     """Answer in the tool's place. The call is never sent."""
-    _answer(request_id, Reply(Answer.RESPOND, by.name, prover_of(by), text=text), at, then)
+    reply = Reply(Answer.RESPOND, by.name, prover_of(by), text=text)
+    _answer(request_id, reply, at, then, is_for_all=identical, is_asked=not yes)
 
 
 @options
@@ -123,21 +129,34 @@ def break_glass(
     _answer(request_id, Reply(Answer.BREAK_GLASS, by.name, prover, text=reason), at, then)
 
 
-def _answer(request_id: str, reply: Reply, at: Deployment, then: Onward) -> None:
+def _answer(
+    request_id: str,
+    reply: Reply,
+    at: Deployment,
+    then: Onward,
+    *,
+    is_for_all: bool = False,
+    is_asked: bool = True,
+) -> None:
+    if is_for_all:
+        _answer_all(request_id, reply, at, then, is_asked=is_asked)
+        return
     settled = asyncio.run(vote(at, request_id, reply, graph=then.graph))
     if settled is None:  # kept in a file, to be proven by an ID token
         return
-    tell(settled, request_id, reply, is_woken=then.graph is not None)
+    tell(settled, request_id, reply, at, is_woken=then.graph is not None)
     if then.graph is not None:
         close(at, settled, then)
     elif then.as_json:
         print_json(summary(settled))
 
 
-def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward, *, is_asked: bool) -> None:
-    """Approve every request that is identical, and say of each what stands or why the vote does not count."""
-    if reply.prover.key is None:
-        raise typer.BadParameter("an ID token is over one request; --identical takes a key", param_hint="--identical")
+def _answer_all(request_id: str, reply: Reply, at: Deployment, then: Onward, *, is_asked: bool) -> None:
+    """Answer every request that is identical, and say of each what stands or why the vote does not count."""
+    if reply.prover.key is None or reply.prover.save is not None:
+        raise typer.BadParameter(
+            "an ID token or a file is over one request; --identical takes a key", param_hint="--identical"
+        )
     same = _identical(request_id, at)
     for number, view in enumerate(same, 1):
         typer.echo(f"{number} of {len(same)}\n{as_text(view, now=datetime.now(UTC))}\n", err=True)
@@ -146,7 +165,7 @@ def _approve_all(request_id: str, reply: Reply, at: Deployment, then: Onward, *,
     ids = [view.standing.request.id for view in same]
     settled, failed = asyncio.run(vote_all(at, ids, reply, graph=then.graph))
     for one in settled:
-        tell(one, one.standing.request.id, reply, is_woken=then.graph is not None)
+        tell(one, one.standing.request.id, reply, at, is_woken=then.graph is not None)
     for error in failed:
         typer.echo(f"error: {one_line(str(error))}", err=True)
     if then.as_json:

@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from guarded_agents.cli import _answering, _looking, _tending
+from guarded_agents.cli import _answering, _keygen, _looking, _tending
 
 app: Final = typer.Typer(
     name="approvals", help="Find what waits for an answer, look at it, answer it.", no_args_is_help=True
@@ -30,7 +30,7 @@ for _panel, _commands in (
             "resolve": _tending.resolve,
             "sweep": _tending.sweep,
             "wake": _tending.wake_command,
-            "keygen": _tending.keygen,
+            "keygen": _keygen.keygen,
         },
     ),
 ):

@@ -8,11 +8,13 @@ import typer
 from guarded_agents.catalog import visible
 from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import effects_of
+from guarded_agents.cli._looking import view_of
+from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import Deployment, Onward
 from guarded_agents.cli._report import Report, report
 from guarded_agents.cli._text import indented, print_json, printable
 from guarded_agents.cli._vote import Reply, Settled
-from guarded_agents.records import Answer, RequestStatus
+from guarded_agents.records import Answer, ApprovalRequest, RequestStatus
 
 _DONE: Final = {
     Answer.APPROVE: "approved",
@@ -24,7 +26,7 @@ _DONE: Final = {
 }
 
 
-def tell(settled: Settled, request_id: str, reply: Reply, *, is_woken: bool) -> None:
+def tell(settled: Settled, request_id: str, reply: Reply, at: Deployment, *, is_woken: bool) -> None:
     """Say on stderr what was recorded, where the request now stands, and what is still to be done."""
     standing, request = settled.standing, settled.standing.request
     to = "" if reply.delegate is None else f" to {visible(reply.delegate)}"
@@ -34,8 +36,8 @@ def tell(settled: Settled, request_id: str, reply: Reply, *, is_woken: bool) -> 
     if request.id != request_id:
         typer.echo(f"the edited call is request {visible(request.id)}", err=True)
     if standing.status is RequestStatus.PENDING:
-        agreed = f"{settled.approvals} of {request.quorum} approvals"
-        typer.echo(f"{visible(request.id)} waits for {visible(request.group)}, with {agreed} so far", err=True)
+        agreed = _agreed(request, at)
+        typer.echo(f"{visible(request.id)} waits for {visible(request.group)}, with {agreed}", err=True)
         return
     typer.echo(f"{visible(request.id)} is {standing.status.value}", err=True)
     if not is_woken:
@@ -44,6 +46,16 @@ def tell(settled: Settled, request_id: str, reply: Reply, *, is_woken: bool) -> 
             f" guarded-agents approvals wake {visible(request.id)} --graph MODULE:FACTORY",
             err=True,
         )
+
+
+def _agreed(request: ApprovalRequest, at: Deployment) -> str:
+    """Return how many approvals of *request* count now."""
+    now = datetime.now(UTC)
+    with opened(at.store) as store:
+        found = view_of(store, request.id, at, now=now).counted
+    if found is None:
+        return f"{request.quorum} to approve it; who may is not known here, nor which votes count"
+    return f"{len(found)} of {request.quorum} approvals so far"
 
 
 def summary(settled: Settled) -> dict[str, object]:

@@ -28,10 +28,12 @@ _ONE_LINE: Final = ("question", "status", "risk", "group", "quorum")  # requests
 
 
 class Line(NamedTuple):
-    """The most urgent one of the requests that ask the same, and how many there are."""
+    """The most urgent one of the requests that ask the same, how many there are, and how many votes each has."""
 
     request: RequestSummary
     number: int
+    fewest: int  # approvals of one of them
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,15 @@ class Listing:
     def lines(self) -> tuple[Line, ...]:
         """Return a line for each question that was asked, in the order of its most urgent request."""
         first: dict[tuple[object, ...], RequestSummary] = {}
-        count: dict[tuple[object, ...], int] = {}
+        votes: dict[tuple[object, ...], list[int]] = {}
         for request in self.requests:
             question = tuple(getattr(request, column) for column in _ONE_LINE)
             first.setdefault(question, request)
-            count[question] = count.get(question, 0) + 1
-        return tuple(Line(request, count[question]) for question, request in first.items())
+            votes.setdefault(question, []).append(request.votes)
+        return tuple(
+            Line(request, len(found), min(found), max(found))
+            for request, found in zip(first.values(), votes.values(), strict=True)  # both in the order of the first
+        )
 
     def title(self, *, what: str, shown: int) -> str:
         """Return how many there are, of which risk, and how many lines of them are *shown*."""

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guarded_agents.cli import _shown
+from guarded_agents.cli import _called, _shown
+from guarded_agents.cli._listed import MAX_READ, asking, listing
 from guarded_agents.cli._listed import as_json as line_as_json
-from guarded_agents.cli._listed import listing
 from guarded_agents.cli._opened import opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
-from guarded_agents.cli._people import CastVote, asked, cast_votes
-from guarded_agents.cli._report import doubts, reviews
-from guarded_agents.cli._text import print_json
+from guarded_agents.cli._people import CastVote, asked, cast_votes, counted, is_proven, reviewers
+from guarded_agents.cli._precedents import precedents
+from guarded_agents.cli._report import doubt_as_json, doubtful, doubts, review_as_json, reviews
+from guarded_agents.cli._text import columns, print_json, wrapped
 from guarded_agents.moments import utc
-from guarded_agents.records import Answer, ApprovalRequest, RequestStatus
+from guarded_agents.records import Answer, ApprovalRequest, CallKey, RequestStatus, SignedReview
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
@@ -28,22 +29,33 @@ def list_requests(
     status: Annotated[RequestStatus, typer.Option(help="Which requests.")] = RequestStatus.PENDING,
     every: Annotated[bool, typer.Option("--all", help="Those of any status.")] = False,
     group: Annotated[str | None, typer.Option(metavar="NAME", help="Only those that this group answers.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many lines at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="How many lines at most; with --json, how many requests.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List the requests that wait: the highest risk first, then the one that ends soonest.
 
-    Those that ask exactly the same in several threads are one line (x3). A line is not verified: look at the
-    request with `show`, which is, before you answer.
+    Those that ask exactly the same in several threads are one line (x3), with the fewest and the most approvals that
+    one of them has (0-1/2). A line is not verified, nor whether an approval counts: look at the request with `show`.
+    With --json, `total` says how many there are, `truncated` whether some are left out, and `in_doubt` and
+    `reviews_due` name all that somebody has to look at.
     """
     now = datetime.now(UTC)
     with opened(at.store) as store:
         found = listing(store, status=None if every else status, group=group)
-        in_doubt, to_review = doubts(store, now=now), reviews(store, now=now)
-    for line in (*(f"IN DOUBT: {line}" for line in in_doubt), *(f"TO REVIEW: {line}" for line in to_review)):
+        in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
+        doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
+    for line in (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told)):
         typer.echo(line, err=True)
     if as_json:
-        print_json([line_as_json(request) for request in found.requests[:limit]])
+        print_json(
+            {
+                "requests": [line_as_json(request) for request in found.requests[:limit]],
+                "total": len(found.requests),
+                "truncated": limit < len(found.requests) or not found.is_whole,
+                "in_doubt": [doubt_as_json(claim, tool) for claim, tool in in_doubt],
+                "reviews_due": [review_as_json(glass, now=now) for glass in to_review],
+            }
+        )
         return
     what = "recorded" if every else status.value
     if not found.requests:
@@ -55,6 +67,8 @@ def list_requests(
     typer.echo(found.title(what=what, shown=len(lines)))
     print_requests(lines, with_status=every or status is not RequestStatus.PENDING, now=now)
     typer.echo(f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`.")
+    if any(line.fewest != line.most for line in lines):
+        typer.echo("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
 
 
 @options
@@ -65,14 +79,35 @@ def show(
     full: Annotated[bool, typer.Option("--full", help="Long values whole, not folded.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far."""
+    """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far.
+
+    Of a request that is settled it says what came of it. The id of a call in doubt shows that call, and what is known.
+    """
     now = datetime.now(UTC)
+    if not at.policy_file.is_file():
+        where = f"{at.policy_file.name} not found beside the store" if at.policy is None else f"{at.policy} not found"
+        typer.echo(f"{where}: who may answer is not known here, and no vote is checked (--policy)", err=True)
     with opened(at.store) as store:
+        if store.request(request_id) is None and (key := _called.call_named(store, request_id, now=now)) is not None:
+            _show_call(store, key, at, now=now, is_full=full, as_json=as_json)
+            return
         view = view_of(store, request_id, at, now=now)
     if as_json:
         print_json(_shown.as_json(view, now=now))
     else:
-        typer.echo(_shown.as_text(view, now=now, is_full=full))
+        typer.echo(_shown.as_text(view, now=now, is_full=full, columns=columns()))
+
+
+def _show_call(store: "Store", key: CallKey, at: Deployment, *, now: datetime, is_full: bool, as_json: bool) -> None:
+    execution = store.execution(key)
+    if execution is None:  # pragma: no cover - a row is never deleted
+        return
+    view = _called.call_of(store, execution, at, now=now)
+    if as_json:
+        print_json(_called.as_json(view, now=now))
+        return
+    head, rest = _called.as_text(view, now=now, is_full=is_full)
+    typer.echo("\n".join([*wrapped(head, columns=columns()), "", rest]))
 
 
 def view_of(store: "Store", request_id: str, at: Deployment, *, now: datetime) -> _shown.View:
@@ -88,16 +123,29 @@ def view_of(store: "Store", request_id: str, at: Deployment, *, now: datetime) -
     if earlier:
         edits = cast_votes(store.votes(earlier[0].id), earlier[0], at=at, now=now)
     is_pending = standing.status is RequestStatus.PENDING
-    known = {request_id, *(parent.id for parent in earlier)}
+    execution, glass, review = store.execution(request.key), store.glass_of(request_id), store.review_of(request_id)
     return _shown.View(
         standing=standing,
         votes=votes,
         edits=edits,
         asked=asked(request, votes, editor=_editor(edits, request), at=at) if is_pending else (),
         model=model,
-        similar=[found for found in store.similar(standing) if found.id not in known],
+        similar=precedents(store, standing, at, without=frozenset(parent.id for parent in earlier), now=now),
+        waiting=tuple(other for other in asking(store, request.question) if other != request_id),
+        counted=counted(request, (*votes, *edits), at=at, now=now) if is_pending else None,
+        execution=execution,
+        said=() if execution is None else _called.said_of(execution, request, at, now=now),
+        glass=glass,
+        review=None if review is None else _checked(review, request, at, now=now),
         is_verified=is_verified,
     )
+
+
+def _checked(review: SignedReview, request: ApprovalRequest, at: Deployment, *, now: datetime) -> _called.Said:
+    """Return the review, and whether it is proven and about this request."""
+    said = review.review
+    is_about = (said.request, said.digest) == (request.id, request.digest)
+    return _called.Said(review, is_about and is_proven(review, group=reviewers(at), at=at, now=now))
 
 
 def _before(store: "Store", request: ApprovalRequest, at: Deployment) -> tuple[tuple[ApprovalRequest, ...], str | None]:

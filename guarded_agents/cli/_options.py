@@ -112,7 +112,8 @@ class Approver:
         typer.Option(
             "--save",
             metavar="FILE",
-            help="Send nothing: keep what is to be proven in FILE and print the nonce for your ID token.",
+            help="Send nothing: keep the statement in FILE; with --key signed, as a resume value for other UIs,"
+            " else with the nonce for your ID token on stdout.",
             rich_help_panel=_NO_KEY,
         ),
     ] = None

@@ -5,11 +5,30 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from guarded_agents.approval import groups_asked, may_answer, proof_of, second_of
+from guarded_agents.approval import (
+    SignedStatement,
+    groups_asked,
+    is_barred,
+    may_answer,
+    proof_of,
+    second_of,
+    votes_counted,
+)
 from guarded_agents.cli._opened import authenticators, directory_of
 from guarded_agents.cli._options import Deployment
 from guarded_agents.errors import ConfigurationError, DirectoryError, ProofError
-from guarded_agents.records import HOLDERS, Answer, ApprovalRequest, Electorate, Scheme, SignedVote
+from guarded_agents.records import (
+    HOLDERS,
+    Answer,
+    ApprovalRequest,
+    Electorate,
+    Principal,
+    Scheme,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
+    StandingRequest,
+)
 
 if TYPE_CHECKING:
     from guarded_agents.approval import Authenticator
@@ -75,25 +94,79 @@ async def _is_proven(
     vote = signed.vote
     if vote.request != request.id or (vote.answer is not Answer.EDIT and vote.digest != request.digest):
         return False  # it was taken from another request
+    if vote.answer is not Answer.BREAK_GLASS:
+        return await _stands(signed, groups_asked(request, now=request.decide_by), known, now)
+    return False if signed.second is None else await _stands(signed, (HOLDERS,), known, now)
+
+
+async def _stands(
+    signed: SignedStatement, groups: Sequence[str], known: "Mapping[Scheme, Authenticator]", now: datetime
+) -> bool | None:
+    """Return whether *signed* is proven in the name of one of *groups*, None where nothing here can tell."""
     try:
         second = second_of(signed)
         proofs = [proof_of(signed)] if second is None else [proof_of(signed), second]
         if any(proof.scheme not in known for proof in proofs):
             return None
-        is_glass = vote.answer is Answer.BREAK_GLASS
-        for group in (HOLDERS,) if is_glass else groups_asked(request, now=request.decide_by):
+        for group in groups:
             try:
                 ids = {
                     await known[proof.scheme].verify(proof, group=group, now=now, is_fresh=False) for proof in proofs
                 }
             except ProofError:
                 continue
-            return len(ids) == len(proofs) and (not is_glass or second is not None)
+            return len(ids) == len(proofs)
     except DirectoryError:
         return None
     except ProofError:  # it cannot even be spelt
         pass
     return False
+
+
+def says_why(standing: StandingRequest, votes: Sequence[CastVote]) -> bool:
+    """Return whether who settled the request is proven to have said the text that stands beside it."""
+    said = (standing.settled_by, standing.text)
+    return any(cast.is_proven and (cast.signed.vote.approver, cast.signed.vote.text) == said for cast in votes)
+
+
+def counted(
+    request: ApprovalRequest, votes: Sequence[CastVote], *, at: Deployment, now: datetime
+) -> tuple[str, ...] | None:
+    """Return whose votes count towards the quorum of *request* now; None where nothing here can tell who may answer.
+
+    *votes* are those on it and on the one that it is an edit of. One that is not proven counts for nothing.
+    """
+    policy = _policy(at)
+    members = [_members(group, policy, at) for group in groups_asked(request, now=now)]
+    if any(found is None for found in members):
+        return None
+    electorate = Electorate(frozenset[str]().union(*(found or () for found in members)))
+    said = [cast.signed for cast in votes if cast.is_proven is not False]
+    return tuple(sorted(votes_counted(request, said, electorate=electorate)))
+
+
+def resolvers(request: ApprovalRequest | None, requester: Principal, *, at: Deployment) -> Asked | None:
+    """Return who may resolve a call in doubt: the group of its *request*, else the operators; None for nobody."""
+    policy = _policy(at)
+    group = request.group if request is not None else None if policy is None else policy.operators
+    if group is None:
+        return None
+    members = _members(group, policy, at)
+    able = None if members is None else tuple(sorted(name for name in members if not is_barred(name, requester)))
+    return Asked(group, able)
+
+
+def reviewers(at: Deployment) -> str | None:
+    """Return the group that reviews broken glass, None where nothing here can tell."""
+    policy = _policy(at)
+    return None if policy is None or policy.glass is None else policy.glass.reviewers
+
+
+def is_proven(
+    signed: SignedReview | SignedResolution, *, group: str | None, at: Deployment, now: datetime
+) -> bool | None:
+    """Return whether *signed* is its author's, in the name of *group*; None where nothing here can tell."""
+    return None if group is None else asyncio.run(_stands(signed, (group,), _known(at), now))
 
 
 def _known(at: Deployment) -> "dict[Scheme, Authenticator]":
@@ -141,4 +214,4 @@ class _Nobody:
         raise DirectoryError(f"group {group}", expected="a directory", got="none", action="name one with --directory")
 
 
-__all__ = ["Asked", "CastVote", "asked", "cast_votes"]
+__all__ = ["Asked", "CastVote", "asked", "cast_votes", "counted", "is_proven", "resolvers", "reviewers", "says_why"]

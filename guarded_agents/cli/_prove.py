@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Statement = TypeVar("Statement", Vote, Review, Resolution)
 _FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
-_LOCKED: Final = "a password exactly where the key has one"  # what `load_private_key` expects where it is missing
+_LOCKED: Final = "a password, for the key has one"  # what `load_private_key` expects where it is missing
 _MAX_TOKEN_CHARS: Final = 65_536
 
 
@@ -61,20 +61,30 @@ class Prover:
         return SignedResolution(resolution=self._kept(resolution), signature=self.token, scheme=Scheme.OIDC)
 
     def keep(self, statement: Vote | Review | Resolution) -> bool:
-        """Return whether nothing is to be sent: *statement* is then in its file, and its nonce on stdout."""
+        """Return whether nothing is to be sent: *statement* is then in its file.
+
+        With a key it is signed there. Without one its nonce is on stdout, for an ID token.
+        """
         if self.save is None:
             return False
-        from guarded_agents.approval import commitment
+        from guarded_agents.approval import commitment, sign
 
+        kept = statement if self.key is None else sign(statement, self.key, second=self.second_key)
         try:
             made = os.open(self.save, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it may hold arguments
             with os.fdopen(made, "wb") as file:
-                file.write(statement.model_dump_json(indent=2).encode())
+                file.write(kept.model_dump_json(indent=2).encode())
         except OSError as error:
             got = error.strerror or type(error).__name__
             raise ConfigurationError(
                 str(self.save), expected="a file that can be made", got=got, action="name another one with --save"
             ) from None
+        if self.key is not None:
+            typer.echo(
+                f"nothing is sent: {self.save} holds it signed; as it stands it is the resume value of the thread",
+                err=True,
+            )
+            return True
         typer.echo(commitment(statement))
         typer.echo(
             f"nothing is sent yet: get an ID token with this nonce, and type the same with --vote {self.save}"
@@ -110,8 +120,8 @@ class Prover:
 
 def prover_of(by: Approver, *, second_key: Path | None = None) -> Prover:
     """Return what proves the statements of *by*. Raises ConfigurationError that names the file, and BadParameter."""
-    if [by.key, by.save, by.id_token].count(None) != 2:  # noqa: PLR2004  exactly one of the three is named
-        raise typer.BadParameter("name one of --key, --id-token and --save", param_hint="--key")
+    if (by.id_token is None) is (by.key is None and by.save is None):
+        raise typer.BadParameter("name --key, --save, both, or --id-token", param_hint="--key")
     if (by.saved is None) is not (by.id_token is None):
         raise typer.BadParameter("--vote and --id-token go together", param_hint="--vote")
     return Prover(
@@ -127,6 +137,10 @@ def _private_key(path: Path) -> "Ed25519PrivateKey":
     """Return the key in *path*; at a terminal its password is asked for where it has one."""
     from guarded_agents.approval import load_private_key
 
+    if path.suffix == ".pub":
+        raise ConfigurationError(
+            str(path), expected="a private key", got="the public one", action=f"name {path.with_suffix('')} with --key"
+        )
     text = read_key_file(path)
     try:
         return load_private_key(text)

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from guarded_agents.approval import doubt_id
+from guarded_agents.approval import doubt_id, votes_counted
 from guarded_agents.audit import Kind, Verification, verify
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
 from guarded_agents.moments import utc
-from guarded_agents.records import CallKey, Claim, ClaimStatus, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import (
+    BrokenGlass,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Electorate,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
@@ -35,7 +44,7 @@ class Call:
     outcome: str  # waiting, executed, failed, refused, withdrawn, superseded, in_doubt, ...
     arguments: str  # canonical JSON; empty where it was erased
     approval_rule: str | None
-    approver: str | None
+    approvers: tuple[str, ...]  # whose votes agreed, or who settled it otherwise
     reason: str
 
 
@@ -75,8 +84,36 @@ def waiting(store: "Store", thread: str) -> tuple[str, ...]:
 
 def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:
     """Return a line for each call of which nobody knows at *now* (UTC) whether it happened, and one for the rest."""
-    found = store.doubts(now=now, limit=MAX_LINES + 1)
-    return (*(_doubt(store, claim) for claim in found[:MAX_LINES]), *_rest(found))
+    found = doubtful(store, now=now, limit=MAX_LINES + 1)
+    return (*(_doubt(claim, tool) for claim, tool in found[:MAX_LINES]), *_rest(found))
+
+
+def doubtful(store: "Store", *, now: datetime, limit: int) -> tuple[tuple[Claim, str | None], ...]:
+    """Return each call of which nobody knows at *now* (UTC) whether it happened, with its tool where that is known."""
+    found = ((claim, store.proposal(claim.key)) for claim in store.doubts(now=now, limit=limit))
+    return tuple((claim, None if proposal is None else proposal.tool) for claim, proposal in found)
+
+
+def doubt_as_json(claim: Claim, tool: str | None) -> dict[str, object]:
+    """Return a call in doubt as JSON."""
+    return {
+        "call": doubt_id(claim.key),
+        "tool": tool,
+        "thread": claim.key.thread,
+        "turn": claim.key.turn,
+        "attempt": claim.attempt,
+        "lease_until": utc(claim.lease_until),
+    }
+
+
+def review_as_json(glass: BrokenGlass, *, now: datetime) -> dict[str, object]:
+    """Return a request whose glass was broken, and that nobody has reviewed at *now* (UTC), as JSON."""
+    return {
+        "request": glass.request,
+        "approver": glass.approver,
+        "review_due": utc(glass.review_due),
+        "overdue": glass.is_overdue(now=now),
+    }
 
 
 def _rest(found: Sequence[object]) -> tuple[str, ...]:
@@ -84,14 +121,10 @@ def _rest(found: Sequence[object]) -> tuple[str, ...]:
     return (said,) if len(found) > MAX_LINES else ()
 
 
-def _doubt(store: "Store", claim: Claim) -> str:
-    key, proposal = claim.key, store.proposal(claim.key)
-    tool = "a call" if proposal is None else visible(proposal.tool)
-    place = f"thread {visible(key.thread)}, turn {key.turn}"
-    return (
-        f"{doubt_id(key)} {tool} ({place}): nobody knows whether it happened; look at its server,"
-        " then `approvals resolve`"
-    )
+def _doubt(claim: Claim, tool: str | None) -> str:
+    key, call = claim.key, doubt_id(claim.key)
+    what = f"{call} {visible(tool or 'a call')} (thread {visible(key.thread)}, turn {key.turn})"
+    return f"{what}: nobody knows whether it happened; `approvals show {call}`, look at its server, `approvals resolve`"
 
 
 def reviews(store: "Store", *, now: datetime) -> tuple[str, ...]:
@@ -136,9 +169,19 @@ def _call(store: "Store", key: CallKey, fields: Mapping[str, object], ended: str
         outcome=outcome,
         arguments="" if proposal is None else proposal.canonical.decode(),
         approval_rule=None if standing is None else standing.request.approval_rule,
-        approver=None if standing is None else standing.settled_by,
+        approvers=() if standing is None else _approvers(store, standing),
         reason=reason,
     )
+
+
+def _approvers(store: "Store", standing: StandingRequest) -> tuple[str, ...]:
+    """Return who approved the request, as the store has it, else who settled it."""
+    request, who = standing.request, () if standing.settled_by is None else (standing.settled_by,)
+    if standing.status not in _AGREED or standing.broke_glass:
+        return who
+    votes = (*store.votes(request.id), *(() if request.parent is None else store.votes(request.parent)))
+    everybody = Electorate(frozenset(signed.vote.approver for signed in votes))
+    return tuple(sorted(votes_counted(request, votes, electorate=everybody))) or who
 
 
 def _approval(standing: StandingRequest) -> str:
@@ -160,4 +203,4 @@ def _outcome(
     return ended or "unknown", ""
 
 
-__all__ = ["Call", "Report", "doubts", "report", "reviews", "waiting"]
+__all__ = ["Call", "Report", "doubt_as_json", "doubtful", "doubts", "report", "review_as_json", "reviews", "waiting"]

@@ -6,16 +6,21 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from guarded_agents.approval import status_at
+from guarded_agents.approval import doubt_id, status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
+from guarded_agents.cli._called import Said, execution_as_json, resolved, said_as_json, status_of
 from guarded_agents.cli._folded import difference
-from guarded_agents.cli._listed import as_json as summary_as_json
 from guarded_agents.cli._people import Asked, CastVote
-from guarded_agents.cli._text import clock, duration, identifier, indented, pretty
+from guarded_agents.cli._precedents import Precedent
+from guarded_agents.cli._precedents import as_json as precedent_as_json
+from guarded_agents.cli._precedents import as_text as precedent_as_text
+from guarded_agents.cli._text import clock, duration, identifier, indented, pretty, unproven, wrapped
 from guarded_agents.moments import utc
-from guarded_agents.records import Answer, RequestStatus, RequestSummary, Scheme, StandingRequest
+from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
 
+_MAX_WAITING: Final = 5  # ids that are named of those that ask the same
+_BELOW: Final = 8  # blanks before what stands below a line
 _ERASED: Final = "NOT VERIFIED: the arguments were erased; the rest may have been changed in the store"
 
 
@@ -28,7 +33,13 @@ class View:
     edits: Sequence[CastVote] = ()  # the votes on the request that this one is an edit of
     asked: tuple[Asked, ...] = ()
     model: str | None = None  # the model's own arguments (canonical JSON), where a person edited them
-    similar: Sequence[RequestSummary] = ()
+    similar: Sequence[Precedent] = ()
+    waiting: tuple[str, ...] = ()  # the ids of others that wait and ask the same
+    counted: tuple[str, ...] | None = None  # whose votes count now; None where nobody here can tell
+    execution: Execution | None = None
+    said: tuple[Said, ...] = ()  # of its call, where that was in doubt
+    glass: BrokenGlass | None = None
+    review: Said | None = None
     is_verified: bool = True  # False where its arguments were erased, and so nothing of it can be
 
 
@@ -55,15 +66,36 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
             for asked in view.asked
         ],
         "votes": [_vote_as_json(cast) for cast in view.votes],
-        "similar": [summary_as_json(summary) for summary in view.similar],
+        "counted": None if view.counted is None else list(view.counted),
+        "outcome": None if view.execution is None else execution_as_json(view.execution, view.said, now=now),
+        "review": _review_as_json(view),
+        "similar": [precedent_as_json(found, question=request.question, now=now) for found in view.similar],
+        "waiting": list(view.waiting),
     }
 
 
-def as_text(view: View, *, now: datetime, is_full: bool = False) -> str:
-    """Return the same for a person. Nothing in it is hidden; what is long is folded, unless *is_full*."""
+def _review_as_json(view: View) -> dict[str, object] | None:
+    if view.glass is None:
+        return None
+    said = {} if view.review is None else said_as_json(view.review)
+    return {
+        "due": utc(view.glass.review_due),
+        "finding": None if view.glass.finding is None else view.glass.finding.value,
+        "reviewed_by": view.glass.reviewed_by,
+        "reviewed_at": None if view.glass.reviewed_at is None else utc(view.glass.reviewed_at),
+        "statement": said or None,
+    }
+
+
+def as_text(view: View, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
+    """Return the same for a person. Nothing in it is hidden; what is long is folded, unless *is_full*.
+
+    Prose is broken between words to fit into *columns*; the arguments stand as they are.
+    """
     request = view.standing.request
     lines = [] if view.is_verified else [_ERASED]
-    lines += [*_head(view, now), *_clocks(view.standing, now), *_end(view)]
+    head = [*_head(view, now), *_clocks(view.standing, now), *_end(view), *_outcome(view, now)]
+    lines += wrapped(head, columns=columns)
     is_open = status_at(view.standing, now=now).is_open
     lines += [
         "",
@@ -78,9 +110,17 @@ def as_text(view: View, *, now: datetime, is_full: bool = False) -> str:
     if not is_full and pretty(request.arguments, is_full=True) != pretty(request.arguments):
         lines += ["", "long values are folded; --full shows all of them"]
     if view.votes:
-        lines += ["", "votes:", *(line for cast in view.votes for line in _vote(cast))]
+        lines += ["", "votes:", *(line for cast in view.votes for line in _vote(cast, columns))]
+    if view.waiting:
+        more = "" if len(view.waiting) <= _MAX_WAITING else ", ..."
+        ids = ", ".join(map(visible, view.waiting[:_MAX_WAITING]))
+        lines += [
+            "",
+            *wrapped([f"the same is asked by {len(view.waiting):,} more that wait: {ids}{more}"], columns=columns),
+        ]
     if view.similar:
-        lines += ["", "the last of this kind:", *(_similar(view, summary) for summary in view.similar)]
+        told = (line for found in view.similar for line in precedent_as_text(found, question=request.question, now=now))
+        lines += ["", "the last of this kind:", *wrapped(told, columns=columns, hanging=_BELOW)]
     return "\n".join(lines)
 
 
@@ -146,10 +186,24 @@ def _end(view: View) -> Iterator[str]:
 
 def _doubt(votes: Sequence[CastVote]) -> str:
     """Return what is to be said of what *votes* say, one of which has to be proven."""
-    found = {cast.is_proven for cast in votes}
-    if True in found:
-        return ""
-    return ", not checked here" if None in found else ", NOT VERIFIED"
+    return unproven(cast.is_proven for cast in votes)
+
+
+def _outcome(view: View, now: datetime) -> Iterator[str]:
+    """Yield what came of the call, and of a broken glass, as the store has it; what people said is proven by itself."""
+    if view.execution is not None and view.execution.claim.status is not ClaimStatus.CLOSED:
+        status, call = status_of(view.execution, now=now), doubt_id(view.execution.claim.key)
+        look = f": `approvals show {call}`, then `approvals resolve {call}`" if status is ClaimStatus.IN_DOUBT else ""
+        yield f"outcome    {status.value.replace('_', ' ')}, since {utc(view.execution.changed_at)}, call {call}{look}"
+        yield from resolved(view.said)
+    if view.glass is not None and view.glass.finding is None:
+        overdue = "OVERDUE since" if view.glass.is_overdue(now=now) else "due by"
+        yield f"review     {overdue} {utc(view.glass.review_due)}"
+    elif view.glass is not None and view.review is None:
+        found = "" if view.glass.finding is None else view.glass.finding.value
+        yield f"review     {found}, NOT VERIFIED: nobody's statement is there"
+    if view.review is not None:
+        yield from resolved((view.review,))
 
 
 def _vote_as_json(cast: CastVote) -> dict[str, object]:
@@ -162,7 +216,14 @@ def _vote_as_json(cast: CastVote) -> dict[str, object]:
     return found
 
 
-def _vote(cast: CastVote) -> Iterator[str]:
+def _vote(cast: CastVote, columns: int | None) -> Iterator[str]:
+    yield from wrapped(_said(cast), columns=columns, hanging=_BELOW)
+    vote = cast.signed.vote
+    if vote.answer is Answer.EDIT and vote.arguments is not None:
+        yield indented(indented(pretty(vote.arguments)))
+
+
+def _said(cast: CastVote) -> Iterator[str]:
     vote = cast.signed.vote
     to = "" if vote.delegate is None else f" to {visible(vote.delegate)}"
     answer, who = f"{vote.answer.value.replace('_', ' ')}{to}", visible(vote.approver)
@@ -172,14 +233,6 @@ def _vote(cast: CastVote) -> Iterator[str]:
         yield f"    {utc(vote.at)}  {answer} by {who}{'' if cast.is_proven else ', not checked here'}"
     if vote.text:
         yield f"        {visible(vote.text)}"
-    if vote.answer is Answer.EDIT and vote.arguments is not None:
-        yield indented(indented(pretty(vote.arguments)))
-
-
-def _similar(view: View, summary: RequestSummary) -> str:
-    same = "the same arguments" if summary.question == view.standing.request.question else "other arguments"
-    ended = "executed or tried" if summary.status is RequestStatus.CONSUMED else summary.status.value
-    return f"    {visible(summary.id)}  {ended}, {same}, asked until {utc(summary.decide_by)}"
 
 
 __all__ = ["View", "as_json", "as_text"]

@@ -45,7 +45,7 @@ def print_report(report: Report) -> None:
 def print_requests(lines: Sequence[Line], *, with_status: bool, now: datetime) -> None:
     """Print a line for each question, with the time left at *now* (UTC) to answer, and until a backup joins."""
     rows = [("RISK", "ID", "TOOL", "ASKED BY", "GROUP", "VOTES", "LEFT", "ESCALATES", "STATUS")]
-    for request, number in lines:
+    for request, number, fewest, most in lines:
         is_open = request.status is RequestStatus.PENDING
         rows.append(
             (
@@ -54,7 +54,7 @@ def print_requests(lines: Sequence[Line], *, with_status: bool, now: datetime) -
                 visible(request.tool) + (f" x{number:,}" if number > 1 else ""),
                 visible(request.principal),
                 visible(request.group),
-                f"{request.votes}/{request.quorum}",
+                f"{fewest if fewest == most else f'{fewest}-{most}'}/{request.quorum}",
                 left(request.decide_by, now=now) if is_open else "-",
                 left(request.escalate_at, now=now, then="escalated") if is_open else "-",
                 request.status.value,
@@ -74,9 +74,9 @@ def _console() -> "Console":
 
 def _print_calls(console: "Console", calls: Sequence[Call]) -> None:
     rows = [tuple(name.upper() for name in _COLUMNS)]
-    rows += [
-        tuple(map(visible, (call.tool, call.decision, call.rule, call.approver or "-", call.outcome))) for call in calls
-    ]
+    for call in calls:
+        approvers = "\n".join(map(visible, call.approvers)) or "-"
+        rows.append((visible(call.tool), visible(call.decision), visible(call.rule), approvers, visible(call.outcome)))
     _print_rows(console, rows, ["", *("\n".join(_below(call)) for call in calls)])
 
 
@@ -128,7 +128,7 @@ def _widths(rows: Sequence[tuple[str, ...]], available: int, folded: range | Non
     """Return the width of each column; the widest give way until all fit."""
     from rich.cells import cell_len  # a wide character takes two columns
 
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in zip(*rows, strict=True)]
     least = _FOLDED_CHARS if folded is None else _NAME_CHARS
     giving = range(len(widths)) if folded is None else folded
     while sum(widths) + len(widths) > available:
@@ -141,7 +141,7 @@ def _widths(rows: Sequence[tuple[str, ...]], available: int, folded: range | Non
 
 def _folded(cell: str, width: int) -> str:
     """Return *cell*, where it does not fit folded after the colon of a rule's id or the slash of a tool."""
-    if len(cell) <= width:
+    if max(map(len, cell.split("\n"))) <= width:
         return cell
     return cell.replace(":", ":\n", 1) if ":" in cell else cell.replace("/", "/\n", 1)
 

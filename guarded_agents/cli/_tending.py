@@ -1,13 +1,11 @@
-"""``guarded-agents approvals review|resolve|sweep|wake|keygen``: what is left to do around the answers."""
+"""``guarded-agents approvals review|resolve|sweep|wake``: what is left to do around the answers."""
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from guarded_agents.approval import allowed_signers_line, load_private_key
 from guarded_agents.catalog import visible
 from guarded_agents.cli._closing import close
 from guarded_agents.cli._opened import voting_guard
@@ -15,7 +13,6 @@ from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, Re
 from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._text import print_json
 from guarded_agents.cli._vote import wake
-from guarded_agents.keys import new_approver_key
 from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
 
 if TYPE_CHECKING:
@@ -74,7 +71,11 @@ def resolve(
     text: Annotated[str, typer.Option(metavar="TEXT", help="What you saw, and where.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say of a call in doubt whether it happened. It is never sent again; the model is told what you say."""
+    """Say of a call in doubt whether it happened. It is never sent again.
+
+    The model is told what you say where its thread still goes on; where that is at its end, it is on record only.
+    `approvals show CALL` prints what was sent.
+    """
     prover, looked = prover_of(by), looked_at.replace(tzinfo=UTC)
 
     async def send() -> Claim | None:
@@ -133,24 +134,4 @@ def wake_command(request_id: RequestId, at: Deployment, then: Onward) -> None:
     close(at, settled, then)
 
 
-def keygen(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The approver's name, as the policy's groups spell it.")],
-    *,
-    key: Annotated[Path, typer.Option(metavar="FILE", help="The private key to write (OpenSSH, mode 0600).")],
-    signers: Annotated[
-        Path, typer.Option(metavar="FILE", help="The allowed_signers file that the public key is added to.")
-    ] = Path("allowed_signers"),
-    as_json: AsJson = False,
-) -> None:
-    """Make an Ed25519 key without a password and allow it. `ssh-keygen -t ed25519` makes one with a password."""
-    known = signers.read_text(encoding="utf-8") if signers.exists() else ""
-    public_key = new_approver_key(key)
-    line = allowed_signers_line(name, load_private_key(key.read_bytes()).public_key()) + "\n"
-    signers.write_text(known + ("" if not known or known.endswith("\n") else "\n") + line, encoding="utf-8")
-    if as_json:
-        print_json({"name": name, "key": str(key), "signers": str(signers), "public_key": public_key})
-    else:
-        typer.echo(f"{key}: private key of {visible(name)}; {signers}: its public key was added")
-
-
-__all__ = ["keygen", "resolve", "review", "sweep", "wake_command"]
+__all__ = ["resolve", "review", "sweep", "wake_command"]

@@ -5,7 +5,10 @@ the store can put any text into any column.
 """
 
 import re
-from collections.abc import Mapping
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -14,8 +17,9 @@ import typer
 
 from guarded_agents.catalog import visible, visible_json
 from guarded_agents.cli._folded import folded
-from guarded_agents.moments import utc
+from guarded_agents.moments import duration, utc
 
+LABEL_CHARS: Final = 11  # of what stands before a line of `show`
 _MAX_CHARS: Final = 150  # of one value in a table
 _ID: Final = re.compile("[0-9a-f]{12}")
 
@@ -89,26 +93,43 @@ def indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def duration(seconds: float) -> str:
-    """Return *seconds* in words, of two units at most: ``45 s``, ``12 min``, ``3 h 58 min``, ``2 d 4 h``."""
-    minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
-    if days:
-        return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{int(seconds)} s"
-
-
 def clock(moment: datetime, *, now: datetime) -> str:
     """Return *moment* (UTC) as a clock shows it, and how far it is from *now*."""
     left = (moment - now).total_seconds()
     return f"{utc(moment)} ({f'in {duration(left)}' if left > 0 else f'{duration(-left)} ago'})"
 
 
+def unproven(found: Iterable[bool | None]) -> str:
+    """Return what is to be said beside what somebody is said to have said: nothing where one of *found* is proven."""
+    known = set(found)
+    if True in known:
+        return ""
+    return ", not checked here" if None in known else ", NOT VERIFIED"
+
+
+def columns() -> int | None:
+    """Return how many columns the terminal has, None where stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(lines: Iterable[str], *, columns: int | None, hanging: int = LABEL_CHARS) -> Iterator[str]:
+    """Yield *lines* of prose, what does not fit into *columns* below the line's own text, broken between words."""
+    for line in lines:
+        if columns is None or len(line) <= columns:
+            yield line
+        else:
+            indent = " " * hanging
+            yield from textwrap.wrap(
+                line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+
+
 __all__ = [
+    "LABEL_CHARS",
     "brief",
     "brief_json",
     "clock",
+    "columns",
     "cut",
     "duration",
     "identifier",
@@ -118,4 +139,6 @@ __all__ = [
     "pretty",
     "print_json",
     "printable",
+    "unproven",
+    "wrapped",
 ]

@@ -1,21 +1,23 @@
 """Sign an answer, record it, and wake the thread that waits for it."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from guarded_agents.approval import closed
 from guarded_agents.cli._graph import application
 from guarded_agents.cli._opened import standing_request, voting_guard
 from guarded_agents.cli._options import Deployment
+from guarded_agents.cli._people import cast_votes, says_why
 from guarded_agents.cli._prove import Prover
 from guarded_agents.cli._report import waiting
 from guarded_agents.errors import (
     ApprovalError,
     DirectoryError,
     GuardError,
-    RequestClosedError,
     StoreError,
     UnknownRequestError,
 )
@@ -43,7 +45,6 @@ class Settled(NamedTuple):
 
     standing: StandingRequest
     said: str | None = None
-    approvals: int = 0  # how many have approved it
 
 
 async def vote(deployment: Deployment, request_id: str, reply: Reply, *, graph: str | None) -> Settled | None:
@@ -77,7 +78,7 @@ async def cast(
     deployment: Deployment, guard: "Guard", request_id: str, reply: Reply, *, graph: str | None
 ) -> Settled | None:
     """Do as `vote`, with a guard that is open."""
-    _require_pending(guard, request_id)
+    await asyncio.to_thread(_require_pending, deployment, guard, request_id)  # it runs a loop of its own
     prepared = guard.prepare(
         request_id,
         reply.answer,
@@ -90,17 +91,11 @@ async def cast(
         return None
     signed = reply.prover.of_vote(prepared)
     if graph is None:
-        standing = await guard.vote(signed)
-        return Settled(standing, approvals=_approvals(guard, standing))
+        return Settled(await guard.vote(signed))
     thread = standing_request(guard.store, request_id).request.thread
     async with opened_graph(graph, deployment, thread=thread) as agent:
         standing = await guard.resume(agent, signed)
-        return Settled(standing, await last_words(agent, thread), _approvals(guard, standing))
-
-
-def _approvals(guard: "Guard", standing: StandingRequest) -> int:
-    votes = guard.store.votes(standing.request.id)
-    return len({signed.vote.approver for signed in votes if signed.vote.answer is Answer.APPROVE})
+        return Settled(standing, await last_words(agent, thread))
 
 
 async def answer_all(
@@ -116,16 +111,12 @@ async def answer_all(
     return tuple(answered)
 
 
-def _require_pending(guard: "Guard", request_id: str) -> None:
+def _require_pending(deployment: Deployment, guard: "Guard", request_id: str) -> None:
     """Raise RequestClosedError for a request that is settled: told before any server is started for it."""
     standing = standing_request(guard.store, request_id)
     if standing.status is not RequestStatus.PENDING:
-        raise RequestClosedError(
-            f"approval {request_id}",
-            expected="one that is pending",
-            got=standing.status.value,
-            action="look at it with `approvals show`; if its thread still waits, `approvals wake` lets it go on",
-        )
+        votes = cast_votes(guard.store.votes(request_id), standing.request, at=deployment, now=guard.now())
+        raise closed(standing, standing.status, why=standing.text if says_why(standing, votes) else None)
 
 
 async def wake(deployment: Deployment, request_id: str, *, graph: str) -> Settled:

@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
 from guarded_agents.approval import Authenticator, Proof
 from guarded_agents.errors import ProofError
 from guarded_agents.records import Scheme
+
+_SET_UP: Final = MappingProxyType(
+    {
+        Scheme.ED25519: "name a file of `signers` in the policy, or prove it by an ID token",
+        Scheme.OIDC: "name the provider (--oidc, or authenticators= in Python), or sign with a key",
+    }
+)
 
 
 class ByScheme:
@@ -23,6 +31,6 @@ class ByScheme:
                 f"proof by {proof.scheme}",
                 expected="a scheme that this guard is set up for",
                 got="another",
-                action="prove it another way, or set that scheme up",
+                action=_SET_UP[proof.scheme],
             )
         return await authenticator.verify(proof, group=group, now=now, is_fresh=is_fresh)

@@ -26,7 +26,7 @@ from guarded_agents.records import (
     ThreadFacts,
     ToolEffect,
 )
-from guarded_agents.stores import Admission, AuditNote, Told
+from guarded_agents.stores import Admission, AuditNote, Proven, Told
 from guarded_agents.telemetry import traceparent
 from guarded_agents.transport import ToolReply
 
@@ -113,9 +113,7 @@ class Door:
 
     async def _admit(self, permit: Permit) -> Admission | Told:
         call, services = permit.call, self._services
-        proven = None
-        if permit.request is not None:
-            proven = await services.people.proven(permit.request, now=services.now())
+        proven = await self._proven(permit)
         now = services.now()  # after the directory has answered: execute-by may have passed meanwhile
         request = None if permit.request is None else permit.request.id
         decided = self._decided(permit)
@@ -132,6 +130,11 @@ class Door:
             refusal=decided,
             now=now,
         )
+
+    async def _proven(self, permit: Permit) -> Proven | None:
+        """Return what is proven now of the request of *permit*, if it has one. Raises DirectoryError and StoreError."""
+        people, request = self._services.people, permit.request
+        return None if request is None else await people.proven(request, now=self._services.now())
 
     async def _undecidable(self, permit: Permit) -> Outcome:
         """Close a call of which it cannot be told who agreed: doubt is a deny (I6). The model may ask again later.
@@ -165,9 +168,15 @@ class Door:
             again = await self._admit(permit)
             claim = again.claim or claim
         if permit.decision.idempotent and claim.status in (ClaimStatus.IN_DOUBT, ClaimStatus.SENDING):
+            proven = await self._proven(permit)
             now = services.now()
             again = await services.store.retry(
-                claim.key, owner=services.owner, attempt=claim.attempt, lease_until=now + services.lease, now=now
+                claim.key,
+                owner=services.owner,
+                attempt=claim.attempt,
+                lease_until=now + services.lease,
+                proven=proven,
+                now=now,
             )
             if isinstance(again, Admission):
                 return again

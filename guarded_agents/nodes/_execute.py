@@ -10,11 +10,22 @@ from guarded_agents.errors import BindingError, DirectoryError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
-from guarded_agents.nodes._told import WAITING, GuardUpdate, answered, refusal, settled, told_of, tool_message
+from guarded_agents.nodes._told import (
+    UNEDITED,
+    WAITING,
+    GuardUpdate,
+    answered,
+    edit_of,
+    refusal,
+    settled,
+    told_of,
+    tool_message,
+)
 from guarded_agents.records import (
     Answer,
     AuditHead,
     BoundCall,
+    Claim,
     Decision,
     Outcome,
     Reason,
@@ -24,7 +35,6 @@ from guarded_agents.records import (
 )
 from guarded_agents.state import GuardContext
 
-EDITED: Final = "An approver changed the arguments of this call to "
 INVALID: Final = "invalid_tool_call"
 _NO_HEAD: Final = AuditHead("", 0, "")
 _BY_STATUS: Final = {
@@ -105,9 +115,8 @@ class Endings:
         else:
             outcome = await self._door.execute_once(call, permit, span=span)
         self._services.telemetry.end_call(span, outcome)
-        if request is not None and request.parent is not None:
-            outcome = replace(outcome, content=f"{EDITED}{request.arguments}. {outcome.content}")
-        return settled(call, task["call"]["name"], decision, outcome, self._head(decision))
+        edit = edit_of(standing.request, key=self._services.request_key)
+        return settled(call, task["call"]["name"], decision, outcome, self._head(decision), edit=edit)
 
     async def _looked_again(
         self, server: str, task: CallTask, config: RunnableConfig, context: GuardContext | None
@@ -129,7 +138,7 @@ class Endings:
         name = task["call"]["name"]
         if isinstance(standing, Reason):
             reason = Reason.INVALID_CALL if _is_unparsed(task) else standing
-            return {"messages": [tool_message(task["call"]["id"] or "", name, refusal(reason))]}
+            return {"messages": [tool_message(task["call"]["id"] or "", name, refusal(reason), edit=UNEDITED)]}
         call, decision = standing.call, standing.judgement.decision
         outcome = await self._why(task, standing)
         tool = standing.judgement.tool
@@ -145,13 +154,25 @@ class Endings:
                 claim = await self._services.store.refuse(
                     call.key, reason=outcome.reason, outcome=outcome, note=note, now=self._services.now()
                 )
+                standing, claim = self._edited(standing, claim)
                 outcome = outcome if claim.reason is Reason.NOT_PROPOSED else told_of(claim)
             else:
                 self._services.store.note([note], now=self._services.now())
         except StoreError:
             outcome = refusal(Reason.STORE_UNAVAILABLE)
         self._services.telemetry.end_call(span, outcome)
-        return settled(call, name, decision, outcome, self._head(decision))
+        edit = edit_of(standing.request, key=self._services.request_key)
+        return settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
+
+    def _edited(self, standing: Standing, claim: Claim) -> tuple[Standing, Claim]:
+        """Return how the call that stands in an edited one's place has ended, else what is given. Raises StoreError."""
+        last = None if standing.request is None else self._services.last_of(standing.request)
+        if last is None or last is standing.request or last.request.key[:3] != standing.call.key[:3]:
+            return standing, claim  # no edit, or a row that leads into another turn
+        ended = self._services.store.claim(last.request.key)
+        if ended is None:
+            return standing, claim
+        return replace(standing, call=replace(standing.call, key=last.request.key), request=last), ended
 
     async def _why(self, task: CallTask, standing: Standing) -> Outcome:
         """Return what the model is told: an approver's answer where one is proven, else the reason of the deny."""

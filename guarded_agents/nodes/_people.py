@@ -5,6 +5,7 @@ Where either cannot answer, that is a deny (DESIGN I6).
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -54,8 +55,12 @@ class Circle(NamedTuple):
         """
         if vote.answer is Answer.BREAK_GLASS:
             return HOLDERS
-        who = vote.approver
-        return next((group for group, members in self.groups.items() if who in members), next(iter(self.groups)))
+        return first_with(vote.approver, self.groups)
+
+
+def first_with(who: str, groups: Mapping[str, frozenset[str]]) -> str:
+    """Return the first of *groups* that *who* is a member of, else the first of all."""
+    return next((group for group, members in groups.items() if who in members), next(iter(groups)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,22 @@ class People:
         if len(set(found)) != len(found):
             raise _one_proof("one by the same")
         return tuple(found)
+
+    async def prove_first(
+        self, signed: SignedStatement, *, groups: Sequence[str], now: datetime
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the first of *groups* in whose name the fresh *signed* is proven, and the credentials that prove it.
+
+        Raises ProofError, that of the first group, and DirectoryError.
+        """
+        own, *later = groups
+        try:
+            return own, await self.prove(signed, group=own, now=now, is_fresh=True)
+        except ProofError:
+            for group in later:
+                with suppress(ProofError):
+                    return group, await self.prove(signed, group=group, now=now, is_fresh=True)
+            raise
 
     async def _credential(self, proof: Proof, *, group: str, now: datetime, is_fresh: bool) -> str:
         """Return the id of the credential; an authenticator of the application's own may fail in any way."""

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import takewhile
 from typing import Final
@@ -22,15 +22,12 @@ from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 
 
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
-from guarded_agents.nodes._told import GuardUpdate, refusal, told_of, tool_message
+from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
 from guarded_agents.records import UNEXPOSED, Claim, Labels, Reason
 from guarded_agents.state import GuardContext, dump
-from guarded_agents.stores import ClosedCall
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
 _STAMPED: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-CallsOf = Callable[[str], Sequence[ClosedCall]]  # the calls of an entry
 
 
 class InputState(TypedDict):
@@ -121,7 +118,7 @@ class ScreenInput:
                 labels=self._begins_with(thread, messages[:at]),
                 now=self._services.now(),
             )
-            answers = _answers(messages[:at], partial(self._services.store.calls, thread))
+            answers = self._answers(messages[:at], thread)
         except StoreError:
             return {}
         labels = opened.facts.labels
@@ -148,40 +145,43 @@ class ScreenInput:
             return UNEXPOSED
         return Labels() if self._services.store.thread(thread) is None else UNEXPOSED
 
+    def _answers(self, earlier: Sequence[AnyMessage], thread: str) -> list[ToolMessage]:
+        """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
+
+        Each call is looked up by its own entry and turn: when an entry is opened again (a crash, a replay) the store
+        closes nothing any more, and a provider may repeat a call id in a later turn. Raises StoreError.
+        """
+        answers, entry, turn = [], "", 0
+        for index, message in enumerate(earlier):
+            if isinstance(message, HumanMessage):
+                entry, turn = entry_of(earlier, index), 0
+            if not isinstance(message, AIMessage):
+                continue
+            turn += bool(message.tool_calls)
+            behind = takewhile(lambda other: isinstance(other, ToolMessage), earlier[index + 1 :])
+            answered = {other.tool_call_id for other in behind if isinstance(other, ToolMessage)}
+            open_calls = [
+                call
+                for call in (*message.tool_calls, *message.invalid_tool_calls)
+                if (call["id"] or "") not in answered
+            ]
+            recorded = self._services.store.calls(thread, entry) if open_calls else ()
+            stands = {call.call_id: call.claim for call in recorded if call.claim.key.turn == turn}  # edits come last
+            answers += [
+                self._answer(call["id"] or "", call["name"] or "", stands, of=str(message.id)) for call in open_calls
+            ]
+        return answers
+
+    def _answer(self, call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
+        claim = stands.get(call_id)
+        if claim is None:
+            return tool_message(call_id, name, refusal(Reason.WITHDRAWN), edit=UNEDITED, of=of)
+        edit = edit_of(self._services.store.request_of(claim.key), key=self._services.request_key)
+        return tool_message(call_id, name, told_of(claim), edit=edit, key=claim.key)
+
 
 def _renamed(message: AnyMessage, message_id: str) -> list[BaseMessage]:
     """Return the writes that give *message* the id *message_id*, none where it has it."""
     if message.id == message_id:
         return []
     return [RemoveMessage(id=str(message.id)), message.model_copy(update={"id": message_id})]
-
-
-def _answers(earlier: Sequence[AnyMessage], calls_of: CallsOf) -> list[ToolMessage]:
-    """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
-
-    Each call is looked up by its own entry and turn: when an entry is opened again (a crash, a replay) the store closes
-    nothing any more, and a provider may repeat a call id in a later turn.
-    """
-    answers, entry, turn = [], "", 0
-    for index, message in enumerate(earlier):
-        if isinstance(message, HumanMessage):
-            entry, turn = entry_of(earlier, index), 0
-        if not isinstance(message, AIMessage):
-            continue
-        turn += bool(message.tool_calls)
-        behind = takewhile(lambda other: isinstance(other, ToolMessage), earlier[index + 1 :])
-        answered = {other.tool_call_id for other in behind if isinstance(other, ToolMessage)}
-        open_calls = [
-            call for call in (*message.tool_calls, *message.invalid_tool_calls) if (call["id"] or "") not in answered
-        ]
-        stands = {
-            call.call_id: call.claim for call in (calls_of(entry) if open_calls else ()) if call.claim.key.turn == turn
-        }
-        answers += [_answer(call["id"] or "", call["name"] or "", stands, of=str(message.id)) for call in open_calls]
-    return answers
-
-
-def _answer(call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
-    claim = stands.get(call_id)
-    outcome = refusal(Reason.WITHDRAWN) if claim is None else told_of(claim)
-    return tool_message(call_id, name, outcome, key=None if claim is None else claim.key, of=of)

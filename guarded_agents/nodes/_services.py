@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
 from guarded_agents.approval import covers
-from guarded_agents.binding import bind, keyed_digest, requester_key
+from guarded_agents.binding import bind, idempotency_key, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes._loop import HomeLoop
@@ -30,6 +30,8 @@ from guarded_agents.records import (
     Principal,
     QueueLimits,
     Reason,
+    RequestStatus,
+    StandingRequest,
     ThreadFacts,
     ToolRef,
 )
@@ -39,6 +41,7 @@ from guarded_agents.telemetry import Telemetry
 from guarded_agents.transport import ToolTransport
 
 NOBODY: Final = Principal(id="")
+_MAX_EDITS: Final = 32  # of one call, one after the other: each needs an approver
 _DURABILITY: Final = "__pregel_durability"  # private key of LangGraph; absent means async (FACTS G8)
 
 
@@ -150,6 +153,18 @@ class Services:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
 
+    def last_of(self, request: StandingRequest) -> StandingRequest | None:
+        """Return the request that stands for a call, followed over edits; None where one leads nowhere.
+
+        Raises StoreError.
+        """
+        last: StandingRequest | None = request
+        for _ in range(_MAX_EDITS):  # rows that follow one another in a circle lead nowhere
+            if last is None or last.status is not RequestStatus.SUPERSEDED or last.successor is None:
+                break
+            last = self.store.request(last.successor)
+        return last
+
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""
         return _idempotency_key(self.binding_key, key)
@@ -198,11 +213,7 @@ def _timeless(got: str) -> StoreError:
     return StoreError("clock", expected="the time in UTC", got=got, action="repair the clock")
 
 
-@lru_cache(maxsize=1_024)  # the intent and the message to the server each name it
-def _idempotency_key(secret: bytes, key: CallKey) -> str:
-    return keyed_digest(secret, "idempotency", key.thread, key.entry, str(key.turn), key.digest, str(key.occurrence))[
-        :32
-    ]
+_idempotency_key: Final = lru_cache(maxsize=1_024)(idempotency_key)  # the intent and the message to the server name it
 
 
 @lru_cache(maxsize=1_024)

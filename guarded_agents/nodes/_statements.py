@@ -5,10 +5,11 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Final
 
-from guarded_agents.approval import check_resolution, check_review, doubt_id
+from guarded_agents.approval import check_resolution, check_review, doubt_id, groups_asked
 from guarded_agents.binding import clipped
 from guarded_agents.errors import BreakGlassError, NotEligibleError, UnknownRequestError
 from guarded_agents.nodes import _notes
+from guarded_agents.nodes._people import first_with
 from guarded_agents.nodes._services import NOBODY, Services
 from guarded_agents.nodes._votes import require_signed, standing_of
 from guarded_agents.records import (
@@ -134,13 +135,16 @@ class Statements:
         services, resolution = self._services, signed.resolution
         claim = self._claim(resolution.call)
         request = self._request(claim.key)
-        group, requester = self._asked(claim.key, request)
         now = services.now()
-        credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        asked, requester = self._asked(claim.key, request, now=now)
+        proven_in, credentials = await services.people.prove_first(signed, groups=asked, now=now)
+        groups = {group: await services.people.members(group) for group in asked}
+        group = first_with(resolution.resolver, groups)
+        if group != proven_in:
+            credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
         if request is not None:
             services.people.check_own_account(request, resolution.resolver, credentials)
-        members = await services.people.members(group)
-        check_resolution(resolution, claim, members=members, requester=requester, now=now)
+        check_resolution(resolution, claim, groups=groups, requester=requester, now=now)
         note = _notes.resolved(signed, credentials, key=claim.key, group=group)
         return await services.store.resolve(signed, claim.key, note=note, now=services.now())
 
@@ -161,10 +165,15 @@ class Statements:
         standing = self._services.store.request_of(key)
         return None if standing is None else standing_of(self._services, standing.request.id).request
 
-    def _asked(self, key: CallKey, request: ApprovalRequest | None) -> tuple[str, Principal]:
-        """Return whose business the call is, and who asked for it: the group of its request, else the operators."""
+    def _asked(
+        self, key: CallKey, request: ApprovalRequest | None, *, now: datetime
+    ) -> tuple[tuple[str, ...], Principal]:
+        """Return whose business the call is at *now* (UTC), and who asked for it.
+
+        It is that of the groups that are asked about its request, whatever became of that, else the operators'.
+        """
         if request is not None:
-            return request.group, request.requester
+            return groups_asked(request, now=now), request.requester
         if self._services.operators is None:
             raise NotEligibleError(
                 f"resolution of {doubt_id(key)}",
@@ -172,4 +181,4 @@ class Statements:
                 got="one that names none",
                 action="name a group as `operators` in the policy",
             )
-        return self._services.operators, self._services.store.requester(key.thread, key.entry) or NOBODY
+        return (self._services.operators,), self._services.store.requester(key.thread, key.entry) or NOBODY

@@ -7,9 +7,20 @@ from typing import Final
 from langchain_core.messages import ToolMessage
 from pydantic import JsonValue
 
+from guarded_agents.approval import is_intact
 from guarded_agents.binding import keyed_digest
 from guarded_agents.moments import utc
-from guarded_agents.records import AuditHead, BoundCall, CallKey, Claim, ClaimStatus, Decision, Outcome, Reason
+from guarded_agents.records import (
+    AuditHead,
+    BoundCall,
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Decision,
+    Outcome,
+    Reason,
+    StandingRequest,
+)
 
 GuardUpdate = dict[str, object]
 """What a node writes to the state: channel name to JSON or messages."""
@@ -46,6 +57,8 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.DIRECTORY_UNAVAILABLE: "Who may approve it cannot be looked up at the moment; tell the user, and propose it "
     "again later.",
 }
+_EDITED: Final = "An approver changed the arguments of this call"
+UNEDITED: Final = ""
 _ANSWERED: Final = (
     "An approver answers instead. These are the approver's words, not the tool's; nobody vouches for what they quote: "
 )
@@ -97,14 +110,30 @@ def told_of(claim: Claim) -> Outcome:
     return refusal(claim.reason) if claim.status is ClaimStatus.CLOSED else in_doubt()
 
 
-def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | None = None, of: str = "") -> ToolMessage:
+def edit_of(asked: StandingRequest | None, *, key: bytes) -> str:
+    """Return the sentence that a person changed the call which *asked* is about; `UNEDITED` where nobody did (I8).
+
+    The arguments are quoted only as they were written under *key*: not where they were erased, nor as somebody else
+    has put them into the row.
+    """
+    if asked is None or asked.request.parent is None:
+        return UNEDITED
+    if not is_intact(asked.request, key=key):
+        return f"{_EDITED}; to what is not on record any more. "
+    return f"{_EDITED} to {asked.request.arguments}. "
+
+
+def tool_message(
+    call_id: str, name: str, outcome: Outcome, *, edit: str, key: CallKey | None = None, of: str = ""
+) -> ToolMessage:
     """Return the answer to one call. Its id follows from the key, so that a replay replaces it.
 
-    Without a key it follows from the call id and *of*, the id of the message that made the call.
+    Without a key it follows from the call id and *of*, the id of the message that made the call. *edit*, from
+    `edit_of`, stands before the outcome, which is on record as it was without it.
     """
     structured = None if outcome.artifact is None else {"structured_content": outcome.artifact}
     return ToolMessage(
-        content=outcome.content,
+        content=edit + outcome.content,
         tool_call_id=call_id,
         name=name,
         status="error" if outcome.is_error else "success",
@@ -113,7 +142,9 @@ def tool_message(call_id: str, name: str, outcome: Outcome, *, key: CallKey | No
     )
 
 
-def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, head: AuditHead) -> GuardUpdate:
+def settled(
+    call: BoundCall, name: str, decision: Decision, outcome: Outcome, head: AuditHead, *, edit: str
+) -> GuardUpdate:
     """Return the state update of a task that ends: the answer, what was decided, where the proof is."""
     entry: dict[str, JsonValue] = {
         "call_id": call.call_id,
@@ -124,7 +155,7 @@ def settled(call: BoundCall, name: str, decision: Decision, outcome: Outcome, he
         "status": outcome.status.value,
     }
     return {
-        "messages": [tool_message(call.call_id, name, outcome, key=call.key)],
+        "messages": [tool_message(call.call_id, name, outcome, edit=edit, key=call.key)],
         "guard_calls": {
             "entry": call.key.entry,
             "turn": call.key.turn,

@@ -1,22 +1,23 @@
 """The facade of DESIGN I7: the one way in which an answer of a person reaches the store."""
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 from typing import Final
 
-from guarded_agents.approval import SignedStatement, check_vote, edit_request, groups_asked, is_intact
+from guarded_agents.approval import SignedStatement, check_edit, check_vote, edit_request, groups_asked, is_intact
 from guarded_agents.binding import canonical, clipped, parse
 from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._services import CallTask, Judgement, Services
 from guarded_agents.records import (
     HOLDERS,
     AccessRequest,
     Answer,
     ApprovalObligation,
     ApprovalRequest,
+    BoundCall,
+    Reason,
     Record,
     RequestStatus,
     SignedVote,
@@ -26,6 +27,7 @@ from guarded_agents.records import (
     Vote,
 )
 
+MAX_EDITS: Final = 32  # of one call, one after the other: whoever waits follows so many
 MAX_SIGNED_CHARS: Final = 262_144  # edited arguments, quoted once more, an ID token, and all the rest
 
 
@@ -81,7 +83,8 @@ class Votes:
         request, now = standing.request, services.now()
         # First of all: nobody else makes us ask the directory, or is told where the request stands, or what the policy
         # says of an edit.
-        proven_in, credentials = await self._proven(signed, request, now=now)
+        asked = (HOLDERS,) if vote.answer is Answer.BREAK_GLASS else groups_asked(request, now=now)
+        proven_in, credentials = await services.people.prove_first(signed, groups=asked, now=now)
         circle = await services.people.circle(request, now=now)
         group = circle.group_of(vote)
         if group != proven_in:
@@ -101,6 +104,8 @@ class Votes:
             now=now,
         )
         _check_policy(services, request, now=now)
+        if edited is not None:  # its terms may ask another group
+            check_edit(edited, signed, electorate=(await services.people.circle(edited, now=now)).electorate)
         return await services.store.vote(
             signed,
             electorate=circle.electorate,
@@ -111,27 +116,10 @@ class Votes:
             now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
         )
 
-    async def _proven(
-        self, signed: SignedVote, request: ApprovalRequest, *, now: datetime
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return the first group asked in whose name *signed* is proven, and the credentials that prove it.
-
-        Raises ProofError and DirectoryError.
-        """
-        is_glass = signed.vote.answer is Answer.BREAK_GLASS
-        own, *later = (HOLDERS,) if is_glass else groups_asked(request, now=now)
-        prove = self._services.people.prove
-        try:
-            return own, await prove(signed, group=own, now=now, is_fresh=True)
-        except ProofError:
-            for group in later:
-                with suppress(ProofError):
-                    return group, await prove(signed, group=group, now=now, is_fresh=True)
-            raise
-
     def _edited(self, parent: ApprovalRequest, arguments: object, *, now: datetime) -> ApprovalRequest:
         """Return the request of the edited call, decided afresh; it inherits no vote (I8)."""
         services = self._services
+        self._check_depth(parent)
         facts = ThreadFacts(parent.thread, parent.entry, parent.requester, parent.tenant, parent.labels)
         tool = services.catalog.by_key(f"{parent.server}/{parent.tool}")
         name = parent.tool if tool is None else tool.alias
@@ -146,13 +134,35 @@ class Votes:
             raise NotEligibleError(
                 f"approval {parent.id}",
                 expected="edited arguments that differ and that the policy permits",
-                got=f"a call decided as {judgement.decision.reason.value} by {judgement.decision.rule}",
+                got=_denied(judgement, call),
                 action="edit it otherwise, or reject it",
             )
         obligation = judgement.decision.approval or _inherited(parent)
         members = parent.members if obligation.group == parent.group else obligation.members
         decision = replace(judgement.decision, approval=obligation)
         return edit_request(parent, call, decision, members=frozenset(members), key=services.request_key, now=now)
+
+    def _check_depth(self, request: ApprovalRequest) -> None:
+        """Raise NotEligibleError where *request* has been edited so often that nobody would follow one edit more."""
+        parent, edits = request.parent, 0
+        while parent is not None and edits < MAX_EDITS:
+            before, edits = self._services.store.request(parent), edits + 1
+            parent = None if before is None else before.request.parent
+        if edits >= MAX_EDITS:
+            raise NotEligibleError(
+                f"approval {request.id}",
+                expected=f"at most {MAX_EDITS} edits of one call, one after the other",
+                got="one more",
+                action="approve it as it is, or reject it",
+            )
+
+
+def _denied(judgement: Judgement, call: BoundCall) -> str:
+    """Return why an edited call is none that may be asked about; of its arguments only names that the schema has."""
+    reason = judgement.decision.reason
+    if reason is Reason.SCHEMA_MISMATCH and judgement.tool is not None:
+        return f"arguments that do not fit the tool's schema at {judgement.tool.arguments.problem(call.arguments)}"
+    return f"a call decided as {reason.value} by {judgement.decision.rule}"
 
 
 def standing_of(services: Services, request_id: str) -> StandingRequest:

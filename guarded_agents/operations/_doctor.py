@@ -27,7 +27,7 @@ from guarded_agents.operations._ailments import (
 )
 from guarded_agents.operations._failure import said
 from guarded_agents.records import RequestStatus, StandingRequest
-from guarded_agents.stores import Store, Swept, every_request
+from guarded_agents.stores import Store, Swept, chain, every_request, originals
 
 MAX_CHECKPOINTS: Final = 100_000
 _WAKES_AT_ONCE: Final = 4
@@ -58,9 +58,7 @@ class _Stand:
 
     def waits_for(self, store: Store, standing: StandingRequest) -> bool:
         """Return whether the thread waits for a request, or for one that an edit has replaced by it."""
-        return any(
-            found.request.id in self.waiting for found in _chain(store, standing, lambda one: one.request.parent)
-        )
+        return any(found.request.id in self.waiting for found in originals(store, standing))
 
 
 async def diagnose(
@@ -235,20 +233,7 @@ def _of_row(store: Store, standing: StandingRequest, stand: _Stand) -> Iterator[
 def _latest(store: Store, request_id: str) -> StandingRequest | None:
     """Return the request of that id, followed over edits."""
     first = store.request(request_id)
-    return None if first is None else [*_chain(store, first, lambda one: one.successor)][-1]
-
-
-def _chain(
-    store: Store, first: StandingRequest, step: Callable[[StandingRequest], str | None]
-) -> Iterator[StandingRequest]:
-    """Yield *first* and what follows it, each once: columns of the store may lead round in a circle."""
-    found: StandingRequest | None = first
-    seen = set[str]()
-    while found is not None and found.request.id not in seen:
-        seen.add(found.request.id)
-        yield found
-        name = step(found)
-        found = None if name is None else store.request(name)
+    return None if first is None else [*chain(store, first, lambda one: one.successor)][-1]
 
 
 def _is_busy(store: Store, thread: str, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -18,13 +19,27 @@ from guarded_agents.errors import GuardError
 from guarded_agents.notify import Delivered, Notifier, deliver
 from guarded_agents.operations._failure import said
 from guarded_agents.records import Notice
-from guarded_agents.stores import AuditNote, Swept
+from guarded_agents.stores import AuditNote, Swept, Wake
 
 LEASE_S: Final = 600.0  # a thread that is woken is its worker's for so long; a dead worker's comes back after it
 _FIRST_WAIT: Final = timedelta(seconds=5)  # before a thread that could not go on is woken again; doubled each time
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _DOUBLINGS: Final = 10  # more than lead to the longest wait
 _SHARE: Final = 0.9  # of the lease, for running; the rest is for ending what was cancelled
+_STANDS: Final = "it does not go on: see what `guarded-agents doctor` says of it"
+_ELSEWHERE: Final = (
+    "this checkpointer knows nothing of it: it is left to the worker of its own graph; if this is that graph,"
+    " see what `guarded-agents doctor` says of it"
+)
+
+
+class _Went(Enum):
+    """What came of waking a thread."""
+
+    ON = auto()
+    NOWHERE = auto()  # it is at its end, or waits for something else
+    ELSEWHERE = auto()  # the checkpointer has no checkpoint of it
+    BEFORE = auto()  # it had been told already
 
 
 class Failure(NamedTuple):
@@ -99,6 +114,7 @@ class Worker:
         self._owner = owner or secrets.token_hex(8)
         self._concurrency, self._lease_s = max(1, concurrency), lease_s
         self._tries: dict[str, int] = {}  # how often a thread was woken and did not go on
+        self._elsewhere: dict[str, datetime] = {}  # threads that the graph does not know: not looked at again before
 
     async def run_once(self) -> Round:
         """Sweep, then wake every thread that is to be told something, and deliver what is due.
@@ -162,44 +178,64 @@ class Worker:
             while stop is None or not stop.is_set():
                 now = self._guard.now()
                 until = now + timedelta(seconds=self._lease_s)
-                thread = await self._guard.store.take_wake(owner=owner, until=until, now=now)
-                if thread is None:
+                wake = await self._guard.store.take_wake(owner=owner, until=until, now=now, but=self._left_alone(now))
+                if wake is None:
                     break
-                again_at = await self._wake(work, thread)
-                await self._guard.store.woken(thread, owner=owner, again_at=again_at)
+                await self._wake(work, wake, owner)
         except GuardError as error:
             work.problems.append(f"wakes: {error}")
 
-    async def _wake(self, work: _Work, thread: str) -> datetime | None:
-        """Wake *thread*; return when it is tried again (UTC), None for as soon as there is something to tell."""
-        if thread in work.stood:  # the store says that there is something to tell, and the thread does not take it
-            return self._failed(work, Failure(thread, "it does not go on: see what `guarded-agents doctor` says of it"))
+    def _left_alone(self, now: datetime) -> list[str]:
+        """Return the threads of other graphs that are not looked at now; what was told there meanwhile is forgotten."""
+        for thread in [thread for thread, at in self._elsewhere.items() if at + _LONGEST_WAIT <= now]:
+            del self._elsewhere[thread]
+            self._tries.pop(thread, None)
+        return [thread for thread, at in self._elsewhere.items() if now < at]
+
+    async def _wake(self, work: _Work, wake: Wake, owner: str) -> None:
+        """Wake a thread that is leased to *owner*, and end the lease."""
+        thread, store = wake.thread, self._guard.store
+        went = await self._tried(wake) if thread not in work.stood else _STANDS
+        again_at = None
+        if went is _Went.ELSEWHERE:
+            self._elsewhere[thread] = self._failed(work, Failure(thread, _ELSEWHERE))
+            await store.give_back(wake, owner=owner, now=self._guard.now())
+            return
+        if isinstance(went, str):
+            again_at = self._failed(work, Failure(thread, went))
+        elif went is _Went.NOWHERE:
+            work.stood.add(thread)  # it is taken again in this round if the store still says that it is to be told
+        else:
+            self._tries.pop(thread, None)
+            work.woken += [thread] if went is _Went.ON else []
+        await store.woken(thread, owner=owner, again_at=again_at)
+
+    async def _tried(self, wake: Wake) -> _Went | str:
+        """Wake a thread; return what came of it, or how it failed."""
         # No `except` around what executes: an interrupt never leaves the outermost ainvoke (LangGraph's loop
         # keeps it and returns), so that whatever is raised here is an error of the application's graph, its model or
         # its checkpointer, which could be any. gather hands it over as a value, and lets a cancellation of
         # this task and KeyboardInterrupt through.
-        running = asyncio.wait_for(self._go_on(thread), self._lease_s * _SHARE)
+        running = asyncio.wait_for(self._go_on(wake), self._lease_s * _SHARE)
         (result,) = await asyncio.gather(running, return_exceptions=True)
-        if isinstance(result, BaseException):
-            return self._failed(work, Failure(thread, said(result)))
-        if result:
-            self._tries.pop(thread, None)
-            work.woken.append(thread)
-        else:
-            work.stood.add(thread)
-        return None
+        return said(result) if isinstance(result, BaseException) else result
 
     def _failed(self, work: _Work, failure: Failure) -> datetime:
         work.failed.append(failure)
         tries = self._tries[failure.thread] = self._tries.get(failure.thread, 0) + 1
         return self._guard.now() + min(_FIRST_WAIT * (1 << min(tries - 1, _DOUBLINGS)), _LONGEST_WAIT)
 
-    async def _go_on(self, thread: str) -> bool:
-        """Let *thread* go on; return whether it did: it may be at its end, or wait for something else."""
-        config: RunnableConfig = {"configurable": {"thread_id": thread}}
-        before = _stand(await self._agent.aget_state(config))
-        await self._guard.wake(self._agent, thread)
-        return _stand(await self._agent.aget_state(config)) != before
+    async def _go_on(self, wake: Wake) -> _Went:
+        config: RunnableConfig = {"configurable": {"thread_id": wake.thread}}
+        state = await self._agent.aget_state(config)
+        if state.created_at is None:
+            return _Went.ELSEWHERE
+        if wake.is_told and not state.interrupts:
+            return _Went.BEFORE  # it went on long ago, and whoever runs it now is not disturbed
+        await self._guard.wake(self._agent, wake.thread)
+        if _stand(await self._agent.aget_state(config)) != _stand(state):
+            return _Went.ON
+        return _Went.BEFORE if wake.is_told else _Went.NOWHERE
 
 
 def _stand(state: StateSnapshot) -> tuple[object, Waiting]:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from guarded_agents.moments import duration
 from guarded_agents.policy._decide import RulePolicy
 from guarded_agents.policy._file import Policy
 from guarded_agents.policy._trace import Step
@@ -118,13 +119,14 @@ def _asked(asked: AskedApprovers | None) -> list[str]:
     if asked is None:
         return []
     answer = (
-        f"  after {asked.quorum} of {', '.join(asked.members) or _DIRECTORY} agree within {asked.decide_within_s} s"
-        f" (rule {asked.rule}, group {asked.group}); then {asked.execute_within_s} s to execute"
+        f"  after {asked.quorum} of {', '.join(asked.members) or _DIRECTORY} agree"
+        f" within {duration(asked.decide_within_s)} (rule {asked.rule}, group {asked.group});"
+        f" then {duration(asked.execute_within_s)} to execute"
     )
     if asked.backup is None:
         return [answer]
     who = ", ".join(asked.backup_members) or _DIRECTORY
-    return [answer, f"  after {asked.escalate_within_s} s group {asked.backup} may answer as well: {who}"]
+    return [answer, f"  after {duration(asked.escalate_within_s)} group {asked.backup} may answer as well: {who}"]
 
 
 def _emergency(terms: EmergencyTerms | None) -> list[str]:
@@ -132,7 +134,7 @@ def _emergency(terms: EmergencyTerms | None) -> list[str]:
         return []
     answer = (
         f"  in an emergency {' or '.join(terms.holders)} may approve alone, each at most {terms.per_person} in"
-        f" {terms.period_s} s; then {terms.execute_within_s} s to execute, and a review by group {terms.reviewers}"
-        f" within {terms.review_within_s} s"
+        f" {duration(terms.period_s)}; then {duration(terms.execute_within_s)} to execute,"
+        f" and a review by group {terms.reviewers} within {duration(terms.review_within_s)}"
     )
     return [answer]

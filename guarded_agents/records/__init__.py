@@ -18,7 +18,7 @@ from guarded_agents.records._approval import (
 )
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
-from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Outcome, Permit
+from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
 from guarded_agents.records._decision import (
     HOLDERS,
     ApprovalObligation,
@@ -61,6 +61,7 @@ __all__ = [
     "Decision",
     "Effect",
     "Electorate",
+    "Execution",
     "Integrity",
     "Labels",
     "Limits",

@@ -96,7 +96,7 @@ class RequestSummary(NamedTuple):
     tenant: str
     group: str
     quorum: int
-    votes: int  # how many have said something
+    votes: int  # how many have approved it; whether they still count, only the whole request tells
     question: str
     thread: str
     decide_by: datetime

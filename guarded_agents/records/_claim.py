@@ -11,6 +11,7 @@ from guarded_agents.records._approval import ApprovalRequest
 from guarded_agents.records._call import BoundCall, CallKey, ToolRef
 from guarded_agents.records._decision import Decision, Reason
 from guarded_agents.records._origin import Labels, Principal
+from guarded_agents.records._statement import SignedResolution
 
 
 class ClaimStatus(StrEnum):
@@ -40,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim row of a call. *lease_until* is UTC; *outcome* is None until it is settled."""
+    """The claim row of a call. *lease_until* and *admitted_at* are UTC; *outcome* is None until it is settled."""
 
     key: CallKey
     status: ClaimStatus
@@ -49,6 +50,22 @@ class Claim:
     lease_until: datetime
     reason: Reason
     outcome: Outcome | None
+    admitted_at: datetime | None = None  # before it was sent for the first time; None where it never was
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A claim row as a person looks at it, and what people said of it, the oldest first.
+
+    Times are UTC. What a resolution says is proven by it alone; of a text that was erased nothing is left.
+    """
+
+    claim: Claim
+    tool: str
+    tenant: str
+    admitted_at: datetime | None  # when it was sent first, or was about to be; None where it never was
+    changed_at: datetime
+    resolutions: tuple[SignedResolution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

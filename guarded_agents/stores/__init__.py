@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._paging import every_request
+from guarded_agents.stores._paging import chain, every_request, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
     Admission,
@@ -13,6 +13,7 @@ from guarded_agents.stores._results import (
     Proven,
     Swept,
     Told,
+    Wake,
 )
 from guarded_agents.stores._sqlite import SqliteStore
 
@@ -26,5 +27,8 @@ __all__ = [
     "Store",
     "Swept",
     "Told",
+    "Wake",
+    "chain",
     "every_request",
+    "originals",
 ]

@@ -109,22 +109,27 @@ def _waiting(asked: Asked, standing: StandingRequest | None) -> Told | None:
 
 
 def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Reason | None:
-    """Return why the request cannot be consumed now; its quorum is counted again, over what was proven and who counts.
-
-    What this transaction reads nobody has proven: it has to be the same to the letter, and is not counted.
-    """
+    """Return why the request cannot be consumed now."""
     if standing is None:
         return None
     if standing.status is not RequestStatus.APPROVED:
         return _REFUSES.get(standing.status, Reason.VOIDED)
-    if standing.execute_by is None or asked.now >= standing.execute_by:
+    return why_unusable(tx, standing, asked.proven, asked.now)
+
+
+def why_unusable(tx: Tx, standing: StandingRequest, proven: Proven | None, now: datetime) -> Reason | None:
+    """Return why what people agreed to does not let the call be sent at *now* (UTC), None where it does.
+
+    The quorum is counted again, over what was proven and who counts. What this transaction reads nobody has proven:
+    it has to be the same to the letter, and is not counted.
+    """
+    if standing.execute_by is None or now >= standing.execute_by:
         return Reason.LAPSED
-    proven = asked.proven
     if proven is None:
         return None
     if (standing.request, votes_on(tx, standing.request)) != (proven.request, proven.votes):
         return Reason.VOIDED
-    return _not_agreed(tx, proven, asked.now)
+    return _not_agreed(tx, proven, now)
 
 
 def _not_agreed(tx: Tx, proven: Proven, now: datetime) -> Reason | None:
@@ -189,6 +194,5 @@ def _admitted(tx: Tx, asked: Asked, tool: str, asker: tuple[str, str], *, is_hel
         ),
     )
     tx.append(asked.notes, asked.now)
-    return Admission(
-        Claim(asked.key, ClaimStatus.SENDING, asked.owner, 1, asked.lease_until, Reason.PERMITTED, outcome=None)
-    )
+    claim = Claim(asked.key, ClaimStatus.SENDING, asked.owner, 1, asked.lease_until, Reason.PERMITTED, None, asked.now)
+    return Admission(claim)

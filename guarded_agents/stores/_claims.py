@@ -6,9 +6,19 @@ from typing import Final
 
 from guarded_agents.audit import Kind
 from guarded_agents.errors import StoreError
-from guarded_agents.records import CallKey, Claim, ClaimStatus, Labels, Outcome, Reason, RequestStatus
+from guarded_agents.records import (
+    CallKey,
+    Claim,
+    ClaimStatus,
+    Labels,
+    Outcome,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+)
+from guarded_agents.stores._admit import why_unusable
 from guarded_agents.stores._closing import close_request, close_row, existing_row, note_of
-from guarded_agents.stores._results import Admission, AuditNote, Told
+from guarded_agents.stores._results import Admission, AuditNote, Proven, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, join_labels, micros, outcome_columns, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
 
@@ -30,20 +40,47 @@ class Settlement:
     now: datetime  # UTC
 
 
-def retry(tx: Tx, seen: tuple[CallKey, int], *, owner: str, lease_until: datetime, now: datetime) -> Admission | Told:
-    """Send an idempotent call again, over the attempt that was *seen* and no other (8b.4, 8b.7; TX retry)."""
-    key, attempt = seen
-    claim = existing_row(tx, key, now)
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What the door asks when it wants to send a call again."""
+
+    key: CallKey
+    attempt: int  # the one that was seen
+    owner: str
+    lease_until: datetime  # UTC
+    proven: Proven | None  # as of `Asked`
+    now: datetime  # UTC
+
+
+def retry(tx: Tx, again: Again) -> Admission | Told:
+    """Send an idempotent call again, over the attempt that was seen and no other (8b.4, 8b.7; TX retry).
+
+    The attempt before may never have arrived, so what people agreed to has to stand as it does for a first one.
+    """
+    key, now = again.key, again.now
+    claim, standing = existing_row(tx, key, now), request_of_key(tx.db, key)
     if claim is None:
         return Told(Reason.NOT_PROPOSED)
-    if claim.status is not ClaimStatus.IN_DOUBT or claim.attempt != attempt:
-        return Told(claim.reason, claim, standing=request_of_key(tx.db, key))
+    is_seen = claim.status is ClaimStatus.IN_DOUBT and claim.attempt == again.attempt
+    if not is_seen or not _may_still_be_sent(tx, standing, again):
+        return Told(claim.reason, claim, standing=standing)
     taken = replace(
-        claim, status=ClaimStatus.SENDING, owner=owner, attempt=attempt + 1, lease_until=lease_until, outcome=None
+        claim,
+        status=ClaimStatus.SENDING,
+        owner=again.owner,
+        attempt=again.attempt + 1,
+        lease_until=again.lease_until,
+        outcome=None,
     )
     _write(tx, taken, now, over=claim)
     tx.append([note_of(Kind.INTENT, key, attempt=taken.attempt)], now)
     return Admission(taken)
+
+
+def _may_still_be_sent(tx: Tx, standing: StandingRequest | None, again: Again) -> bool:
+    if standing is None:
+        return again.proven is None
+    return standing.status is RequestStatus.CONSUMED and why_unusable(tx, standing, again.proven, again.now) is None
 
 
 def settle(tx: Tx, settlement: Settlement) -> Claim:

@@ -1,6 +1,6 @@
 """What the guard asks of a store. Each method that changes something is one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from guarded_agents.records import (
     CallKey,
     Claim,
     Electorate,
+    Execution,
     Labels,
     Limits,
     Notice,
@@ -28,7 +29,7 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, ClosedCall, EntryOpened, Proven, Swept, Told, Wake
 
 
 class Store(Protocol):
@@ -51,6 +52,12 @@ class Store(Protocol):
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""
 
+    def execution(self, key: CallKey) -> Execution | None:
+        """Return the claim row of *key*, its times, and what people said of it."""
+
+    def resolved_call(self, call: str) -> CallKey | None:
+        """Return the key of the call that a resolution names *call* (as `doubt_id` does)."""
+
     def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
         """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
 
@@ -69,7 +76,7 @@ class Store(Protocol):
         """
 
     def similar(self, standing: StandingRequest, *, limit: int = 5) -> tuple[RequestSummary, ...]:
-        """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+        """Return the other settled requests of the same principal, tenant and tool, newest first."""
 
     def votes(self, request_id: str) -> tuple[SignedVote, ...]:
         """Return the votes on a request, oldest first."""
@@ -79,6 +86,9 @@ class Store(Protocol):
 
     def glass_of(self, request_id: str) -> BrokenGlass | None:
         """Return the broken glass of a request, None where it was not broken."""
+
+    def review_of(self, request_id: str) -> SignedReview | None:
+        """Return the review of the broken glass of a request, as it was signed."""
 
     def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
         """Return broken glass by review date, those without a review where *is_open*."""
@@ -188,11 +198,12 @@ class Store(Protocol):
         """
 
     async def retry(
-        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, now: datetime
+        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, proven: Proven | None, now: datetime
     ) -> Admission | Told:
         """Take over a claim IN_DOUBT (or SENDING with a lapsed lease) of an idempotent tool, once per wake.
 
-        Compares *attempt* with the row's; a row that moved on is told.
+        Compares *attempt* with the row's; a row that moved on is told. So is one whose request, CONSUMED, would not be
+        admitted over *proven* now, by its time or its quorum (`admit`): it stays IN_DOUBT, for a person to settle.
         """
 
     async def settle(
@@ -229,24 +240,29 @@ class Store(Protocol):
         """Settle the claim of *key*, IN_DOUBT, as its verified resolution says (8b.5); return the row.
 
         The resolution is over the row's attempt. Raises RequestClosedError where the row moved on or is not IN_DOUBT.
-        NOT_HAPPENED is refused with ApprovalError where the look was not after the lease ended.
+        A look that was too early for the verdict (`check_look`) is refused with ApprovalError.
         """
 
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
 
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime) -> str | None:
-        """Return a thread with a settled request that has not been told, leased to *owner* until *until* (UTC).
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
+        """Return a thread that may not know of a settled request, leased to *owner* until *until* (UTC); none of *but*.
 
-        First one whose lease ended before `woken` was said (its worker died) or which is to be tried again by now,
-        then the one that waits longest; None where there is none.
+        First one whose call is approved, by when it has to be sent; then the one that waits longest: settled since
+        then, or its lease ended (its worker died), or to be tried again. None where there is none. ``is_told`` where
+        its calls have been closed or settled for 10 minutes: whoever ran it may have died before it knew.
         """
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
         """End the lease of *owner* on *thread*.
 
-        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell.
+        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell,
+        for it knows of every call that is closed or settled by now.
         """
+
+    async def give_back(self, wake: Wake, *, owner: str, now: datetime) -> None:
+        """End the lease of *owner*, who cannot wake that thread; another may take it at once."""
 
     async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
         """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""

@@ -36,7 +36,8 @@ def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, 
 
 _SUMMARY_COLUMNS: Final = (
     "r.id, r.status, r.risk, r.tool, r.principal, r.tenant, r.grp, r.quorum,"
-    " (SELECT count(*) FROM votes v WHERE v.request = r.id), r.question, r.thread, r.decide_by, r.escalate_at"
+    " (SELECT count(*) FROM votes v WHERE v.request = r.id AND v.answer = 'approve'), r.question,"
+    " r.thread, r.decide_by, r.escalate_at"
 )
 _STATUS: Final = {status.value: status for status in RequestStatus}
 
@@ -69,11 +70,11 @@ def requests(
 
 
 def similar(db: sqlite3.Connection, standing: StandingRequest, limit: int) -> tuple[RequestSummary, ...]:
-    """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+    """Return the other settled requests of the same principal, tenant and tool, newest first."""
     request = standing.request
     rows = db.execute(
         f"SELECT {_SUMMARY_COLUMNS} FROM requests r INDEXED BY requests_similar WHERE r.tenant = ? AND r.principal = ?"
-        " AND r.tool = ? AND r.status <> 'pending' AND r.number < (SELECT number FROM requests WHERE id = ?)"
+        " AND r.tool = ? AND r.status <> 'pending' AND r.id <> ?"
         " ORDER BY r.number DESC LIMIT ?",
         (request.tenant, request.requester.id, f"{request.server}/{request.tool}", request.id, limit),
     )

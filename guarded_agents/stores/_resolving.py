@@ -5,7 +5,8 @@ from datetime import datetime
 
 import orjson
 
-from guarded_agents.errors import ApprovalError, RequestClosedError
+from guarded_agents.approval import check_look
+from guarded_agents.errors import RequestClosedError
 from guarded_agents.records import CallKey, Claim, ClaimStatus, SignedResolution, Verdict
 from guarded_agents.stores._closing import existing_row
 from guarded_agents.stores._nonces import spend_nonce
@@ -37,13 +38,7 @@ def resolve(tx: Tx, signed: SignedResolution, key: CallKey, note: AuditNote, *, 
             got="no claim" if claim is None else f"attempt {claim.attempt} that is {claim.status.value}",
             action="list what is in doubt, and look again",
         )
-    if said.verdict is Verdict.NOT_HAPPENED and said.looked_at <= claim.lease_until:
-        raise ApprovalError(
-            f"call {said.call}",
-            expected="a look after the sender's lease had ended",
-            got="an earlier one: it may have been sent since",
-            action="look again, or resolve it as not_observed",
-        )
+    check_look(said, claim)
     status = _STATUS[said.verdict]
     document = signed.model_dump_json(exclude={"resolution": {"text"}})
     tx.db.execute(

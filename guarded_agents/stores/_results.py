@@ -78,6 +78,13 @@ class Told:
     retry_at: datetime | None = None  # UTC
 
 
+class Wake(NamedTuple):
+    """A thread that a worker has leased. *is_told*: its calls are closed or settled, and perhaps it knows of that."""
+
+    thread: str
+    is_told: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""

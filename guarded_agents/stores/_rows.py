@@ -184,7 +184,7 @@ def tool_of(db: sqlite3.Connection, key: CallKey) -> str | None:
 
 CLAIM_COLUMNS: Final = (
     "c.thread, c.entry, c.turn, c.digest, c.occurrence, c.status, c.owner, c.attempt, c.lease_until, c.reason,"
-    " c.outcome_status, c.outcome_is_error, c.outcome_reason, o.body"
+    " c.admitted_at, c.outcome_status, c.outcome_is_error, c.outcome_reason, o.body"
 )
 CLAIMS: Final = "claims c LEFT JOIN payloads o ON o.id = c.outcome_payload"
 _BY_KEY: Final = "USING (thread, entry, turn, digest, occurrence)"
@@ -193,16 +193,25 @@ REQUEST_OF_PROPOSAL: Final = f"requests r {_BY_KEY}"
 
 
 def claim_from(
-    row: tuple[str, str, int, str, int, str, str, int, int, str, str | None, int, str, bytes | None],
+    row: tuple[str, str, int, str, int, str, str, int, int, str, int | None, str | None, int, str, bytes | None],
 ) -> Claim:
     """Return the claim of a row of ``CLAIM_COLUMNS``; its outcome's content is empty where it was erased."""
-    status, owner, attempt, lease_until, reason, ended, is_error, why, body = row[5:]
+    status, owner, attempt, lease_until, reason, admitted_at, ended, is_error, why, body = row[5:]
     outcome = None
     if ended is not None:
         said = load_json(body) if body is not None else ["", None]
         content, artifact = said if isinstance(said, list) else ("", None)
         outcome = Outcome(ClaimStatus(ended), str(content), bool(is_error), Reason(why), artifact)
-    return Claim(CallKey(*row[:5]), ClaimStatus(status), owner, attempt, moment(lease_until), Reason(reason), outcome)
+    return Claim(
+        CallKey(*row[:5]),
+        ClaimStatus(status),
+        owner,
+        attempt,
+        moment(lease_until),
+        Reason(reason),
+        outcome,
+        None if admitted_at is None else moment(admitted_at),
+    )
 
 
 def claim_of(db: sqlite3.Connection, key: CallKey) -> Claim | None:

@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file in WAL mode, which several processes may share."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -43,7 +43,7 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._ballot import Ballot
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
-from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Proven, Swept, Told
+from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Proven, Swept, Told, Wake
 from guarded_agents.stores._sqlite_reads import SqliteReads
 from guarded_agents.stores._tx import Tx
 
@@ -120,11 +120,11 @@ class SqliteStore(SqliteReads):
         return await self._write(partial(_admit.admit, asked=asked))
 
     async def retry(
-        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, now: datetime
+        self, key: CallKey, *, owner: str, attempt: int, lease_until: datetime, proven: Proven | None, now: datetime
     ) -> Admission | Told:
         """Take over a claim IN_DOUBT (or SENDING with a lapsed lease) of an idempotent tool, once per wake."""
-        taken = partial(_claims.retry, seen=(key, attempt), owner=owner, lease_until=lease_until, now=now)
-        return await self._write(taken)
+        again = _claims.Again(key, attempt, owner, lease_until, proven, now)
+        return await self._write(partial(_claims.retry, again=again))
 
     async def settle(
         self, key: CallKey, *, attempt: int, outcome: Outcome, labels: Labels, note: AuditNote, now: datetime
@@ -159,13 +159,18 @@ class SqliteStore(SqliteReads):
         """Record the verified review of a broken glass, once."""
         return await self._write(partial(_glass.review, signed=signed, note=note, now=now))
 
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime) -> str | None:
-        """Return a thread with a settled request that has not been told, leased to *owner* until *until* (UTC)."""
-        return await self._write(partial(_wakes.take_wake, owner=owner, until=until, now=now), is_light=True)
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
+        """Return a thread that may not know of a settled request, leased to *owner* until *until* (UTC)."""
+        taken = partial(_wakes.take_wake, owner=owner, until=until, now=now, but=but)
+        return await self._write(taken, is_light=True)
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
         """End the lease of *owner* on *thread*; it is not taken again before *again_at*."""
         await self._write(partial(_wakes.woken, thread=thread, owner=owner, again_at=again_at), is_light=True)
+
+    async def give_back(self, wake: Wake, *, owner: str, now: datetime) -> None:
+        """End the lease of *owner*, who cannot wake that thread; another may take it at once."""
+        await self._write(partial(_wakes.give_back, wake=wake, owner=owner, now=now), is_light=True)
 
     async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
         """Return notices that are due, oldest first, leased to *owner* until *until* (UTC)."""

@@ -17,15 +17,17 @@ from guarded_agents.records import (
     BrokenGlass,
     CallKey,
     Claim,
+    Execution,
     Principal,
     Proposal,
     RequestStatus,
     RequestSummary,
+    SignedReview,
     SignedVote,
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _reads, _rows
+from guarded_agents.stores import _glass, _reads, _rows, _said
 from guarded_agents.stores._failures import as_store_error, forked
 from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
@@ -82,6 +84,14 @@ class SqliteReads:
         """Return the claim row of *key*."""
         return self._read(_rows.claim_of, key)
 
+    def execution(self, key: CallKey) -> Execution | None:
+        """Return the claim row of *key*, its times, and what people said of it."""
+        return self._read(_said.execution_of, key)
+
+    def resolved_call(self, call: str) -> CallKey | None:
+        """Return the key of the call that a resolution names *call* (as `doubt_id` does)."""
+        return self._read(_said.resolved_call, call)
+
     def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
         """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
         return self._read(_reads.calls, thread, entry)
@@ -104,7 +114,7 @@ class SqliteReads:
         return self._read(_reads.requests, status, limit, after)
 
     def similar(self, standing: StandingRequest, *, limit: int = 5) -> tuple[RequestSummary, ...]:
-        """Return what became of earlier requests of the same principal, tenant and tool, newest first."""
+        """Return the other settled requests of the same principal, tenant and tool, newest first."""
         return self._read(_reads.similar, standing, limit)
 
     def votes(self, request_id: str) -> tuple[SignedVote, ...]:
@@ -118,6 +128,10 @@ class SqliteReads:
     def glass_of(self, request_id: str) -> BrokenGlass | None:
         """Return the broken glass of a request, None where it was not broken."""
         return self._read(_glass.glass_of, request_id)
+
+    def review_of(self, request_id: str) -> SignedReview | None:
+        """Return the review of the broken glass of a request, as it was signed."""
+        return self._read(_said.review_of, request_id)
 
     def broken_glass(self, *, is_open: bool = True, limit: int = 100) -> tuple[BrokenGlass, ...]:
         """Return broken glass by review date, those without a review where *is_open*."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from guarded_agents.approval import agreed_at, check_delegation, execute_by, is_barred
+from guarded_agents.approval import agreed_at, check_delegation, closed, execute_by, is_barred
 from guarded_agents.errors import (
     ApprovalError,
     ApprovalExpiredError,
@@ -50,7 +50,7 @@ def vote(tx: Tx, ballot: Ballot) -> StandingRequest | ApprovalError:
         return again
     spend_nonce(tx, cast.approver, cast)
     if standing.status is not RequestStatus.PENDING:
-        raise _closed(standing, _what_stands(standing))
+        raise closed(standing, standing.status)
     if now >= standing.request.decide_by:
         timed_out(tx, standing, RequestStatus.EXPIRED, now)
         return ApprovalExpiredError(standing.request.id, decide_by=standing.request.decide_by, answered_at=now)
@@ -160,11 +160,6 @@ _MOVES: Final[Mapping[Answer, Callable[[Tx, StandingRequest, Ballot], StandingRe
     Answer.DELEGATE: _delegated,
     Answer.BREAK_GLASS: break_glass,
 }
-
-
-def _what_stands(standing: StandingRequest) -> str:
-    by = "" if standing.settled_by is None else f" by {standing.settled_by}"
-    return f"one that is {standing.status.value}{by}"
 
 
 def _closed(standing: StandingRequest, got: str) -> RequestClosedError:

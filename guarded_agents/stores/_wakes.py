@@ -1,50 +1,105 @@
 """Which threads are to be told that a request of theirs was settled, and who does it: one worker at a time."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
 
+import orjson
+
+from guarded_agents.stores._results import Wake
 from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
 from guarded_agents.stores._tx import Tx
 
+QUIET: Final = timedelta(minutes=10)
+"""How long after its call was closed or settled a thread is left to whoever runs it. Then a worker looks after it."""
 
-def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime) -> str | None:
-    """Lease a thread that waits to be told to *owner*: first one whose lease has ended, then the longest waiting.
+_FREE: Final = (  # nobody's, and not one that the worker cannot wake
+    "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
+    " AND r.thread NOT IN (SELECT value FROM json_each(:but))"
+)
+_APPROVED: Final = (
+    "SELECT r.thread FROM requests r INDEXED BY requests_lapsing"
+    f" WHERE r.status = 'approved' AND r.execute_by > :now AND {_FREE} ORDER BY r.execute_by, r.thread LIMIT 1"
+)
+_AGAIN: Final = (
+    "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:but))"
+    " ORDER BY until, thread LIMIT 1"
+)
+_DUE: Final = (
+    "SELECT r.due, r.thread, r.number, c.status, c.changed_at, c.lease_until, t.entry = r.entry"
+    f" FROM requests r INDEXED BY requests_due LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN threads t ON t.thread = r.thread"
+    f" WHERE r.due <= :now AND r.thread NOT IN (SELECT thread FROM wakes) AND {_FREE} ORDER BY r.due, r.thread"
+)
 
-    A thread was told where the call has a claim row: the row is closed, or admitted, before anything is told (8b.2).
-    One whose lease has ended, because its worker died, or which is to be tried again now, is taken all the same:
-    the row was closed perhaps, and the model not told.
+
+def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
+    """Lease a thread that waits to be told to *owner*, none of *but*.
+
+    First one whose call is approved and can still be sent, by when it has to be; then the longest waiting, be it that
+    nobody has woken it yet or that its lease has ended: its worker died, or it is to be tried again now. What is
+    tried again and again takes its place behind the others each time.
     """
-    ended = tx.db.execute("SELECT thread FROM wakes WHERE until <= ? ORDER BY until, thread LIMIT 1", (micros(now),))
-    found: tuple[str] | None = ended.fetchone()
-    thread = _longest_waiting(tx) if found is None else found[0]
-    if thread is not None:
-        tx.db.execute("INSERT OR REPLACE INTO wakes VALUES (?, ?, ?)", (thread, owner, micros(until)))
-    return thread
+    given: dict[str, int | str] = {"now": micros(now), "but": orjson.dumps([*but]).decode()}
+    approved: tuple[str] | None = tx.db.execute(_APPROVED, given).fetchone()
+    if approved is not None:
+        wake = Wake(approved[0])
+    else:
+        ended = [(until, Wake(thread)) for until, thread in tx.db.execute(_AGAIN, given)]
+        waiting = [*ended, *_longest_due(tx, given)]
+        if not waiting:
+            return None
+        _, wake = min(waiting)
+    tx.db.execute("INSERT OR REPLACE INTO wakes VALUES (?, ?, ?)", (wake.thread, owner, micros(until)))
+    return wake
 
 
-def _longest_waiting(tx: Tx) -> str | None:
-    """Return the thread that waits longest to be told and is nobody's; what was told meanwhile is no longer due."""
-    waiting = tx.db.execute(
-        "SELECT r.number, r.thread, c.status IS NOT NULL FROM requests r INDEXED BY requests_due"
-        f" LEFT JOIN {CLAIM_OF_PROPOSAL}"
-        " WHERE r.due IS NOT NULL AND r.thread NOT IN (SELECT thread FROM wakes) ORDER BY r.due, r.thread"
-    )
-    told, thread = [], None
-    while thread is None and (row := waiting.fetchone()) is not None:
-        number, standing, is_told = row
-        if is_told:
-            told.append((number,))
+def _longest_due(tx: Tx, given: dict[str, int | str]) -> list[tuple[int, Wake]]:
+    """Return since when the thread waits that waits longest to be told and is nobody's, and that thread, if any.
+
+    A row is closed, or admitted, before anything is told (8b.2), and who does that may die in between: a call that has
+    a claim row is looked after once that row has been quiet for a while. A thread that the user has written to since
+    went on by that.
+    """
+    quiet, later, over, found = QUIET // timedelta(microseconds=1), [], [], list[tuple[int, Wake]]()
+    waiting = tx.db.execute(_DUE, given)
+    for due, thread, number, claim, changed_at, lease_until, is_current in waiting:
+        if claim is None:
+            found = [(due, Wake(thread))]
+        elif not is_current:
+            over.append((number,))
+        elif (ready := max(changed_at + quiet, lease_until)) > given["now"]:
+            later.append((ready, number))
         else:
-            thread = standing
+            found = [(due, Wake(thread, is_told=True))]
+        if found:
+            break
     waiting.close()
-    tx.db.executemany("UPDATE requests SET due = NULL WHERE number = ?", told)
-    return thread
+    tx.db.executemany("UPDATE requests SET due = ? WHERE number = ?", later)
+    tx.db.executemany("UPDATE requests SET due = NULL WHERE number = ?", over)
+    return found
 
 
 def woken(tx: Tx, thread: str, *, owner: str, again_at: datetime | None) -> None:
-    """End the lease of *owner*; *again_at* is when it is tried again. A lease that passed to another is left alone."""
-    if again_at is None:
-        tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ?", (thread, owner))
-    else:
+    """End the lease of *owner*; *again_at* is when it is tried again. A lease that passed to another is left alone.
+
+    Where it is not tried again it was told of each call that is closed or settled.
+    """
+    if again_at is not None:
         tx.db.execute(
             "UPDATE wakes SET owner = '', until = ? WHERE thread = ? AND owner = ?", (micros(again_at), thread, owner)
         )
+    elif tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ?", (thread, owner)).rowcount:
+        tx.db.execute(
+            "UPDATE requests AS r SET due = NULL WHERE thread = ? AND due IS NOT NULL AND EXISTS"
+            " (SELECT 1 FROM claims c WHERE c.thread = r.thread AND c.entry = r.entry AND c.turn = r.turn"
+            " AND c.digest = r.digest AND c.occurrence = r.occurrence AND c.status <> 'sending')",
+            (thread,),
+        )
+
+
+def give_back(tx: Tx, wake: Wake, *, owner: str, now: datetime) -> None:
+    """End the lease of *owner*, who cannot wake that thread: another worker may take it at once."""
+    if wake.is_told:
+        tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ?", (wake.thread, owner))
+    else:
+        woken(tx, wake.thread, owner=owner, again_at=now)

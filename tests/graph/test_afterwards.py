@@ -1,28 +1,32 @@
 """A thread that is cancelled, a sweep, and a call in doubt that a person resolves (DESIGN sections 8 and 8b.5)."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guarded_agents import (
+    Answer,
     ApprovalError,
     NotEligibleError,
     ProofError,
     RequestClosedError,
     SignedResolution,
+    SignedVote,
     UnknownRequestError,
     Verdict,
     doubt_id,
     sign,
 )
+from guarded_agents.approval import Proof
 from guarded_agents.errors import NoReplyError
+from guarded_agents.records import Scheme
 from guarded_agents.transport import ToolReply
 from tests.support.bank import ANA, CONTEXT, EVE, RAJ, calls
 from tests.support.ledger import KEYS, Desk, Ledger, Sent, at_desk
-from tests.support.people import OPERATED
+from tests.support.people import ESCALATES, OPERATED, Passwords
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 TOPUP = ("topup", {"account": "ACME", "amount_cents": 5})
@@ -118,6 +122,15 @@ async def test_a_person_settles_a_call_in_doubt_and_nothing_is_sent_again(tmp_pa
         assert (fields["resolver"], fields["verdict"], fields["group"]) == (RAJ, verdict.value, "finance")
 
 
+async def test_a_call_whose_sender_ended_is_resolved_without_a_sweep_before(tmp_path: Path, write: Any) -> None:
+    async with at_desk(tmp_path, calls(WIRE), server=Ledger(reply=silence)) as desk:
+        doubt = await in_doubt(desk)
+        write("UPDATE claims SET status = 'sending', outcome_status = NULL")  # as where its process died
+        desk.bank.clock.advance(LEASE_S + 1)
+        claim = await desk.guard.resolve(resolved(desk, doubt))
+        assert claim.status == "happened"
+
+
 LATER = {
     Verdict.HAPPENED: "was carried out",
     Verdict.NOT_HAPPENED: "was not carried out",
@@ -159,6 +172,10 @@ WRONG: dict[str, Any] = {
         lambda d, i: resolved(d, i, looked_at=d.bank.clock() + timedelta(hours=1)),
         ProofError,
     ),
+    "of a look from before the call": (
+        lambda d, i: resolved(d, i, looked_at=d.bank.clock() - timedelta(days=300)),
+        ApprovalError,
+    ),
     "nothing": (lambda d, i: None, ProofError),
 }
 
@@ -173,6 +190,54 @@ async def test_a_resolution_that_does_not_count_leaves_the_call_in_doubt(
         with pytest.raises(error):
             await desk.guard.resolve(make(desk, doubt))
         assert [claim.status for claim in desk.guard.doubts] == ["in_doubt"]
+
+
+@pytest.mark.requirement("I7")
+async def test_once_it_has_escalated_the_backup_settles_a_call_in_doubt_too(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES, server=Ledger(reply=silence)) as desk:
+        doubt = await in_doubt(desk)
+        desk.bank.clock.advance(30 * 60 - 1)
+        with pytest.raises(NotEligibleError, match="expected a member of finance, got"):
+            await desk.guard.resolve(resolved(desk, doubt, by=RAJ))
+        desk.bank.clock.advance(1)
+        with pytest.raises(NotEligibleError, match="expected a member of finance or of leads, got"):
+            await desk.guard.resolve(resolved(desk, doubt, by=EVE))
+        assert [claim.status for claim in desk.guard.doubts] == ["in_doubt"]
+        await desk.guard.resolve(resolved(desk, doubt, by=RAJ))
+        assert desk.guard.doubts == ()
+        entries = [json.loads(stored)["fields"] for _, stored, _ in desk.guard.store.audit_rows()]
+        assert [fields["group"] for fields in entries if "verdict" in fields] == ["leads"]
+
+
+class OfGroup(Passwords):
+    """An authenticator with one account per group: of each, only its members are known."""
+
+    async def verify(self, proof: Proof, *, group: str, now: datetime, is_fresh: bool) -> str:
+        found = await super().verify(proof, group=group, now=now, is_fresh=is_fresh)
+        if group != {ANA: "finance", RAJ: "leads"}[proof.who]:
+            raise ProofError("word", expected="an account of the group", got="another", action="ask a member")
+        return found
+
+
+@pytest.mark.requirement("I7")
+async def test_who_resolves_is_proven_in_the_name_of_their_own_group(tmp_path: Path) -> None:
+    passwords = OfGroup()
+    server = Ledger(reply=silence)
+    ways = {Scheme.OIDC: passwords}
+    async with at_desk(tmp_path, calls(WIRE), policy=ESCALATES, server=server, authenticators=ways) as desk:
+        request = await desk.held()
+        vote = desk.guard.prepare(request, Answer.APPROVE, approver=ANA)
+        await desk.guard.resume(desk.agent, SignedVote(vote=vote, signature="sesame", scheme=Scheme.OIDC))
+        [claim] = desk.guard.doubts
+        desk.bank.clock.advance(30 * 60)
+        statement = desk.guard.prepare_resolution(
+            doubt_id(claim.key), Verdict.HAPPENED, resolver=RAJ, looked_at=desk.bank.clock(), text="saw it"
+        )
+        signed = SignedResolution(resolution=statement, signature="swordfish", scheme=Scheme.OIDC)
+        passwords.asked.clear()
+        await desk.guard.resolve(signed)
+        assert passwords.asked == [(RAJ, "finance", True), (RAJ, "leads", True)]
+        assert desk.guard.doubts == ()
 
 
 async def test_a_call_is_resolved_once_and_only_while_it_is_in_doubt(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_what_is_left_waiting_goes_on_in_a_new_process_with_the_command_that_was
     assert max(map(len, tables)) <= 80
     again = start(answer)
     assert (again.returncode, again.stdout) == (1, "")
-    assert "expected one that is pending, got consumed" in again.stderr
+    assert "expected a pending request, got one that is consumed, approved by " in again.stderr
     assert effects(run.folder)["refunds"] == [REFUND]
 
 

@@ -1,13 +1,16 @@
 """An edited call is another call (DESIGN I8), and no person turns a hard rule round (I12)."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guarded_agents import Answer, ApprovalError, BindingError, PolicyError
+from guarded_agents import Answer, ApprovalError, BindingError, NotEligibleError, PolicyError
+from guarded_agents.nodes._votes import MAX_EDITS
 from tests.support.bank import ANA, EVE, POLICY, RAJ, calls
 from tests.support.ledger import at_desk
+from tests.support.people import EXTERNAL, Phonebook
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 EDITED = {"account": "ACME", "amount_cents": 800}
@@ -21,6 +24,11 @@ EXCEPTION = HARD + (
     "  - {id: EX-1, allows: bank/wire, when: 'true', until: 2027-01-31, reason: why, granted_by: [ana@example.com]}\n"
 )
 EDITOR = POLICY.replace("approvers: finance, quorum: 1,", "approvers: finance, quorum: 1, editor_may_approve: true,")
+
+NO_VOTE: dict[str, tuple[Answer, dict[str, str]]] = {
+    "a vote": (Answer.APPROVE, {}),
+    "a delegation": (Answer.DELEGATE, {"delegate": RAJ}),
+}
 
 REFUSED: dict[str, dict[str, Any]] = {
     "a condition that is false": {"account": "ACME", "amount_cents": 100_001},
@@ -54,9 +62,10 @@ async def test_votes_for_the_first_arguments_do_not_count_for_the_edited_ones(tm
         [request] = await desk.waiting()
         await desk.approve(request)
         edited = await desk.approve(request, Answer.EDIT, arguments=EDITED, approver=RAJ)
-        for approver in (RAJ, ANA):  # who edited does not count here
-            assert (await desk.approve(edited.request.id, approver=approver)).status == "pending"
-            assert desk.server.sent == []
+        with pytest.raises(NotEligibleError, match="its editor"):
+            await desk.approve(edited.request.id, approver=RAJ)
+        assert (await desk.approve(edited.request.id, approver=ANA)).status == "pending"
+        assert desk.server.sent == []
         await desk.approve(edited.request.id, approver=EVE)
         assert desk.server.effects == [("wire", 800)]
 
@@ -72,6 +81,80 @@ async def test_the_editors_signature_counts_where_the_rule_says_so(tmp_path: Pat
         told = (await desk.told())["call-0"]
         assert "An approver changed the arguments of this call" in told
         assert '"amount_cents":800' in told
+
+
+@pytest.mark.requirement("I8")
+@pytest.mark.parametrize(("answer", "more"), NO_VOTE.values(), ids=NO_VOTE)
+async def test_who_edited_is_told_that_neither_vote_nor_delegation_of_theirs_counts(
+    tmp_path: Path, answer: Answer, more: dict[str, str]
+) -> None:
+    policy = POLICY.replace("raj@example.com]}", "raj@example.com, eve@example.com]}")
+    async with at_desk(tmp_path, calls(WIRE), policy=policy) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        edited = await desk.approve(request, Answer.EDIT, arguments=EDITED)
+        with pytest.raises(NotEligibleError, match="its editor"):
+            await desk.guard.vote(desk.signed(edited.request.id, answer, **more))
+        assert desk.guard.store.votes(edited.request.id) == ()
+        await desk.guard.vote(desk.signed(edited.request.id, Answer.REJECT, text="no"))  # that takes no vote for it
+        assert desk.guard.store.request(edited.request.id).status == "rejected"
+
+
+@pytest.mark.requirement("I8")
+async def test_an_edit_that_leaves_too_few_to_approve_it_changes_nothing(tmp_path: Path) -> None:
+    two = POLICY.replace("quorum: 1", "quorum: 2")
+    async with at_desk(tmp_path, calls(WIRE), policy=two) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        with pytest.raises(NotEligibleError, match="2 people left who may agree"):
+            await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments=EDITED))
+        assert desk.guard.store.request(request).status == "pending"
+        assert desk.guard.store.votes(request) == ()
+        for approver in (ANA, RAJ):
+            await desk.approve(request, approver=approver)
+        assert desk.server.effects == [("wire", 900)]
+
+
+@pytest.mark.requirement("I8")
+@pytest.mark.parametrize("editor", [False, True], ids=["not by default", "where the rule says so"])
+async def test_an_editor_who_may_approve_is_one_of_those_left(tmp_path: Path, editor: bool) -> None:
+    policy = (EDITOR if editor else POLICY).replace("quorum: 1", "quorum: 2")
+    async with at_desk(tmp_path, calls(WIRE), policy=policy) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        with nullcontext() if editor else pytest.raises(NotEligibleError):
+            await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments=EDITED))
+        status = desk.guard.store.request(request).status
+        assert status == ("superseded" if editor else "pending")
+
+
+@pytest.mark.requirement("I8")
+async def test_those_left_are_of_the_group_that_the_directory_names_now(tmp_path: Path) -> None:
+    book = Phonebook()
+    async with at_desk(tmp_path, calls(WIRE), policy=EXTERNAL, directory=book) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        book.groups = {"finance": frozenset({ANA})}
+        with pytest.raises(NotEligibleError, match="1 people left"):
+            await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments=EDITED))
+        assert desk.guard.store.request(request).status == "pending"
+
+
+@pytest.mark.requirement("I8")
+async def test_no_call_is_edited_further_than_whoever_waits_follows(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        await desk.ask()
+        [request] = await desk.waiting()
+        for cents in range(1, MAX_EDITS + 1):
+            arguments = {"account": "ACME", "amount_cents": cents}
+            edited = await desk.guard.vote(desk.signed(request, Answer.EDIT, arguments=arguments))
+            request = edited.request.id
+        with pytest.raises(NotEligibleError, match="at most 32 edits"):
+            desk.signed(request, Answer.EDIT, arguments=EDITED)
+        await desk.wake()
+        assert "not carried out" not in str(await desk.told())
+        await desk.approve(request, approver=RAJ)
+        assert desk.server.effects == [("wire", MAX_EDITS)]
 
 
 @pytest.mark.requirement("I8")
@@ -150,3 +233,14 @@ async def test_no_exception_can_be_written_for_a_hard_tool(tmp_path: Path) -> No
     with pytest.raises(PolicyError, match="not hard"):
         async with at_desk(tmp_path, policy=HARD_TOOL):
             pass
+
+
+@pytest.mark.requirement("I8")
+async def test_a_call_that_was_edited_again_and_again_elsewhere_is_answered_in_its_thread(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        for cents in (8, 7, 6):
+            edit = desk.signed(request, Answer.EDIT, arguments={"account": "ACME", "amount_cents": cents})
+            request = (await desk.guard.vote(edit)).request.id
+        await desk.approve(request, approver=RAJ)
+        assert desk.server.effects == [("wire", 6)]

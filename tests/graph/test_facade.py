@@ -201,6 +201,33 @@ async def test_an_answer_that_was_given_is_not_taken_back(tmp_path: Path) -> Non
 
 
 @pytest.mark.requirement("I7")
+async def test_an_approval_that_is_handed_in_too_late_to_be_sent_counts_not_and_is_signed_anew(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        approval = vote(desk, request)
+        desk.bank.clock.advance(20 * 60)  # 15 minutes to execute it, and 5 for a clock that runs ahead
+        with pytest.raises(ApprovalError, match="a signature that is handed in before"):
+            await desk.guard.resume(desk.agent, approval)
+        assert desk.guard.store.request(request).status == "pending"
+        assert desk.guard.store.votes(request) == ()
+        await desk.guard.resume(desk.agent, vote(desk, request))
+        assert desk.server.effects == [("wire", 900)]
+
+
+@pytest.mark.requirement("I7")
+async def test_an_approval_that_is_handed_in_late_may_be_sent_for_as_long_as_it_says(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        approval = vote(desk, request)
+        desk.bank.clock.advance(19 * 60)
+        standing = await desk.guard.vote(approval)
+        assert standing.execute_by == NOON + timedelta(minutes=20)
+        desk.bank.clock.advance(59)
+        await desk.wake()
+        assert desk.server.effects == [("wire", 900)]
+
+
+@pytest.mark.requirement("I7")
 @pytest.mark.requirement("B15")
 async def test_a_resumer_cannot_write_state_or_jump_to_the_door(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:

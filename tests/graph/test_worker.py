@@ -205,9 +205,53 @@ async def test_a_thread_that_this_graph_does_not_know_is_told_of_and_not_tried_a
     await answered(desk)
     elsewhere = desk.guard.agent(model(), checkpointer=InMemorySaver())
 
-    found = await Worker(desk.guard, elsewhere).run_once()
-    assert [failure.thread for failure in found.failed] == ["t1"]
-    assert (await Worker(desk.guard, elsewhere).run_once()).is_idle
+    theirs = Worker(desk.guard, elsewhere)
+    for wait in (5, 10, 20):
+        [failure] = (await theirs.run_once()).failed
+        assert (failure.thread, "doctor" in failure.error) == ("t1", True)
+        desk.bank.clock.advance(wait - 1)
+        assert (await theirs.run_once()).is_idle
+        desk.bank.clock.advance(1)
+    assert desk.server.effects == []
+
+
+async def test_the_worker_of_another_application_keeps_no_thread_from_its_own(desk: Desk) -> None:
+    theirs = Worker(desk.guard, desk.guard.agent(model(), checkpointer=InMemorySaver()))
+    await answered(desk)
+    for _ in range(12):
+        await theirs.run_once()
+        desk.bank.clock.advance(60)
+
+    assert (await worker(desk).run_once()).woken == ("t1",)
+    assert desk.server.effects == [("wire", 900)]
+    desk.bank.clock.advance(7_200)
+    assert (await theirs.run_once()).is_idle
+
+
+async def test_threads_that_take_their_whole_lease_do_not_keep_an_approved_call_from_being_sent(tmp_path: Path) -> None:
+    tries: list[str] = []
+
+    async def slowly(agent: Any, name: str) -> None:
+        tries.append(name)
+        if len(tries) == 4:
+            stop.set()
+        if name != "paid":
+            desk.bank.clock.advance(540)
+            await asyncio.Event().wait()
+        await wake(agent, name)
+
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        *slow, paid = await held(desk, "slow-1", "slow-2", "slow-3", "paid")
+        for request in slow:
+            await desk.guard.vote(desk.signed(request, Answer.REJECT))
+        desk.bank.clock.advance(1)
+        await desk.guard.vote(desk.signed(paid))
+        wake, desk.guard.wake = desk.guard.wake, slowly  # type: ignore[method-assign]
+
+        stop = asyncio.Event()
+        await Worker(desk.guard, desk.agent, concurrency=1, lease_s=0.3).run(every_s=1, stop=stop)
+        assert desk.server.effects == [("wire", 900)]
+        assert tries == ["paid", "slow-1", "slow-2", "slow-3"]  # and then each in its turn
 
 
 async def test_a_thread_that_was_written_to_its_end_is_told_of_and_looked_at_ever_less(desk: Desk) -> None:
@@ -361,6 +405,44 @@ async def test_wherever_a_worker_dies_another_one_tells_the_thread_and_nothing_r
         assert (await desk.state()).next == ()
         assert {told.request for told in notifier.told} <= {request}  # it is settled: nobody need be told
         assert (await worker(desk, notifier=notifier).run_once()).is_idle
+
+
+@pytest.mark.requirement("I4")
+async def test_who_resumes_and_dies_before_the_checkpoint_leaves_a_thread_that_is_told(tmp_path: Path) -> None:
+    saver = MortalSaver()
+    async with at_desk(tmp_path, calls(WIRE), saver=saver) as desk:
+        [request] = await held(desk)
+
+        def die() -> None:
+            saver.death.left = 0
+
+        desk.server.before = die
+        with suppress(Died, BaseExceptionGroup):
+            await desk.approve(request)
+        saver.death.left, desk.server.before = -1, lambda: None
+        assert (desk.server.effects, await desk.waiting()) == ([("wire", 900)], [request])
+
+        work = worker(desk)
+        assert (await work.run_once()).is_idle  # for it could still be under way
+        desk.bank.clock.advance(600)
+        assert (await work.run_once()).woken == ("t1",)
+        assert (await desk.told(), desk.server.effects) == ({"call-0": "did wire"}, [("wire", 900)])
+        desk.bank.clock.advance(600)
+        assert (await work.run_once()).is_idle
+
+
+@pytest.mark.parametrize("is_at_its_end", [True, False])
+async def test_a_thread_that_knows_already_is_not_run_once_more(tmp_path: Path, is_at_its_end: bool) -> None:
+    async with at_desk(tmp_path, calls(WIRE), calls(OTHER)) as desk:
+        [request] = await held(desk)
+        if is_at_its_end:
+            await desk.approve(request, Answer.REJECT)
+            [request] = await desk.waiting()
+        await desk.approve(request)
+        desk.bank.clock.advance(600)
+        before = (await desk.state()).config
+        assert (await worker(desk).run_once()).is_idle
+        assert (await desk.state()).config == before
 
 
 # -- running ---------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Whoever can write the store, or brings a policy of their own, can stop a call: they approve none."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,21 +30,6 @@ ELSEWHERE = GLASS_OF_TWO.replace("tools: [bank/wire]", "tools: [bank/refuse]").r
 )
 APPROVED = "UPDATE requests SET status = 'approved', execute_by = ?"
 pytestmark = [pytest.mark.requirement("I7"), pytest.mark.requirement("approval:revoked")]
-
-
-@pytest.fixture(name="write")
-def writer(tmp_path: Path) -> Any:
-    """Return what runs one statement on the desk's store, past the guard."""
-    opened = []
-
-    def write(statement: str, *values: Any) -> list[Any]:
-        if not opened:
-            opened.append(sqlite3.connect(tmp_path / "desk" / "guard.db", isolation_level=None))
-        return opened[0].execute(statement, values).fetchall()
-
-    yield write
-    for db in opened:
-        db.close()
 
 
 def glass(guard: Guard, request: str, *, by: str = EVE, text: str = WHY) -> SignedVote:
@@ -264,6 +248,25 @@ async def test_a_glass_takes_a_justification_and_its_record(
             )
         await desk.wake()
         assert desk.server.effects == (DONE if text == WHY and recorded else [])
+
+
+@pytest.mark.requirement("approval:break-glass")
+async def test_a_glass_broken_at_the_end_of_time_sends_nothing(tmp_path: Path, write: Any) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=GLASS_OF_TWO) as desk:
+        request = await desk.held()
+        vote = desk.guard.prepare(request, Answer.BREAK_GLASS, approver=EVE, text=WHY)
+        vote = vote.model_copy(update={"at": datetime.max.replace(tzinfo=UTC)})
+        put_vote(write, sign(vote, KEYS[EVE], second=SECOND_KEYS[EVE, "second.key"]))
+        write(APPROVED, NEVER_MICROS)
+        write(
+            "INSERT INTO broken_glass (request, approver, used_at, review_due, reviewers)"
+            " SELECT id, ?, ?, ?, 'leads' FROM requests",
+            EVE,
+            *[int(desk.guard.now().timestamp()) * 1_000_000] * 2,
+        )
+        await desk.wake()
+        assert desk.server.effects == []
+        assert desk.guard.store.request(request).status == "voided"
 
 
 @pytest.mark.requirement("approval:break-glass")

@@ -28,6 +28,7 @@ EXECUTE = "guarded_agents/nodes/_execute.py"
 NOTES = "guarded_agents/nodes/_notes.py"
 PEOPLE = "guarded_agents/nodes/_people.py"
 PLAN = "guarded_agents/nodes/_plan.py"
+SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 TOLD = "guarded_agents/nodes/_told.py"
 VOTES = "guarded_agents/nodes/_votes.py"
@@ -43,6 +44,7 @@ STORE_GLASS = "guarded_agents/stores/_glass.py"
 OUTBOX = "guarded_agents/stores/_outbox.py"
 QUEUE = "guarded_agents/stores/_queue.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
+WAKES = "guarded_agents/stores/_wakes.py"
 
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
@@ -52,9 +54,11 @@ RECORDED = "tests/graph/test_recorded_first.py"
 DOUBT = "tests/graph/test_doubt_is_deny.py"
 FACADE = "tests/graph/test_facade.py"
 GLASS = "tests/graph/test_break_glass.py"
+WORKER = "tests/graph/test_worker.py"
 REVOKED = "tests/graph/test_revoked.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
 EDITS = "tests/graph/test_edits.py"
+TOLD_OF_EDITS = "tests/graph/test_told_of_edits.py"
 LABELS = "tests/graph/test_labels.py"
 SECRETS = "tests/graph/test_no_secrets.py"
 ATTACKS = "tests/graph/test_attacks.py"
@@ -278,7 +282,7 @@ MUTANTS = (
     Mutant(
         "I2:execute-by-ignored",
         ADMIT,
-        "if standing.execute_by is None or asked.now >= standing.execute_by:",
+        "if standing.execute_by is None or now >= standing.execute_by:",
         "if standing.execute_by is None:",
         (f"{BOUND}::test_an_approval_that_is_not_used_in_time_lapses",),
     ),
@@ -379,6 +383,13 @@ MUTANTS = (
         (f"{ONCE}::test_an_error_of_an_effect_is_in_doubt_unless_the_server_promises_atomicity",),
     ),
     Mutant(
+        "I4:claimed-is-told",
+        WAKES,
+        "        elif not is_current:",
+        "        elif claim:",
+        (f"{WORKER}::test_who_resumes_and_dies_before_the_checkpoint_leaves_a_thread_that_is_told",),
+    ),
+    Mutant(
         "I4:not-shielded",
         DOOR,
         "return await asyncio.shield(sending)",
@@ -395,9 +406,26 @@ MUTANTS = (
     Mutant(
         "I4:another-key-for-each-attempt",
         CLAIMS,
-        "if claim.status is not ClaimStatus.IN_DOUBT or claim.attempt != attempt:",
-        "if claim.status is not ClaimStatus.IN_DOUBT:",
+        "is_seen = claim.status is ClaimStatus.IN_DOUBT and claim.attempt == again.attempt",
+        "is_seen = claim.status is ClaimStatus.IN_DOUBT",
         (f"{UNIT_CLAIMS}::test_a_retry_is_over_the_attempt_that_was_seen",),
+    ),
+    Mutant(
+        "I4:sent-again-whatever-was-agreed",
+        CLAIMS,
+        "if not is_seen or not _may_still_be_sent(tx, standing, again):",
+        "if not is_seen:",
+        (
+            "tests/graph/test_sent_again.py::test_what_was_approved_is_not_sent_again_once_that_ends",
+            f"{UNIT_CLAIMS}::test_a_retry_takes_the_approval_that_a_first_attempt_takes",
+        ),
+    ),
+    Mutant(
+        "I4:nobody-asked-before-it-is-sent-again",
+        DOOR,
+        "            proven = await self._proven(permit)\n            now = services.now()",
+        "            proven = None\n            now = services.now()",
+        ("tests/graph/test_sent_again.py::test_what_was_approved_is_not_sent_again_once_that_ends",),
     ),
     Mutant(
         "I4:lapsed-lease-is-free",
@@ -587,9 +615,26 @@ MUTANTS = (
     Mutant(
         "I7:resolved-by-anybody",
         RESOLUTION,
-        "    if resolution.resolver not in members:",
-        "    if resolution.resolver is members:",
+        "    if not any(resolution.resolver in members for members in groups.values()):",
+        "    if not any(resolution.resolver for members in groups.values()):",
         (f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",),
+    ),
+    Mutant(
+        "8b:looked-before-it-was-sent",
+        RESOLUTION,
+        "    if claim.admitted_at is None or resolution.looked_at < claim.admitted_at:",
+        "    if claim.admitted_at is None:",
+        (
+            f"{AFTERWARDS}::test_a_resolution_that_does_not_count_leaves_the_call_in_doubt",
+            "tests/unit/stores/test_resolving.py::test_a_look_from_before_the_call_was_admitted_settles_nothing",
+        ),
+    ),
+    Mutant(
+        "I7:glass-of-a-time-to-come",
+        APPROVAL_GLASS,
+        "vote.answer is not Answer.BREAK_GLASS or vote.at >= request.decide_by:",
+        "vote.answer is not Answer.BREAK_GLASS:",
+        (f"{PAST}::test_a_glass_broken_at_the_end_of_time_sends_nothing",),
     ),
     Mutant("I7:malformed", CHECK, "    _check_form(signed)", "    check_form = signed", (OTHER_VOTE, VOTE_REFUSED)),
     Mutant(
@@ -623,7 +668,7 @@ MUTANTS = (
     Mutant(
         "I7:any-thread",
         ANSWERS,
-        "if not waiting.is_blind and waiting.requests.isdisjoint({standing.request.id, standing.request.parent}):",
+        "if not waiting.is_blind and waiting.requests.isdisjoint(named):",
         "if waiting is None:",
         (f"{FACADE}::test_a_vote_is_not_taken_for_a_thread_that_does_not_wait_in_that_graph",),
     ),
@@ -697,6 +742,27 @@ MUTANTS = (
         (f"{PAST}::test_execute_by_counts_from_what_was_signed",),
     ),
     Mutant(
+        "I8:editor-votes-in-vain",
+        CHECK,
+        "if vote.answer in _TAKES_A_VOTE:",
+        "if vote.answer in ():",
+        (f"{EDITS}::test_who_edited_is_told_that_neither_vote_nor_delegation_of_theirs_counts",),
+    ),
+    Mutant(
+        "I8:edit-leaves-too-few",
+        CHECK,
+        "    if len(people_left(edited, (signed,), electorate=electorate)) < edited.quorum:",
+        "    if len(people_left(edited, (), electorate=electorate)) < edited.quorum:",
+        (f"{EDITS}::test_an_edit_that_leaves_too_few_to_approve_it_changes_nothing",),
+    ),
+    Mutant(
+        "I8:edited-further-than-is-followed",
+        VOTES,
+        "        if edits >= MAX_EDITS:",
+        "        if edits > MAX_EDITS:",
+        (f"{EDITS}::test_no_call_is_edited_further_than_whoever_waits_follows",),
+    ),
+    Mutant(
         "I7:editor-forgotten",
         PEOPLE,
         "circle.electorate if _knows_editor(request, said) else Electorate(frozenset())",
@@ -727,9 +793,23 @@ MUTANTS = (
     Mutant(
         "I7:account-of-another",
         VOTES,
-        "        await services.people.check_own_account(request, vote.approver, credentials, now=now, circle=circle)",
+        "        services.people.check_own_account(request, vote.approver, credentials)",
         "        check_own_account = credentials",
         (f"{ONE_ACCOUNT}::test_an_account_that_answered_as_one_person_answers_as_no_other",),
+    ),
+    Mutant(
+        "I7:account-forgotten",
+        STORE_VOTES,
+        "    put_vote(tx.db, ballot.signed, ballot.credentials)",
+        "    put_vote(tx.db, ballot.signed, ())",
+        (f"{ONE_ACCOUNT}::test_the_account_that_broke_the_glass_is_known_when_its_proof_stands_no_more",),
+    ),
+    Mutant(
+        "I7:handed-in-late",
+        MACHINE,
+        "    if now >= until:",
+        "    if within_s < 0:",
+        (f"{FACADE}::test_an_approval_that_is_handed_in_too_late_to_be_sent_counts_not_and_is_signed_anew",),
     ),
     Mutant(
         "I2:policy-of-ones-own",
@@ -773,10 +853,31 @@ MUTANTS = (
     ),
     Mutant(
         "I8:model-not-told",
+        TOLD,
+        "if asked is None or asked.request.parent is None:",
+        "if asked is None or asked is not None:",
+        (f"{TOLD_OF_EDITS}::test_whatever_becomes_of_an_edited_call_its_edit_is_told",),
+    ),
+    Mutant(
+        "I8:model-not-told-where-new-input-answers",
+        SCREEN_INPUT,
+        "edit = edit_of(self._services.store.request_of(claim.key), key=self._services.request_key)",
+        "edit = UNEDITED",
+        (f"{TOLD_OF_EDITS}::test_where_new_input_answers_an_edited_call_its_message_is_the_one_that_was_lost",),
+    ),
+    Mutant(
+        "I8:edit-quoted-as-anybody-wrote-it",
+        TOLD,
+        "if not is_intact(asked.request, key=key):",
+        "if not asked.request.arguments:",
+        (f"{TOLD_OF_EDITS}::test_arguments_that_are_not_as_they_were_written_are_not_quoted",),
+    ),
+    Mutant(
+        "I8:edit-led-into-another-thread",
         EXECUTE,
-        "if request is not None and request.parent is not None:",
-        "if request is None:",
-        (f"{EDITS}::test_the_editors_signature_counts_where_the_rule_says_so",),
+        "if last is None or last is standing.request or last.request.key[:3] != standing.call.key[:3]:",
+        "if last is None or last is standing.request:",
+        (f"{TOLD_OF_EDITS}::test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happened_there",),
     ),
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(

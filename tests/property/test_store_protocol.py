@@ -373,18 +373,32 @@ class Protocol(RuleBasedStateMachine):
         self._row(settled)
 
     @precondition(lambda self: self.admitted)
-    @rule(number=numbers, older=seldom)
-    def retry(self, number: int, older: bool) -> None:
-        before = self._sent(number)
+    @rule(number=numbers, older=seldom, named=st.booleans(), eligible=people, may_break=holders)
+    def retry(self, number: int, older: bool, named: bool, eligible: frozenset[str], may_break: frozenset[str]) -> None:
+        before, electorate = self._sent(number), Electorate(eligible, may_break)
+        standing = self.store.request_of(before.key)
+        asked = standing.request.id if named and standing is not None else None
         attempt = before.attempt - older
         lease_until = self.now + timedelta(minutes=2)
         again = self.runner.run(
-            self.store.retry(before.key, owner="other", attempt=attempt, lease_until=lease_until, now=self.now)
+            self.store.retry(
+                before.key,
+                owner="other",
+                attempt=attempt,
+                lease_until=lease_until,
+                proven=None if asked is None else proven(self.store, asked, electorate),
+                now=self.now,
+            )
         )
         if isinstance(again, Admission):
             assert before.attempt == attempt == again.claim.attempt - 1
             assert before.status is ClaimStatus.IN_DOUBT or before.lease_until <= self.now
             assert before.key not in self.told_not_executed
+            if standing is not None:
+                assert standing.execute_by is not None
+                assert self.now < standing.execute_by, "S2: in time"
+                if asked is not None:
+                    self._quorum(standing.request, electorate)
         else:
             self._row(again.claim)
 
@@ -464,7 +478,7 @@ class Protocol(RuleBasedStateMachine):
         until = self.now + timedelta(minutes=1)
         taken = self.runner.run(self.store.take_wake(owner=owner, until=until, now=self.now))
         if taken is not None:
-            assert taken == "thread"
+            assert taken.thread == "thread"
             assert self.now >= self.leased_until, "two workers never take a thread at once"
             self.leased_until = until
             if again:

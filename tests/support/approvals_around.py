@@ -144,7 +144,7 @@ class Around(Calls):
                 if kind == "copied" and old:
                     signed = signed.model_copy(update={"signature": old[-1].signature})
                 with suppress(sqlite3.IntegrityError):  # he has voted
-                    _rows.put_vote(self.db, signed)
+                    _rows.put_vote(self.db, signed, ())
         if kind == "quorum":
             self.db.execute(
                 "UPDATE requests SET quorum = 1, document = json_set(document, '$.quorum', 1) WHERE id = ?",

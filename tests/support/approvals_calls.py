@@ -143,7 +143,7 @@ class Calls(Driver):
         owner, store, now = one.owner, one.store, self.model.now
         taken = list(iter(lambda: self.run(one, store.take_wake(owner=owner, until=now + MINUTE, now=now)), None))
         self.bank.mode = mode
-        for thread in taken:
+        for thread, _ in taken:
             for slot in [one for one in self.model.slots if one.task is not None and one.thread == thread]:
                 if slot.entry == self.model.current[thread]:
                     self.walks(slot, process)

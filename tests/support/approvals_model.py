@@ -5,6 +5,7 @@ under a digest, and which keys that person put under it.
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,14 +58,18 @@ class Model(Voters):
         name, answer = vote.approver, vote.answer.value
         if not self._is_in_order(request, vote, keys, began) or tag_of(variant, request.slot.tool) != request.tag:
             return False
+        if self._is_late(request, vote, keys, None if asked is None else asked[2], began):
+            return False
         if answer == "break_glass":
             may = self._may_break(request, vote, variant)
         elif answer == "edit":
-            return name in self.eligible(request, began) and self._may_edit(request, vote, asked, variant)
+            return name in self.eligible(request, began) and self._may_edit(request, vote, asked, variant, began)
         elif answer == "delegate":
             may = self._may_delegate(request, name, vote.delegate, began)
         else:
             may = name in self.eligible(request, began)
+        if answer in ("approve", "delegate"):
+            may = may and person(name) not in self.voteless_editors(request)
         return may and vote.digest == request.digest
 
     def _is_in_order(self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], began: datetime) -> bool:
@@ -83,13 +88,39 @@ class Model(Voters):
             and all(cast.name != name for cast in request.votes)  # again, or otherwise: either way nothing changes
         )
 
-    def _may_edit(self, request: Request, vote: Any, asked: Any, variant: str) -> bool:
+    def _is_late(
+        self, request: Request, vote: Any, keys: tuple[tuple[str, int], ...], terms: Any, began: datetime
+    ) -> bool:
+        """Return whether *vote* would approve, and was signed too long ago for the call to be sent still."""
+        signed, within = vote.at, request.terms.execute
+        if vote.answer.value == "break_glass":
+            within = min(within, timedelta(seconds=GLASS_S))
+        elif vote.answer.value == "edit":
+            if terms is None or terms.quorum > 1 or (terms.quorum and not terms.editor):
+                return False
+            within = terms.execute
+        elif vote.answer.value == "approve":
+            cast = Cast(vote.approver, "approve", vote.digest, None, keys, vote.at)
+            agreed = self.agreed(replace(request, votes=[*request.votes, cast]), began, proven=False)
+            if len(agreed) < request.terms.quorum:
+                return False
+            signed = sorted(agreed.values())[request.terms.quorum - 1]
+        else:
+            return False
+        return bool(self.now >= signed + within + AHEAD)
+
+    def _may_edit(self, request: Request, vote: Any, asked: Any, variant: str, began: datetime) -> bool:
         cents, digest, terms, tag = asked
         slot = request.slot
         if self.quarantined or digest != vote.digest or tag_of(variant, slot.tool) != tag or cents == slot.cents:
             return False
         able = {person(name) for name in request.members if not self.barred(request, name)}
         if terms is None or terms_of(variant, slot.tool, cents) != terms or len(able) < max(terms.quorum, 1):
+            return False
+        left = {person(name) for name in self.eligible(request, began) if not self.barred(request, name)}
+        if terms.quorum > 0 and not terms.editor:
+            left -= {person(vote.approver)}
+        if len(left) < max(terms.quorum, 1):
             return False
         return self.slot_at(slot.thread, slot.entry, slot.turn, slot.tool, cents, slot.occurrence) is None
 
@@ -126,18 +157,20 @@ class Model(Voters):
         if answer == "approve":
             self.approve_if_met(request, began)
         elif answer == "break_glass":
-            self._approve(request, min(request.terms.execute, timedelta(seconds=GLASS_S)))
+            self._approve(request, vote.at, min(request.terms.execute, timedelta(seconds=GLASS_S)))
             self.glasses.append(Glass(request, vote.approver, self.now, self.now + timedelta(seconds=REVIEW_S)))
         elif answer != "delegate":
             self.end(request, {"reject": "rejected", "respond": "answered", "edit": "superseded"}[answer])
             request.answered = True
 
     def approve_if_met(self, request: Request, began: datetime) -> None:
-        if len(self.agreed(request, began, proven=False)) >= request.terms.quorum:
-            self._approve(request, request.terms.execute)
+        signed = sorted(self.agreed(request, began, proven=False).values())
+        if len(signed) >= request.terms.quorum:
+            self._approve(request, signed[request.terms.quorum - 1], request.terms.execute)
 
-    def _approve(self, request: Request, within: timedelta) -> None:
-        request.status, request.settled_at, request.execute_by = "approved", self.now, self.now + within
+    def _approve(self, request: Request, signed: datetime, within: timedelta) -> None:
+        request.status, request.settled_at = "approved", self.now
+        request.execute_by = min(self.now, signed + AHEAD) + within
         request.answered = True
 
     def end(self, request: Request, status: str) -> None:
@@ -230,8 +263,10 @@ class Model(Voters):
             (request is not None and tag_of(variant, tool) != request.tag, "sent under another policy than approved"),
         )
         wrong = next((fault for is_fault, fault in faults if is_fault), None)
-        if wrong is None and request is not None and is_first:
-            wrong = self.check_consumed(request, variant, self.now)
+        if wrong is None and request is not None:  # also where it is sent again: it may be the first that arrives
+            is_consumed = request.status == "consumed"
+            check = self.check_agreed if is_consumed else self.check_consumed
+            wrong = check(request, variant, self.now)
         return wrong
 
     def has_rival(self, slot: Slot) -> bool:
@@ -248,26 +283,30 @@ class Model(Voters):
         """Return why *request* may not be consumed at *at*, None where it may; it is consumed then."""
         if request.status == "consumed":
             return None
-        by_quorum = len(self.agreed(request, at, proven=True)) >= request.terms.quorum
-        by_glass = self.glass_stands(request, variant)
-        if not (by_quorum or by_glass):
-            return "no quorum, and no glass broken"
         if not request.tampered and request.status != "approved":
             return f"a request that is {request.status}"
-        if not request.tampered and (request.execute_by is None or at >= request.execute_by):
-            return "after execute-by"
-        if self.is_stale(request, at, proven=True):
-            return "too long after it was signed"
+        if (wrong := self.check_agreed(request, variant, at)) is not None:
+            return wrong
         if request.is_dead:
             return f"a request that ended as {request.status}"
         request.status = "consumed"
+        by_glass = len(self.agreed(request, at, proven=True)) < request.terms.quorum
         answers = {cast.answer for cast in request.votes}
         self.reached["sent"] += 1
         self.reached["edited"] += request.parent is not None
         self.reached["delegated"] += "delegate" in answers
-        self.reached["glass"] += by_glass and not by_quorum
+        self.reached["glass"] += by_glass
         self.reached["escalated"] += any(cast.name == LEA and cast.answer == "approve" for cast in request.votes)
         return None
+
+    def check_agreed(self, request: Request, variant: str, at: datetime) -> str | None:
+        """Return why what people agreed to does not let *request* be sent at *at*, None where it does."""
+        by_quorum = len(self.agreed(request, at, proven=True)) >= request.terms.quorum
+        if not (by_quorum or self.glass_stands(request, variant)):
+            return "no quorum, and no glass broken"
+        if not request.tampered and (request.execute_by is None or at >= request.execute_by):
+            return "after execute-by"
+        return "too long after it was signed" if self.is_stale(request, at, proven=True) else None
 
     def pass_time(self) -> None:
         """Let pass what has passed."""

@@ -241,8 +241,9 @@ class People(Around):
             and row["status"] == "in_doubt"
             and not model.directory_fails
             and (who, 0) in model.live_keys
-            and who in model.groups["ops" if request is None else "finance"]
+            and who in (model.groups["ops"] if request is None else model.eligible(request))
             and who.casefold() not in {AGENT, slot.acting_for or AGENT}
+            and looked_at >= moment(row["admitted_at"])
             and (verdict is not Verdict.NOT_HAPPENED or looked_at > moment(row["lease_until"]))
             and not (request is not None and request.tampered)
         )

@@ -32,7 +32,7 @@ def by_edit(machine: People) -> None:
     machine.say(request, Answer.APPROVE, ANA)
     machine.edits(request, RAJ, 600)
     [edited] = [one for one in machine.model.requests.values() if one.parent is request]
-    approved(machine, edited, RAJ, BOB)  # neither who edited it counts, nor who approved what it was before
+    approved(machine, edited, RAJ, BOB)  # who edited it has no vote
     assert edited.status == "pending"
     approved(machine, edited, ANA)
 

@@ -26,7 +26,10 @@ class Voters:
     def without(self, request: Request) -> set[str]:
         """Return who has no vote: who gave it away, and who edited where that is not to count."""
         gave = {person(cast.name) for cast in request.votes if cast.answer == "delegate"}
-        return gave if request.terms.editor else gave | {person(cast.name) for cast in self._edits(request)}
+        return gave | self.voteless_editors(request)
+
+    def voteless_editors(self, request: Request) -> set[str]:
+        return set() if request.terms.editor else {person(cast.name) for cast in self._edits(request)}
 
     def _edits(self, request: Request) -> list[Cast]:
         return [] if request.parent is None else [cast for cast in request.parent.votes if cast.answer == "edit"]

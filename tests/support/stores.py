@@ -261,8 +261,10 @@ class Desk:
             now=now,
         )
 
-    async def retry(self, attempt: int, *, now: datetime = TEN) -> Admission | Told:
-        return await self.store.retry(key(), owner="other", attempt=attempt, lease_until=now + MINUTE, now=now)
+    async def retry(self, attempt: int, *, now: datetime = TEN, seen: Proven | None = None) -> Admission | Told:
+        return await self.store.retry(
+            key(), owner="other", attempt=attempt, lease_until=now + MINUTE, proven=seen, now=now
+        )
 
     async def settle(
         self, outcome: Outcome = SENT, *, of: CallKey | None = None, attempt: int = 1, labels: Labels = UNEXPOSED

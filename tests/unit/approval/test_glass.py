@@ -153,7 +153,7 @@ def test_what_is_left_is_counted_per_person_and_period(used: tuple[BrokenGlass, 
 NONE_LEFT: dict[str, tuple[tuple[BrokenGlass, ...], str]] = {
     "as-many-as-the-terms-permit": (
         (glass(TEN - HOUR), glass(TEN - HOUR)),
-        "break-glass by max@example.com: expected at most 2 within 86400 s, got 2 already",
+        "break-glass by max@example.com: expected at most 2 within 1 d, got 2 already",
     ),
     "reviewed-ones-count-too": ((glass(TEN - HOUR, reviewed=True),) * 2, "got 2 already"),
     "one-with-another-spelling": ((glass(TEN - HOUR), glass(TEN - HOUR, approver=MAX.upper())), "got 2 already"),

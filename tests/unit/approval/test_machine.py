@@ -218,7 +218,7 @@ def test_time_closes_and_never_approves(
 
 
 def test_a_request_that_was_expired_early_is_closed_and_not_called_late() -> None:
-    with pytest.raises(RequestClosedError, match="got expired"):
+    with pytest.raises(RequestClosedError, match="got one that is expired"):
         check_open(StandingRequest(ONE, RequestStatus.EXPIRED), now=NOW)
 
 

@@ -20,7 +20,8 @@ from tests.support.approvals import ACCESS, ANA, CALL, MEMBERS, TEN, ZOE
 
 LEASE = TEN + timedelta(minutes=10)
 NOW = TEN + timedelta(hours=1)
-CLAIM = Claim(CALL.key, ClaimStatus.IN_DOUBT, "worker-1", 2, LEASE, Reason.PERMITTED, None)
+CLAIM = Claim(CALL.key, ClaimStatus.IN_DOUBT, "worker-1", 2, LEASE, Reason.PERMITTED, None, TEN)
+GROUPS = {"finance": MEMBERS}
 ID = doubt_id(CALL.key)
 
 
@@ -70,7 +71,7 @@ COUNTING = {
 
 @pytest.mark.parametrize("statement", COUNTING.values(), ids=COUNTING)
 def test_a_person_who_looked_settles_a_call_in_doubt(statement: Resolution) -> None:
-    check_resolution(statement, CLAIM, members=MEMBERS, requester=ACCESS.principal, now=NOW)
+    check_resolution(statement, CLAIM, groups=GROUPS, requester=ACCESS.principal, now=NOW)
 
 
 REFUSED: dict[str, tuple[Resolution, dict[str, object], type[ApprovalError], str]] = {
@@ -83,17 +84,23 @@ REFUSED: dict[str, tuple[Resolution, dict[str, object], type[ApprovalError], str
     ),
     "by-the-requester": (
         resolution(resolver="desk-agent"),
-        {"members": frozenset({"desk-agent"})},
+        {"groups": {"finance": frozenset({"desk-agent"})}},
         NotEligibleError,
         "other than who asked",
     ),
     "by-whom-it-acts-for": (
         resolution(resolver="Bob"),
-        {"members": frozenset({"Bob"})},
+        {"groups": {"finance": frozenset({"Bob"})}},
         NotEligibleError,
         "other than who asked",
     ),
-    "by-no-member": (resolution(resolver=ZOE), {}, NotEligibleError, "somebody who may resolve this call"),
+    "by-no-member": (resolution(resolver=ZOE), {}, NotEligibleError, "a member of finance, got"),
+    "by-no-member-of-either": (
+        resolution(resolver=ZOE),
+        {"groups": {"finance": MEMBERS, "leads": frozenset({"max"})}},
+        NotEligibleError,
+        "a member of finance or of leads, got",
+    ),
     "without-a-text": (resolution(text=""), {}, ApprovalError, "a text that says what was seen"),
     "with-a-long-text": (resolution(text="x" * 4_001), {}, ApprovalError, "at most 4,000 characters"),
     "with-a-nonce-in-capitals": (resolution(nonce="A" * 32), {}, ApprovalError, "a nonce of 32 hex digits"),
@@ -124,10 +131,26 @@ REFUSED: dict[str, tuple[Resolution, dict[str, object], type[ApprovalError], str
 def test_any_other_resolution_settles_nothing(
     statement: Resolution, changes: dict[str, object], error: type[ApprovalError], message: str
 ) -> None:
-    values = {"members": MEMBERS, "requester": ACCESS.principal, "now": NOW} | changes
+    values = {"groups": GROUPS, "requester": ACCESS.principal, "now": NOW} | changes
     with pytest.raises(error, match=message) as caught:
         check_resolution(statement, CLAIM, **values)  # type: ignore[arg-type]
     assert type(caught.value) is error
+
+
+@pytest.mark.requirement("I4")
+@pytest.mark.parametrize("verdict", Verdict, ids=str)
+def test_nobody_saw_a_call_before_it_was_admitted(verdict: Verdict) -> None:
+    early = resolution(verdict=verdict, looked_at=TEN - timedelta(microseconds=1))
+    with pytest.raises(ApprovalError, match="expected a look since the call was admitted at 2026-01-05T10:00:00Z"):
+        check_resolution(early, CLAIM, groups=GROUPS, requester=ACCESS.principal, now=NOW)
+    never = replace(CLAIM, admitted_at=None)
+    with pytest.raises(ApprovalError, match="expected a look since the call was admitted, got"):
+        check_resolution(resolution(verdict=verdict), never, groups=GROUPS, requester=ACCESS.principal, now=NOW)
+
+
+def test_a_member_of_any_of_the_groups_asked_may_resolve() -> None:
+    groups = {"finance": frozenset({ZOE}), "leads": MEMBERS}
+    check_resolution(resolution(), CLAIM, groups=groups, requester=ACCESS.principal, now=NOW)
 
 
 @pytest.mark.requirement("I4")
@@ -135,5 +158,5 @@ def test_any_other_resolution_settles_nothing(
 def test_only_a_call_in_doubt_is_resolved(status: ClaimStatus) -> None:
     with pytest.raises(RequestClosedError, match=f"got one that is {status.value}"):
         check_resolution(
-            resolution(), replace(CLAIM, status=status), members=MEMBERS, requester=ACCESS.principal, now=NOW
+            resolution(), replace(CLAIM, status=status), groups=GROUPS, requester=ACCESS.principal, now=NOW
         )

@@ -17,6 +17,7 @@ from guarded_agents.approval import (
     Signers,
     allowed_signers_line,
     fingerprint,
+    load_public_key,
     parse_allowed_signers,
     proof_of,
     second_of,
@@ -99,6 +100,53 @@ def test_what_could_let_in_somebody_by_accident_is_refused_with_its_line(line: s
     with pytest.raises(ConfigurationError, match=r"^team/signers:3: expected") as caught:
         parse_allowed_signers(f"# team\nraj {R}\n{line}\n", source="team/signers")
     assert RAW_KEY not in str(caught.value)
+
+
+NAMELESS = {"bare": A, "comment": f"{A} ana", "address": f"{A} ana@example.com", "name-behind": f"{A} ana {A}"}
+
+
+@pytest.mark.parametrize("line", NAMELESS.values(), ids=NAMELESS)
+def test_a_public_key_as_it_was_handed_over_lacks_a_name(line: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^signers:1: expected NAME before the key, got the key alone;"):
+        parse_allowed_signers(line, source="signers")
+
+
+PUBLIC = {"bare": A, "end": f"{A}\n", "comment": f"{A} ana at work\r\n"}
+
+
+@pytest.mark.parametrize("text", PUBLIC.values(), ids=PUBLIC)
+def test_a_public_key_file_holds_one_key(text: str) -> None:
+    assert load_public_key(text, source="ana.key.pub") == ANA
+
+
+NOT_PUBLIC = {
+    "empty": "",
+    "kind-alone": "ssh-ed25519",
+    "private": "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+    "two-lines": f"{A}\n{R}\n",
+    "name-first": f"ana {A}",
+    "rsa": "ssh-rsa AAAAB3NzaC1yc2E=",
+    "other-kind-within": f"ssh-rsa {RAW_KEY}",
+    "certificate": f"ssh-ed25519-cert-v01@openssh.com {RAW_KEY}",
+    "short": f"ssh-ed25519 {RAW_KEY[:-4]}",
+}
+
+
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("text", NOT_PUBLIC.values(), ids=NOT_PUBLIC)
+def test_what_is_not_one_public_key_is_refused_and_nothing_of_it_quoted(text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_public_key(text, source="ana.key.pub")
+    assert str(caught.value) == (
+        "ana.key.pub: expected one line, ssh-ed25519 KEY, got something else; "
+        "name the .pub file that `ssh-keygen -t ed25519` wrote beside the key"
+    )
+
+
+@given(st.text())
+def test_any_text_is_a_public_key_or_refused(text: str) -> None:
+    with suppress(ConfigurationError):
+        load_public_key(text, source="ana.key.pub")
 
 
 @pytest.mark.requirement("B9")

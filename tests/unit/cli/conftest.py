@@ -25,4 +25,4 @@ def run(desk: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 @pytest.fixture
 def ids(run: Command) -> dict[str, str]:
     """The requests by their threads."""
-    return {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json}
+    return {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json["requests"]}

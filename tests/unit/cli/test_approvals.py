@@ -43,7 +43,7 @@ def command(desk: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
 
 @pytest.fixture
 def request_id(command: Command) -> str:
-    (found,) = command("list", "--json").json
+    (found,) = command("list", "--json").json["requests"]
     return str(found["id"])
 
 
@@ -185,7 +185,9 @@ def test_a_settled_request_takes_no_other_answer(command: Command, desk: Run, re
     command("reject", request_id, *ballot(desk))
     told = command("approve", request_id, *ballot(desk, "raj@example.com"))
     assert (told.status, told.out) == (1, "")
-    assert told.err.startswith(f"error: approval {request_id}: expected one that is pending, got rejected; look at it")
+    assert told.err.startswith(
+        f"error: approval {request_id}: expected a pending request, got one that is rejected by {ANA}; look at it"
+    )
 
 
 def test_an_unknown_request_is_told_with_where_to_look(command: Command) -> None:
@@ -215,7 +217,7 @@ FILES = {
     "store-broken": (broken("guard.db", b"SQLite format 3\x00" + b"x" * 5000), "guard.db"),
     "checkpoints-broken": (broken("checkpoints.db", b"x" * 5000), f"checkpointer of {GRAPH}: expected a database"),
     "key-missing": (broken(f"keys/{ANA}", None), f"keys/{ANA}: expected a readable key file"),
-    "key-of-no-kind": (broken(f"keys/{ANA}", b"secret"), f"keys/{ANA}: expected an Ed25519 key and its password"),
+    "key-of-no-kind": (broken(f"keys/{ANA}", b"secret"), f"keys/{ANA}: expected an Ed25519 key, got no readable key"),
     "key-open-to-others": (lambda desk: desk.key(ANA).chmod(0o644), f"keys/{ANA}: expected mode 0600, got 0644"),
 }
 
@@ -347,7 +349,7 @@ def test_a_call_in_doubt_is_told_whenever_somebody_looks(command: Command, desk:
     told = command("list")
     assert re.fullmatch(
         r"IN DOUBT: [0-9a-f]{12} payments/refund \(thread desk, turn 1\): nobody knows whether it happened;"
-        r" look at its server, then `approvals resolve`\n",
+        r" `approvals show [0-9a-f]{12}`, look at its server, `approvals resolve`\n",
         told.err,
     )
     told = command("reject", request_id, *ballot(desk), "--graph", GRAPH, "--json")

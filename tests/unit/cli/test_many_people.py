@@ -1,14 +1,22 @@
 """``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
 
+import asyncio
+import os
+import pty
 import sqlite3
-from contextlib import closing
+import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command as Resumed
 
 from guarded_agents.approval import load_private_key
-from tests.support.commands import Command
+from tests.support.commands import Command, Said
+from tests.support.desk import saved
 from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, by, waiting_desks
 
 GRAPH = "tests.support.desk:saved"
@@ -35,8 +43,44 @@ def test_what_asks_exactly_the_same_is_one_line(run: Command) -> None:
     assert "not verified" in told.out
 
 
+def test_a_list_counts_approvals_and_says_where_those_in_one_line_differ(run: Command, ids: dict[str, str]) -> None:
+    run("approvals", "delegate", ids["one"], "--to", LEE, *by(ANA))
+    told = run("approvals", "list").out
+    assert "payments/refund x3 desk-agent finance 0/2 " in told  # who delegates approves nothing
+    assert "VOTES" not in told.splitlines()[-1]
+    run("approvals", "approve", ids["two"], *by(RAJ))
+    told = run("approvals", "list").out
+    assert "payments/refund x3 desk-agent finance 0-1/2 " in told
+    assert told.endswith("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.\n")
+
+
+def test_what_is_said_after_an_answer_counts_what_counts(run: Command, ids: dict[str, str], desk: Path) -> None:
+    run("approvals", "approve", ids["one"], *by(RAJ))
+    signers = (desk / "allowed_signers").read_text()
+    (desk / "allowed_signers").write_text(
+        "".join(line for line in signers.splitlines(keepends=True) if RAJ not in line)
+    )
+    told = run("approvals", "delegate", ids["one"], "--to", LEE, *by(ANA))
+    assert told.err.endswith("waits for finance, with 0 of 2 approvals so far\n")
+    assert run("approvals", "show", ids["one"], "--json").json["counted"] == []
+
+
+@pytest.mark.requirement("I7")
+def test_who_comes_too_late_is_told_what_happened(run: Command, ids: dict[str, str], desk: Path) -> None:
+    edited = run("approvals", "edit", ids["one"], "--args", LESS, *by(ANA), "--json").json["request"]
+    late = run("approvals", "approve", ids["one"], *by(RAJ))
+    assert f"expected a pending request, got one that was edited by {ANA}; the new request is {edited};" in late.err
+    run("approvals", "reject", ids["two"], "--reason", "Not this\none.", *by(ANA))
+    late = run("approvals", "approve", ids["two"], *by(RAJ))
+    assert f"got one that is rejected by {ANA}, who said: Not this\\u000aone.;" in late.err
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE payloads SET body = x'30' WHERE id = (SELECT text FROM requests WHERE text IS NOT NULL)")
+    late = run("approvals", "approve", ids["two"], *by(RAJ))
+    assert f"got one that is rejected by {ANA};" in late.err
+
+
 def test_a_list_can_be_one_groups(run: Command) -> None:
-    assert len(run("approvals", "list", "--group", "finance", "--json").json) == 3
+    assert len(run("approvals", "list", "--group", "finance", "--json").json["requests"]) == 3
     assert run("approvals", "list", "--group", "leads").out == "guard.db: nothing is pending\n"
 
 
@@ -197,7 +241,8 @@ def test_a_statement_is_kept_until_its_id_token_is_there(run: Command, ids: dict
 
 WRONG = {
     "no-proof": ("--as", RAJ),
-    "two-proofs": (*by(RAJ), "--save", "x.json"),
+    "two-proofs": (*by(RAJ), "--vote", "x.json", "--id-token", "policy.yaml"),
+    "kept-and-proven": ("--as", RAJ, "--save", "y.json", "--vote", "x.json", "--id-token", "policy.yaml"),
     "token-without-vote": ("--as", RAJ, "--id-token", "token"),
     "vote-without-token": (*by(RAJ), "--vote", "x.json"),
     "identical-with-token": ("--as", RAJ, "--vote", "x.json", "--id-token", "policy.yaml", "--identical"),
@@ -223,17 +268,144 @@ def test_a_kept_file_that_is_no_vote_is_named(run: Command, ids: dict[str, str],
 # -- a key under a password -----------------------------------------------------------------------------
 
 
-def test_the_password_of_a_key_is_asked_for_at_a_terminal(
-    run: Command, ids: dict[str, str], desk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def password(desk: Path) -> str:
+    """The password of the key of RAJ, which is as `ssh-keygen -t ed25519` makes it."""
     key = load_private_key((desk / KEYS[RAJ]).read_bytes())
     (desk / KEYS[RAJ]).write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"correct horse"))
+        key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"correct horse"))
     )
+    return "correct horse"
+
+
+@pytest.mark.requirement("I7")
+def test_a_key_under_a_password_signs_where_the_password_is_typed_at_a_terminal(
+    password: str, run: Command, ids: dict[str, str]
+) -> None:
+    wrong, told = at_terminal("wrong horse", ids["one"]), at_terminal(password, ids["one"])
+    assert (wrong.status, "raj: expected the key's password, got another" in wrong.out) == (2, True)
+    assert told.status == 0, told.out
+    assert told.out.startswith("Password of raj: ")
+    assert password not in told.out  # it is not echoed
+    assert len(run("approvals", "show", ids["one"], "--json").json["votes"]) == 1
+
+
+@pytest.mark.usefixtures("password")
+def test_without_a_terminal_a_key_under_a_password_is_refused(run: Command, ids: dict[str, str]) -> None:
     told = run("approvals", "approve", ids["one"], *by(RAJ))
-    assert (told.status, "raj: expected a password" in told.err) == (2, True)
-    typed = ["wrong horse", "correct horse"]
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: typed.pop(0))
-    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 2
-    assert run("approvals", "approve", ids["one"], *by(RAJ)).status == 0
+    assert told.status == 2
+    assert told.err == (
+        "error: raj: expected a password, for the key has one, got none; type it when it is asked for, at a terminal\n"
+    )
+
+
+def at_terminal(typed: str, request_id: str) -> Said:
+    """Return what a terminal shows of an approval by RAJ where *typed* is typed as soon as something is asked."""
+    command = [sys.executable, "-m", "guarded_agents.cli", "approvals", "approve", request_id, *by(RAJ)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    shown = b""
+    with suppress(OSError):  # a terminal whose program has ended
+        while part := os.read(terminal, 1024):
+            was_asked, shown = b"raj: " in shown, shown + part  # the blank comes once nothing is echoed any more
+            if not was_asked and b"raj: " in shown:
+                os.write(terminal, f"{typed}\n".encode())
+    os.close(terminal)
+    return Said(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode().replace("\r\n", "\n"), "")
+
+
+# -- for other programs -----------------------------------------------------------------------------------
+
+
+def test_a_list_in_json_says_what_it_leaves_out_and_what_else_is_to_be_looked_at(
+    run: Command, ids: dict[str, str], desk: Path
+) -> None:
+    found = run("approvals", "list", "--json", "--limit", "2").json
+    assert (len(found["requests"]), found["total"], found["truncated"]) == (2, 3, True)
+    assert (found["in_doubt"], found["reviews_due"]) == ([], [])
+    run("approvals", "break-glass", ids["two"], *GLASS, *by(ANA))
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute(IN_DOUBT)
+    found = run("approvals", "list", "--json").json
+    assert (len(found["requests"]), found["total"], found["truncated"]) == (2, 2, False)
+    [doubt], [review] = found["in_doubt"], found["reviews_due"]
+    assert (doubt["tool"], doubt["thread"], doubt["lease_until"]) == ("payments/refund", "one", "1970-01-01T00:00:00Z")
+    assert run("approvals", "show", doubt["call"], "--json").json["call"] == doubt["call"]
+    assert (review["request"], review["approver"], review["overdue"]) == (ids["two"], ANA, False)
+
+
+@pytest.mark.parametrize(
+    "answer", [("reject", "--reason", "no"), ("respond", "--text", "no")], ids=["reject", "respond"]
+)
+def test_what_is_identical_is_answered_by_one_command(
+    run: Command, ids: dict[str, str], answer: tuple[str, ...]
+) -> None:
+    told = run("approvals", answer[0], ids["two"], *answer[1:], "--identical", *by(RAJ), "--json")
+    assert told.status == 0, told.err
+    assert {found["request"] for found in told.json} == set(ids.values())
+    assert {stands(run, one) for one in ids.values()} == {"rejected" if answer[0] == "reject" else "answered"}
+
+
+@pytest.mark.requirement("I7")
+def test_a_vote_that_is_kept_signed_is_a_resume_value(run: Command, ids: dict[str, str], desk: Path) -> None:
+    told = run("approvals", "reject", ids["one"], "--reason", "no", *by(RAJ), "--save", "vote.json")
+    assert (told.status, told.out) == (0, ""), told.err
+    assert "nothing is sent: vote.json holds it signed" in told.err
+    assert (desk / "vote.json").stat().st_mode & 0o777 == 0o600
+    assert stands(run, ids["one"]) == "pending"
+
+    async def resume() -> None:
+        config: RunnableConfig = {"configurable": {"thread_id": "one", "guard_store": str(desk / "guard.db")}}
+        async with saved(config) as agent:
+            await agent.ainvoke(Resumed(resume=orjson.loads((desk / "vote.json").read_bytes())), config)
+
+    asyncio.run(resume())
+    found = run("approvals", "show", ids["one"], "--json").json
+    assert (found["status"], found["settled_by"], found["text"]) == ("rejected", RAJ, "no")
+
+
+def test_one_file_keeps_no_votes_on_several_requests(run: Command, ids: dict[str, str]) -> None:
+    told = run("approvals", "approve", ids["one"], "--identical", *by(RAJ), "--save", "vote.json")
+    assert (told.status, "--identical takes a key" in " ".join(told.err.split())) == (2, True)
+
+
+# -- what is wrong is named -------------------------------------------------------------------------------
+
+NAMED = {
+    "a-name-spelt-otherwise": (
+        ("approve", "--key", "ana", "--as", "Ana@example.com"),
+        "expected a line of the signers file for exactly this name, got none",
+    ),
+    "a-public-key": (
+        ("approve", "--key", "ana.pub", "--as", ANA),
+        "ana.pub: expected a private key, got the public one",
+    ),
+    "a-field": (
+        ("edit", "--args", '{"order_id": "1001", "amount_cents": "9", "note": "x"}', *by(ANA)),
+        "got arguments that do not fit the tool's schema at /amount_cents: type integer",
+    ),
+    "no-provider": (
+        ("approve", "--as", ANA, "--vote", "vote.json", "--id-token", "token"),
+        "name the provider (--oidc, or authenticators= in Python), or sign with a key",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), NAMED.values(), ids=NAMED)
+def test_what_is_wrong_with_an_answer_is_named(
+    run: Command, ids: dict[str, str], desk: Path, words: tuple[str, ...], said: str
+) -> None:
+    (desk / "token").write_text("no.token.at-all")
+    run("approvals", "approve", ids["one"], "--as", ANA, "--save", "vote.json")
+    told = run("approvals", words[0], ids["one"], *words[1:])
+    assert told.status in {1, 2}
+    assert said in told.err
+    assert stands(run, ids["one"]) == "pending"
+
+
+def test_show_says_which_file_is_missing(run: Command, ids: dict[str, str], desk: Path) -> None:
+    (desk / "policy.yaml").rename(desk / "elsewhere.yaml")
+    assert run("approvals", "show", ids["one"]).err.startswith("policy.yaml not found beside the store: ")
+    assert run("approvals", "show", ids["one"], "--policy", "no.yaml").err.startswith("no.yaml not found: ")
+    assert run("approvals", "show", ids["one"], "--policy", "elsewhere.yaml").err == ""

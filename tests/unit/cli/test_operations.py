@@ -32,7 +32,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def request_id(run: Command) -> str:
-    (found,) = run("approvals", "list", "--json").json
+    (found,) = run("approvals", "list", "--json").json["requests"]
     return str(found["id"])
 
 

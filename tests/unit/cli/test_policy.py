@@ -85,7 +85,7 @@ def test_explain_names_the_rule_and_why(policy: str) -> None:
     words = ("explain", policy, "--principal", "desk", "--tool", "s/t", "--label", "integrity=trusted", "--args")
     code, out, _ = run(*words, '{"n": 3}')
     assert code == 0
-    assert out.startswith("PERMIT s/t for desk by rule permit:s/t\n  after 1 of ana agree within 3600 s")
+    assert out.startswith("PERMIT s/t for desk by rule permit:s/t\n  after 1 of ana agree within 1 h")
     code, out, _ = run(*words, '{"n": 7}', "--json")
     told = json.loads(out)
     assert (code, told["effect"], told["reason"], told["rule"]) == (0, "deny", "condition_not_met", "permit:s/t")

@@ -22,6 +22,7 @@ from graphs.refund_desk import run as refund_desk
 from graphs.refund_desk import script as desk_script
 from guarded_agents.approval import parse_allowed_signers
 from guarded_agents.errors import ConfigurationError
+from guarded_agents.policy import load_policy
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 APPLICATIONS = {"refund_desk": refund_desk, "records_clerk": records_clerk}
@@ -48,11 +49,24 @@ def test_each_approver_has_a_private_key_that_only_its_owner_reads(application: 
     run: Run = application.prepare(tmp_path, now=NOW)
     signers = parse_allowed_signers(run.signers.read_text(), source="allowed_signers")
     assert tuple(signers) == run.approvers
-    for approver, (allowed,) in signers.items():
-        assert stat.S_IMODE(run.key(approver).stat().st_mode) == 0o600
-        secret = load_ssh_private_key(run.key(approver).read_bytes(), password=None)
-        assert isinstance(secret, Ed25519PrivateKey)
-        assert secret.public_key() == allowed.public_key
+    holders: tuple[str, ...] = getattr(application, "HOLDERS", ())
+    for approver, allowed in signers.items():
+        files = [run.key(approver), run.second_key(approver)] if approver in holders else [run.key(approver)]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+        secrets = [load_ssh_private_key(file.read_bytes(), password=None) for file in files]
+        assert [secret.public_key() for secret in secrets if isinstance(secret, Ed25519PrivateKey)] == [
+            key.public_key for key in allowed
+        ]
+
+
+@pytest.mark.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS)
+def test_who_may_break_the_glass_has_two_keys_that_count(application: ModuleType, tmp_path: Path) -> None:
+    run: Run = application.prepare(tmp_path, now=NOW)
+    policy = load_policy(run.policy.read_bytes(), source=str(run.policy))
+    signers = parse_allowed_signers(run.signers.read_text(), source="allowed_signers")
+    for holder in () if policy.glass is None else policy.glass.holders:
+        assert len(signers[holder]) == 2
+        assert run.key(holder).read_bytes() != run.second_key(holder).read_bytes()
 
 
 @pytest.mark.parametrize("application", APPLICATIONS.values(), ids=APPLICATIONS)

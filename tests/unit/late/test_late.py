@@ -11,6 +11,7 @@ from guarded_agents.errors import ConfigurationError
 
 UNUSABLE = {
     "not installed": ("import jwt_of_no_extra", "no module jwt_of_no_extra"),
+    "lacks a name": ("from json import jwt_of_another_version", "modules that do not fit together"),
     "of another version": ("raise ImportError('renamed')", "modules that do not fit together"),
 }
 

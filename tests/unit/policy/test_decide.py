@@ -337,7 +337,7 @@ def test_an_explanation_is_told_in_text_and_in_json() -> None:
     told = explain(POLICY, ask("db/refund", refund(150)), now=NOW)
     assert told.text() == (
         "PERMIT db/refund for desk by rule EX-1\n"
-        "  after 2 of ana, raj agree within 14400 s (rule over-50, group finance); then 900 s to execute\n"
+        "  after 2 of ana, raj agree within 4 h (rule over-50, group finance); then 15 min to execute\n"
         "  ok  tool: the policy lists the tool [permit:db/refund]\n"
         "  ok  principal: the policy lists the principal [default-deny]\n"
         "  ok  scope: policy and caller both grant write [default-deny]\n"
@@ -363,12 +363,12 @@ def test_an_explanation_says_who_is_asked_next_and_who_may_break_the_glass() -> 
     told = explain(POLICY, ask("db/urgent"), now=NOW)
     lines = told.text().splitlines()
     assert lines[1:3] == [
-        "  after 1 of ana, raj agree within 14400 s (rule approval:db/urgent, group finance); then 600 s to execute",
-        "  after 3600 s group leads may answer as well: lea",
+        "  after 1 of ana, raj agree within 4 h (rule approval:db/urgent, group finance); then 10 min to execute",
+        "  after 1 h group leads may answer as well: lea",
     ]
     assert lines[3] == (
-        "  in an emergency lea or max may approve alone, each at most 2 in 604800 s; then 600 s to execute,"
-        " and a review by group others within 172800 s"
+        "  in an emergency lea or max may approve alone, each at most 2 in 7 d; then 10 min to execute,"
+        " and a review by group others within 2 d"
     )
     assert type(told).model_validate_json(told.model_dump_json()) == told
     assert explain(POLICY, ask("db/mail"), now=NOW).break_glass is not None
@@ -380,7 +380,7 @@ def test_an_explanation_leaves_the_members_of_an_external_group_to_the_directory
     assert "after 1 of whom the directory knows agree" in explain(POLICY, ask("db/far"), now=NOW).text()
     farther = explain(POLICY, ask("db/farther"), now=NOW).text()
     assert "after 1 of tom agree" in farther
-    assert "  after 1800 s group cloud may answer as well: whom the directory knows\n" in farther
+    assert "  after 30 min group cloud may answer as well: whom the directory knows\n" in farther
 
 
 @pytest.mark.requirement("I12")

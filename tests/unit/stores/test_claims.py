@@ -47,7 +47,7 @@ from tests.support.stores import (
 async def test_an_admission_is_a_claim_and_its_notes(desk: Desk) -> None:
     await desk.propose()
     admitted = await desk.admit()
-    assert admitted == Admission(Claim(key(), ClaimStatus.SENDING, "me", 1, TEN + MINUTE, Reason.PERMITTED, None))
+    assert admitted == Admission(Claim(key(), ClaimStatus.SENDING, "me", 1, TEN + MINUTE, Reason.PERMITTED, None, TEN))
     assert desk.store.claim(key()) == admitted.claim
     assert desk.kinds() == ["intent"]
 
@@ -313,6 +313,55 @@ async def test_a_retry_of_an_unanswered_attempt_drops_its_outcome(desk: Desk) ->
     assert isinstance(again, Admission)
     assert again.claim.outcome is None
     assert desk.store.claim(key()) == again.claim
+
+
+@pytest.mark.requirement("I4", "I7")
+@pytest.mark.parametrize(
+    ("late", "eligible", "named", "again"),
+    [
+        (timedelta(), BOTH, True, True),
+        (HOUR, BOTH, True, False),
+        (timedelta(), frozenset(), True, False),
+        (timedelta(), BOTH, False, True),
+        (HOUR, BOTH, False, False),
+    ],
+    ids=["as at first", "too late", "nobody agrees", "needs nobody any more", "too late, whoever is needed"],
+)
+async def test_a_retry_takes_the_approval_that_a_first_attempt_takes(
+    desk: Desk, late: timedelta, eligible: frozenset[str], named: bool, again: bool
+) -> None:
+    standing = await desk.approved()
+    await desk.admit(request="r-a")
+    await desk.settle(SILENCE)
+    before, kinds = desk.store.claim(key()), desk.kinds()
+    assert standing.execute_by is not None
+    now = standing.execute_by - timedelta(microseconds=1) + late
+    seen = proven(desk.store, "r-a", Electorate(eligible)) if named else None
+    told = await desk.retry(1, now=now, seen=seen)
+    assert isinstance(told, Admission) is again
+    if not again:
+        assert isinstance(told, Told)
+        assert told.claim == before == desk.store.claim(key())
+        assert desk.kinds() == kinds
+
+
+@pytest.mark.requirement("I4", "I7")
+async def test_a_retry_over_a_request_that_is_not_on_record_sends_nothing(desk: Desk) -> None:
+    await desk.propose()
+    await desk.admit()
+    await desk.settle(SILENCE)
+    told = await desk.retry(1, seen=proven(desk.store, "r-a", Electorate(BOTH)))
+    assert isinstance(told, Told)
+
+
+@pytest.mark.requirement("I4", "I7")
+async def test_a_retry_over_a_request_that_was_not_consumed_sends_nothing(desk: Desk) -> None:
+    await desk.approved()
+    await desk.admit(request="r-a")
+    await desk.settle(SILENCE)
+    desk.store._writer.submit(lambda tx: tx.db.execute("UPDATE requests SET status = 'voided'")).result()
+    told = await desk.retry(1, seen=proven(desk.store, "r-a", Electorate(BOTH)))
+    assert isinstance(told, Told)
 
 
 # -- settle -----------------------------------------------------------------------------------

@@ -348,7 +348,7 @@ async def test_a_line_of_a_list_says_what_the_request_says(desk: Desk) -> None:
     )
 
 
-async def test_similar_requests_are_those_before_it_that_were_settled_newest_first(desk: Desk) -> None:
+async def test_similar_requests_are_the_others_that_were_settled_newest_first(desk: Desk) -> None:
     others = {"other tenant": {"tenant": "b"}, "other agent": {"requester": Principal(id="x")}, "other": {"tool": "x"}}
     for name, changes in others.items():
         await desk.ask(request(alone(name), **changes))
@@ -361,8 +361,12 @@ async def test_similar_requests_are_those_before_it_that_were_settled_newest_fir
     standing = desk.store.request("r-d")
     assert standing is not None
     found = [(line.id, line.status) for line in desk.store.similar(standing)]
-    assert found == [("r-b", RequestStatus.APPROVED), ("r-a", RequestStatus.REJECTED)]
-    assert [line.id for line in desk.store.similar(standing, limit=1)] == ["r-b"]
+    assert found == [(f"r-{name}", RequestStatus.APPROVED) for name in "eb"] + [("r-a", RequestStatus.REJECTED)]
+    assert [line.id for line in desk.store.similar(standing, limit=1)] == ["r-e"]
+    [last] = desk.store.similar(standing, limit=1)
+    itself = desk.store.request(last.id)
+    assert itself is not None
+    assert [line.id for line in desk.store.similar(itself)] == ["r-b", "r-a"]
 
 
 async def test_a_request_survives_the_store_exactly(desk: Desk) -> None:

@@ -47,9 +47,19 @@ async def test_that_it_did_not_happen_takes_a_look_after_the_lease(
         row = await desk.resolve(resolution(Verdict.NOT_HAPPENED, looked_at=looked_at))
         assert row.status is ClaimStatus.NOT_HAPPENED
         return
-    with pytest.raises(ApprovalError, match="resolve it as not_observed"):
+    with pytest.raises(ApprovalError, match="look again, or sign not_observed"):
         await desk.resolve(resolution(Verdict.NOT_HAPPENED, looked_at=looked_at))
     assert (await desk.resolve(resolution(Verdict.NOT_OBSERVED, looked_at=looked_at))).status.value == "not_observed"
+
+
+@pytest.mark.requirement("I4")
+@pytest.mark.parametrize("verdict", Verdict, ids=str)
+async def test_a_look_from_before_the_call_was_admitted_settles_nothing(desk: Desk, verdict: Verdict) -> None:
+    await desk.sent()
+    await desk.settle(SILENCE)
+    with pytest.raises(ApprovalError, match="a look since the call was admitted at"):
+        await desk.resolve(resolution(verdict, looked_at=TEN - timedelta(microseconds=1)))
+    assert [claim.status for claim in desk.store.doubts(now=TEN + HOUR)] == [ClaimStatus.IN_DOUBT]
 
 
 @pytest.mark.requirement("I4")

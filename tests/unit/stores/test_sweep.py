@@ -14,7 +14,7 @@ from guarded_agents.records import (
     RequestStatus,
     Risk,
 )
-from guarded_agents.stores import Swept
+from guarded_agents.stores import Swept, Wake
 from tests.support.stores import (
     GLASS,
     HOLDERS,
@@ -184,10 +184,10 @@ async def _wakes(desk: Desk, owner: str = "one", *, minutes: int = 0, limit: int
     now = TEN + minutes * MINUTE
     taken: list[str] = []
     while len(taken) < limit:
-        thread = await desk.store.take_wake(owner=owner, until=now + 2 * MINUTE, now=now)
-        if thread is None:
+        wake = await desk.store.take_wake(owner=owner, until=now + 2 * MINUTE, now=now)
+        if wake is None:
             break
-        taken.append(thread)
+        taken.append(wake.thread)
     return tuple(taken)
 
 
@@ -236,7 +236,7 @@ async def test_two_workers_never_take_a_thread_at_once(desk: Desk) -> None:
     await desk.store.woken("y", owner="one", again_at=None)
     await desk.store.woken("x", owner="one", again_at=TEN + 9 * MINUTE)
     assert await _wakes(desk, "two", minutes=4) == ("y",)
-    assert await _wakes(desk, "two", minutes=8) == ("z", "y")  # the leases have ended
+    assert await _wakes(desk, "two", minutes=8) == ("y", "z")  # the leases have ended
     assert await _wakes(desk, "two", minutes=9) == ("x",)
 
 
@@ -250,13 +250,79 @@ async def test_a_thread_whose_worker_died_is_woken_again(desk: Desk) -> None:
     assert await _wakes(desk, "one", minutes=9) == ()
 
 
-async def test_a_thread_that_was_told_without_a_worker_is_not_woken(desk: Desk) -> None:
+async def _due(desk: Desk) -> int:
+    statement = "SELECT count(*) FROM requests WHERE due IS NOT NULL"
+    (count,) = desk.store._read(lambda db: db.execute(statement).fetchone())
+    return int(count)
+
+
+async def test_a_thread_that_was_told_without_a_worker_is_looked_after_once_and_later(desk: Desk) -> None:
+    await desk.approved()
+    await desk.refuse()
+    for minutes in range(10):
+        assert await _wakes(desk, minutes=minutes) == ()
+    now = TEN + 10 * MINUTE
+    wake = await desk.store.take_wake(owner="one", until=now + MINUTE, now=now)
+    assert wake == Wake("thread", is_told=True)
+    await desk.store.woken("thread", owner="two", again_at=None)  # not its lease: it says nothing
+    assert await _due(desk) == 1
+    await desk.store.woken("thread", owner="one", again_at=None)
+    assert (await _due(desk), await _wakes(desk, minutes=99)) == (0, ())
+
+
+async def test_a_call_that_is_being_sent_is_not_taken_for_told(desk: Desk) -> None:
     await desk.approved()
     await desk.admit(request="r-a")
-    for _ in range(2):
-        assert await _wakes(desk) == ()
-    statement = "SELECT count(*) FROM requests WHERE due IS NOT NULL"
-    assert desk.store._read(lambda db: db.execute(statement).fetchone()) == (0,)
+    assert await _wakes(desk, minutes=11) == ("thread",)
+    await desk.store.woken("thread", owner="one", again_at=None)
+    assert await _due(desk) == 1
+
+
+async def test_a_thread_that_the_user_wrote_to_since_is_not_looked_after(desk: Desk) -> None:
+    await desk.approved()
+    await desk.refuse()
+    await desk.enter("entry-2")
+    assert (await _wakes(desk, minutes=11), await _due(desk)) == ((), 0)
+
+
+async def test_what_was_tried_before_takes_its_place_behind_what_nobody_has_woken(desk: Desk) -> None:
+    await _ask_elsewhere(desk, "x", "y", "z")
+    for number, thread in enumerate("xy"):
+        await desk.vote(
+            vote(request(key(thread, thread=thread)), answer=Answer.REJECT, text="no"), now=TEN + number * MINUTE
+        )
+    assert await _wakes(desk, limit=1) == ("x",)
+    await desk.store.woken("x", owner="one", again_at=TEN + 2 * MINUTE)
+    assert await _wakes(desk, minutes=3) == ("y", "x")
+
+
+async def test_an_approved_call_goes_first_and_among_them_what_has_to_be_sent_first(desk: Desk) -> None:
+    await _ask_elsewhere(desk, "x", "y", "z")
+    await desk.vote(vote(request(key("x", thread="x")), answer=Answer.REJECT, text="no"), now=TEN)
+    for number, thread in enumerate("zy"):
+        await desk.vote(vote(request(key(thread, thread=thread))), now=TEN + (1 + number) * MINUTE)
+    assert await _wakes(desk, minutes=3) == ("z", "y", "x")
+
+
+async def test_a_lease_that_is_given_back_is_anybodys_at_once(desk: Desk) -> None:
+    await desk.approved()
+    wake = await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN)
+    assert wake is not None
+    await desk.store.give_back(wake, owner="two", now=TEN)  # not its lease
+    assert await _wakes(desk, "two") == ()
+    await desk.store.give_back(wake, owner="one", now=TEN)
+    assert await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN, but={"thread"}) is None
+    assert await _wakes(desk, "two") == ("thread",)
+
+
+async def test_a_told_thread_that_is_given_back_is_still_to_be_looked_after(desk: Desk) -> None:
+    await desk.approved()
+    await desk.refuse()
+    now = TEN + 10 * MINUTE
+    wake = await desk.store.take_wake(owner="one", until=now + MINUTE, now=now)
+    assert wake is not None
+    await desk.store.give_back(wake, owner="one", now=now)
+    assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, but=["other"]) == wake
 
 
 # -- the outbox -------------------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""What people said afterwards, as they signed it: of a call in doubt, and of a broken glass."""
+
+import sqlite3
+
+import orjson
+
+from guarded_agents.records import CallKey, Execution, SignedResolution, SignedReview
+from guarded_agents.stores._rows import CLAIM_COLUMNS, CLAIMS, KEY_IS, claim_from, moment
+
+
+def execution_of(db: sqlite3.Connection, key: CallKey) -> Execution | None:
+    """Return the claim row of *key*, its times, and what people said of it."""
+    row = db.execute(
+        f"SELECT {CLAIM_COLUMNS}, c.tool, c.tenant, c.admitted_at, c.changed_at FROM {CLAIMS} WHERE {KEY_IS}", key
+    ).fetchone()
+    if row is None:
+        return None
+    *claim, tool, tenant, admitted_at, changed_at = row
+    said = db.execute(
+        f"SELECT document, body FROM resolutions LEFT JOIN payloads ON id = payload WHERE {KEY_IS} ORDER BY attempt",
+        key,
+    )
+    return Execution(
+        claim_from(tuple(claim)),
+        tool,
+        tenant,
+        None if admitted_at is None else moment(admitted_at),
+        moment(changed_at),
+        tuple(SignedResolution.model_validate_json(_with_text(*row, of="resolution")) for row in said),
+    )
+
+
+def review_of(db: sqlite3.Connection, request_id: str) -> SignedReview | None:
+    """Return the review of the broken glass of a request, None where there is none."""
+    row = db.execute(
+        "SELECT document, body FROM broken_glass LEFT JOIN payloads ON id = payload"
+        " WHERE request = ? AND document IS NOT NULL",
+        (request_id,),
+    ).fetchone()
+    return None if row is None else SignedReview.model_validate_json(_with_text(*row, of="review"))
+
+
+def resolved_call(db: sqlite3.Connection, call: str) -> CallKey | None:
+    """Return the key of the call that a resolution names *call*, None where there is none."""
+    row = db.execute(
+        "SELECT thread, entry, turn, digest, occurrence FROM resolutions WHERE document ->> '$.resolution.call' = ?",
+        (call,),
+    ).fetchone()
+    return None if row is None else CallKey(*row)
+
+
+def _with_text(document: str, body: bytes | None, *, of: str) -> bytes:
+    """Return the JSON of a statement exactly as it was signed, unless its text was erased."""
+    fields = orjson.loads(document)
+    fields[of]["text"] = "" if body is None else orjson.loads(body)
+    return orjson.dumps(fields)

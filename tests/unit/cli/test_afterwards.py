@@ -1,0 +1,230 @@
+"""What the commands show of a call that was sent: its outcome, what people said of it, what similar ones came to."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from guarded_agents.binding import idempotency_key
+from guarded_agents.keys import RootKey
+from guarded_agents.records import CallKey
+from tests.support.commands import Command
+from tests.support.two_people import ANA, KIM, LEE, RAJ, SECOND, by, waiting_desks
+
+THREADS = ("one", "two", "three")
+REFUND = {"order_id": "1001", "amount_cents": 12900, "note": "broken \u202eno\x1b[2J"}
+IN_DOUBT = (
+    "INSERT INTO claims (thread, entry, turn, digest, occurrence, tool, requester, tenant, status, owner, attempt,"
+    " lease_until, reason, admitted_at, changed_at) SELECT thread, entry, turn, digest, occurrence, tool, principal,"
+    " tenant, '{status}', 'killed', 1, 1767607200000000, 'permitted', 1767607100000000, 1767607100000000 FROM requests"
+    " WHERE thread = 'one'"
+)
+SAW = "In the ledger of the bank,\nline 7 \u202e."
+LOOKED = ("--looked-at", "2026-01-05T11:00:00Z", "--text", SAW)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return waiting_desks(tmp_path_factory.mktemp("desks") / "run", THREADS)
+
+
+def write(desk: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        for statement in statements:
+            assert store.execute(statement).rowcount
+
+
+def sent(desk: Path, status: str = "in_doubt") -> None:
+    """Leave behind what a process does that ends after it has sent the refund of thread ``one``."""
+    write(desk, "UPDATE requests SET status = 'consumed' WHERE thread = 'one'", IN_DOUBT.format(status=status))
+
+
+@pytest.fixture
+def call(run: Command, ids: dict[str, str], desk: Path) -> str:
+    """The id of a call in doubt, as the list prints it."""
+    sent(desk)
+    return run("approvals", "list").err.split()[2]
+
+
+# -- a call in doubt ----------------------------------------------------------------------------------
+
+
+def test_who_resolves_a_call_in_doubt_sees_what_it_was(
+    run: Command, ids: dict[str, str], desk: Path, call: str
+) -> None:
+    told = run("approvals", "show", call)
+    assert told.status == 0, told.err
+    for line in (
+        f"call       {call}  (in doubt)\ntool       payments/refund\nasked by   desk-agent, tenant default\n",
+        f"request    {ids['one']}\nadmitted   2026-01-05T09:58:20Z (",
+        "attempt 1, by killed\nlease      until 2026-01-05T10:00:00Z (",
+        f"resolve    {ANA}, {LEE}, {RAJ}  (finance)\n",
+        '      "amount_cents": 12900,\n      "note": "broken \\u202eno\\u001b[2J",\n',
+        f"guarded-agents approvals resolve {call} --verdict ",
+    ):
+        assert line in told.out
+    found = run("approvals", "show", call, "--json").json
+    with closing(sqlite3.connect(desk / "guard.db")) as store:
+        key = CallKey(*store.execute("SELECT thread, entry, turn, digest, occurrence FROM claims").fetchone())
+    binding = RootKey.load(desk / "guard.db.key", create=False).derive("binding")
+    assert (found["call"], found["status"], found["arguments"]) == (call, "in_doubt", REFUND)
+    assert (found["request"], found["owner"], found["lease_until"]) == (ids["one"], "killed", "2026-01-05T10:00:00Z")
+    assert found["idempotency_key"] == idempotency_key(binding, key)
+    assert found["may_resolve"] == {"group": "finance", "members": [ANA, LEE, RAJ]}
+
+
+def test_a_call_that_nobody_was_asked_about_is_shown_to_the_operators(run: Command, desk: Path, call: str) -> None:
+    write(desk, "DELETE FROM requests WHERE thread = 'one'")
+    found = run("approvals", "show", call, "--json").json
+    assert (found["request"], found["arguments"]) == (None, REFUND)
+    assert found["may_resolve"] == {"group": "leads", "members": [KIM]}
+    assert "request    none: nobody was asked\n" in run("approvals", "show", call).out
+
+
+CHANGED = {
+    "other-arguments": """UPDATE payloads SET body = CAST('{"amount_cents":100,"order_id":"1001"}' AS BLOB)""",
+    "another-tool": "UPDATE claims SET tool = 'payments/balance'",
+    "another-tenant": "UPDATE claims SET tenant = 'acme'",
+}
+
+
+@pytest.mark.requirement("I2")
+@pytest.mark.parametrize("statement", CHANGED.values(), ids=CHANGED)
+def test_a_call_that_was_changed_in_the_store_is_not_shown(run: Command, desk: Path, call: str, statement: str) -> None:
+    write(desk, statement, "DELETE FROM requests WHERE thread = 'one'")
+    told = run("approvals", "show", call)
+    assert (told.status, told.out) == (1, "")
+    assert f"call {call}: expected the call as the guard wrote it" in told.err
+
+
+@pytest.mark.requirement("I2")
+def test_a_call_whose_request_is_not_its_own_is_not_shown(
+    run: Command, ids: dict[str, str], desk: Path, call: str
+) -> None:
+    theirs = f"(SELECT document FROM requests WHERE id = '{ids['two']}')"
+    write(desk, f"UPDATE requests SET document = {theirs} WHERE thread = 'one'")
+    told = run("approvals", "show", call)
+    assert (told.status, told.out) == (1, "")
+
+
+def test_a_call_whose_arguments_were_erased_is_shown_without_them(run: Command, desk: Path, call: str) -> None:
+    write(desk, "UPDATE payloads SET body = NULL")
+    told = run("approvals", "show", call)
+    assert told.status == 0, told.err
+    assert "its arguments were erased" in told.out
+    assert run("approvals", "show", call, "--json").json["arguments"] is None
+
+
+@pytest.mark.requirement("I7")
+def test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request(
+    run: Command, ids: dict[str, str], desk: Path, call: str
+) -> None:
+    words = ("resolve", call, "--verdict", "not_happened", *LOOKED, *by(LEE))
+    assert run("approvals", *words).status == 0
+    said = f"resolved   not happened says {LEE} at "
+    for which in (call, ids["one"]):
+        told = run("approvals", "show", which).out
+        assert said in told
+        assert ": In the ledger of the bank,\\u000aline 7 \\u202e.\n" in told
+    found = run("approvals", "show", ids["one"], "--json").json["outcome"]
+    assert (found["status"], found["call"]) == ("not_happened", call)
+    [resolution] = found["resolutions"]
+    assert (resolution["resolution"]["text"], resolution["proven"]) == (SAW, True)
+    write(
+        desk,
+        "UPDATE payloads SET body = CAST('\"It never was.\"' AS BLOB) WHERE id = (SELECT payload FROM resolutions)",
+    )
+    assert ", NOT VERIFIED: It never was.\n" in run("approvals", "show", ids["one"]).out
+    assert run("approvals", "show", call, "--json").json["resolutions"][0]["proven"] is False
+
+
+def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:
+    told = run("approvals", "show", "0" * 12)
+    assert (told.status, told.out) == (1, "")
+    assert "list what waits" in told.err
+
+
+# -- what came of a request ---------------------------------------------------------------------------
+
+OUTCOMES = {
+    "executed": ("executed", "executed"),
+    "failed": ("failed", "failed"),
+    "doubt": ("sending", "in doubt"),  # its lease is over
+}
+
+
+@pytest.mark.parametrize(("status", "said"), OUTCOMES.values(), ids=OUTCOMES)
+def test_a_request_that_was_consumed_says_what_came_of_it(
+    run: Command, ids: dict[str, str], desk: Path, status: str, said: str
+) -> None:
+    sent(desk, status)
+    told = run("approvals", "show", ids["one"]).out
+    assert f"outcome    {said}, since 2026-01-05T09:58:20Z, call " in told
+    assert ("then `approvals resolve" in told) is (said == "in doubt")
+    assert run("approvals", "show", ids["one"], "--json").json["outcome"]["status"] == said.replace(" ", "_")
+
+
+@pytest.mark.requirement("I7")
+def test_the_review_of_a_broken_glass_is_shown_with_what_it_says(run: Command, ids: dict[str, str], desk: Path) -> None:
+    reason = "The card scheme closes at noon and nobody else can be reached."
+    run("approvals", "break-glass", ids["one"], "--reason", reason, "--second-key", SECOND, *by(ANA))
+    assert "review     due by " in run("approvals", "show", ids["one"]).out
+    assert run("approvals", "show", ids["one"], "--json").json["review"]["finding"] is None
+    found = ("--finding", "violation", "--text", "They could be reached.")
+    assert run("approvals", "review", ids["one"], *found, *by(KIM)).status == 0
+    told = run("approvals", "show", ids["one"]).out
+    assert f"review     violation says {KIM} at " in told
+    assert ": They could be reached.\n" in told
+    review = run("approvals", "show", ids["one"], "--json").json["review"]
+    assert (review["finding"], review["reviewed_by"], review["statement"]["proven"]) == ("violation", KIM, True)
+    write(
+        desk,
+        "UPDATE payloads SET body = CAST('\"All was well.\"' AS BLOB) WHERE id = (SELECT payload FROM broken_glass)",
+    )
+    assert ", NOT VERIFIED: All was well.\n" in run("approvals", "show", ids["one"]).out
+    write(desk, "UPDATE broken_glass SET document = NULL")
+    assert "review     violation, NOT VERIFIED: nobody's statement" in run("approvals", "show", ids["one"]).out
+
+
+# -- what similar requests came to --------------------------------------------------------------------
+
+
+@pytest.mark.requirement("I7")
+def test_similar_requests_say_who_asked_who_settled_them_and_why(run: Command, ids: dict[str, str], desk: Path) -> None:
+    run("approvals", "reject", ids["two"], "--reason", "Not\nthis one.", *by(RAJ))
+    sent(desk, "failed")
+    told = run("approvals", "show", ids["three"]).out
+    rejected = f"    {ids['two']}  rejected, the same arguments\n        asked by desk-agent of finance, settled "
+    assert rejected in told
+    assert f" by {RAJ}\n        Not\\u000athis one.\n" in told
+    assert f"    {ids['one']}  consumed, failed, the same arguments\n" in told
+    assert told.index(ids["two"]) < told.index(ids["one"])  # the newest first
+    later = run("approvals", "show", ids["one"], "--json").json
+    assert [(one["id"], one["text"], one["settled_by_proven"]) for one in later["similar"]] == [
+        (ids["two"], "Not\nthis one.", True)
+    ]
+    assert later["waiting"] == [ids["three"]]
+    assert f"the same is asked by 1 more that wait: {ids['three']}\n" in run("approvals", "show", ids["one"]).out
+    text = f"(SELECT text FROM requests WHERE id = '{ids['two']}')"
+    write(desk, f"UPDATE payloads SET body = CAST('Go on.' AS BLOB) WHERE id = {text}")
+    assert "Go on." not in run("approvals", "show", ids["three"]).out
+    write(desk, f"DELETE FROM votes WHERE request = '{ids['two']}'")
+    assert f"by {RAJ}, NOT VERIFIED\n" in run("approvals", "show", ids["three"]).out
+
+
+def test_a_similar_request_that_was_changed_or_erased_is_said_to_be(
+    run: Command, ids: dict[str, str], desk: Path
+) -> None:
+    for thread in ("two", "three"):
+        run("approvals", "reject", ids[thread], *by(RAJ))
+    write(
+        desk,
+        f"UPDATE requests SET document = replace(document, 'desk-agent', 'else') WHERE id = '{ids['two']}'",
+        f"UPDATE payloads SET body = NULL WHERE id = (SELECT arguments FROM requests WHERE id = '{ids['three']}')",
+    )
+    told = run("approvals", "show", ids["one"]).out
+    assert f"    {ids['two']}  NOT VERIFIED: it was changed in the store\n" in told
+    assert f"    {ids['three']}  rejected, the same arguments (NOT VERIFIED: erased)\n" in told
+    similar = run("approvals", "show", ids["one"], "--json").json["similar"]
+    assert [one["verified"] for one in similar] == [False, False]
