@@ -67,11 +67,12 @@ NO_LIMITS = Limits()
 class QueueLimits:
     """How much may wait for people. Beyond it a call is refused at once (DESIGN section 8).
 
+    What they were told of less than ``ask_again_after_s`` ago, and nobody answered, counts as if it waited still.
     By default neither one principal nor one tenant can fill a group for all others.
     """
 
     per_group: int = 200
-    per_principal: int = 20  # in one tenant
+    per_principal: int = 20  # in one tenant, whoever it acts for
     per_tenant: int = 100
     ask_again_after_s: int = 900  # after a rejection the same is not asked again for so long
 

@@ -92,7 +92,7 @@ def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[str, ...]
         close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
         notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
     withdrawn = withdraw_requests(tx, thread, entry, now)
-    drop_notices(tx, [request for request, _ in withdrawn])
+    drop_notices(tx, [request for request, _ in withdrawn], now)
     for request, key in withdrawn:
         notes.append(note_of(Kind.APPROVAL, key, request=request, status=RequestStatus.WITHDRAWN))
     tx.append(notes, now)

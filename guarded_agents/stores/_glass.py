@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import orjson
 
@@ -23,9 +24,11 @@ from guarded_agents.stores._outbox import put_notice
 from guarded_agents.stores._requests import store_move
 from guarded_agents.stores._results import AuditNote, Proven
 from guarded_agents.stores._rows import micros, moment, put
+from guarded_agents.stores._tables import UNREVIEWED
 from guarded_agents.stores._tx import Tx
 
 _COLUMNS = "request, approver, used_at, review_due, finding, reviewed_by, reviewed_at"
+_FINDINGS: Final = {finding.value: finding for finding in ReviewFinding}
 
 
 def check_may_break(tx: Tx, standing: StandingRequest, ballot: Ballot) -> None:
@@ -132,7 +135,7 @@ def review(tx: Tx, signed: SignedReview, note: AuditNote, *, now: datetime) -> B
 
 def broken_glass(db: sqlite3.Connection, limit: int, *, is_open: bool) -> tuple[BrokenGlass, ...]:
     """Return broken glass by review date, those without a review where *is_open*."""
-    where = "WHERE finding IS NULL" if is_open else ""
+    where = f"WHERE {UNREVIEWED}" if is_open else ""
     rows = db.execute(f"SELECT {_COLUMNS} FROM broken_glass {where} ORDER BY review_due, request LIMIT ?", (limit,))
     return tuple(map(_glass_from, rows))
 
@@ -155,7 +158,7 @@ def _used(db: sqlite3.Connection, terms: BreakGlassTerms, now: datetime) -> tupl
     Its review is due by *terms*, where whoever recorded it gave more time.
     """
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM broken_glass WHERE finding IS NULL OR used_at > ?",
+        f"SELECT {_COLUMNS} FROM broken_glass WHERE {UNREVIEWED} OR used_at > ?",
         (micros(now - timedelta(seconds=terms.period_s)),),
     )
     within = timedelta(seconds=terms.review_within_s)
@@ -171,7 +174,7 @@ def _glass_from(row: tuple[str, str, int, int, str | None, str | None, int | Non
         approver,
         moment(used_at),
         moment(review_due),
-        None if finding is None else ReviewFinding(finding),
+        _FINDINGS.get(finding or ""),
         reviewed_by,
         None if reviewed_at is None else moment(reviewed_at),
     )

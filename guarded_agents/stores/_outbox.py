@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, Risk
 from guarded_agents.stores._results import StuckNotice
-from guarded_agents.stores._rows import micros, moment
+from guarded_agents.stores._rows import micros, moment, risk_of
 from guarded_agents.stores._tx import Tx
 
 _MAX_ATTEMPT: Final = 1_000  # beyond any schedule
@@ -32,27 +32,60 @@ def put_notices(
     tx: Tx, notices: list[tuple[NoticeKind, str, Risk, str]], now: datetime, *, due: datetime | None = None
 ) -> None:
     """Put notices of (kind, id of a request, risk, to whom) into the outbox, due at *now* (UTC) if not at *due*."""
-    at, first = micros(now), micros(due or now)
+    _put(tx, notices, at=micros(now), due=micros(due or now))
+
+
+def _put(tx: Tx, notices: list[tuple[NoticeKind, str, Risk, str]], *, at: int, due: int) -> None:
     tx.db.executemany(
         "INSERT INTO notices (id, kind, request, risk, addressee, at, due) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ((uuid4().hex, kind.value, request, risk.value, to, at, first) for kind, request, risk, to in notices),
+        ((uuid4().hex, kind.value, request, risk.value, to, at, due) for kind, request, risk, to in notices),
     )
 
 
-def drop_notices(tx: Tx, requests: list[str]) -> None:
+def put_asked(tx: Tx, request: ApprovalRequest, *, now: datetime, due: datetime) -> None:
+    """Put into the outbox that the group of *request* is told at *due* (UTC) that it waits, and note when."""
+    _put_asked(tx, request.id, request.risk, request.group, at=micros(now), due=micros(due))
+
+
+def _put_asked(tx: Tx, request: str, risk: Risk, group: str, *, at: int, due: int) -> None:
+    tx.db.execute("UPDATE requests SET asked_at = ? WHERE id = ?", (due, request))
+    _put(tx, [(NoticeKind.ASKED, request, risk, group)], at=at, due=due)
+
+
+def drop_notices(tx: Tx, requests: list[str], now: datetime) -> None:
     """Drop what nobody needs to be told any more of *requests*, which were withdrawn: that they wait for an answer.
 
     One that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once.
+    Where another request of the same question waits and nobody is to be told of it, it is told of instead.
     """
-    dropped = []
     for request in requests:
-        dropped += tx.db.execute(
+        dropped = tx.db.execute(
             "DELETE FROM notices WHERE request = ? AND kind IN ('asked', 'escalated', 'delegated')"
-            " RETURNING request, kind, attempt",
+            " RETURNING kind, attempt",
             (request,),
         ).fetchall()
-    untold = [(request,) for request, kind, attempt in dropped if kind == "asked" and attempt == 0]
-    tx.db.executemany("UPDATE requests SET asked_at = NULL WHERE id = ?", untold)
+        for kind, attempt in dropped:
+            if kind == NoticeKind.ASKED:
+                _tell_of_next(tx, request, micros(now))
+                if attempt == 0:
+                    tx.db.execute("UPDATE requests SET asked_at = NULL WHERE id = ?", (request,))
+
+
+def _tell_of_next(tx: Tx, gone: str, at: int) -> None:
+    """Let the oldest untold request of the question of *gone* be told of when that would have been, if it waits then.
+
+    Where the notice of *gone* was tried and did not arrive yet, that is at once.
+    """
+    row = tx.db.execute(
+        "SELECT next.id, next.risk, next.grp, max(ifnull(gone.asked_at, 0), ?) AS tell_at FROM requests gone"
+        " JOIN requests next INDEXED BY requests_untold ON next.question = gone.question"
+        " WHERE gone.id = ? AND next.status = 'pending' AND next.asked_at IS NULL AND next.decide_by > tell_at"
+        " ORDER BY next.number LIMIT 1",
+        (at, gone),
+    ).fetchone()
+    if row is not None:
+        request, risk, group, due = row
+        _put_asked(tx, request, risk_of(risk), group, at=at, due=due)
 
 
 def take_notices(tx: Tx, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:

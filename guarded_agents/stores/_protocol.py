@@ -157,7 +157,9 @@ class Store(Protocol):
         Told where the call is no recorded proposal or its claim row exists, and, in this order, where an
         identical request of the same thread is PENDING (COALESCED), the same question was REJECTED less than
         ``ask_again_after_s`` ago (ALREADY_REJECTED), or as many are PENDING as *limits* let wait for the group,
-        for the principal in its tenant, or for the tenant (QUEUE_FULL). A closed request is never re-opened (8b.6).
+        for the principal in its tenant, or for the tenant (QUEUE_FULL). What people were told of less than
+        ``ask_again_after_s`` ago and nobody answered counts as PENDING there. A closed request is never re-opened
+        (8b.6).
         """
 
     async def vote(

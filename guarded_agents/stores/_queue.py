@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import datetime, timedelta
+from typing import Final
 
 from guarded_agents.records import ApprovalRequest, QueueLimits, Reason
 from guarded_agents.stores._results import Told
@@ -12,8 +13,7 @@ from guarded_agents.stores._tx import Tx
 def not_asked(tx: Tx, request: ApprovalRequest, limits: QueueLimits, now: datetime) -> Told | None:
     """Return why nobody is asked, and when it could be tried again; None where *request* may wait.
 
-    What has passed its decide-by and was not swept yet waits no more, and so neither stands for another nor fills
-    the queue.
+    What has passed its decide-by and was not swept yet waits no more, and so does not stand for another.
     """
     coalesced = _same_waits(tx.db, request, now)
     if coalesced is not None:
@@ -60,22 +60,50 @@ def _last_rejected(db: sqlite3.Connection, request: ApprovalRequest) -> datetime
 
 
 def _full(db: sqlite3.Connection, request: ApprovalRequest, limits: QueueLimits, now: datetime) -> Told | None:
-    places: tuple[tuple[str, tuple[str, ...], int], ...] = (
-        ("INDEXED BY requests_of_group WHERE grp = ?", (request.group,), limits.per_group),
-        (
-            "INDEXED BY requests_of_principal WHERE tenant = ? AND principal = ? AND acting_for = ?",
-            (request.tenant, request.requester.id, request.requester.acting_for or ""),
-            limits.per_principal,
-        ),
-        ("INDEXED BY requests_of_tenant WHERE tenant = ?", (request.tenant,), limits.per_tenant),
+    """Return when the last of the full queues has room, None where none is full.
+
+    What people were told of and nobody answered keeps its place for ``ask_again_after_s``, even where it was withdrawn
+    or has expired: else one who asks, withdraws and asks a little otherwise could have people told without end.
+    """
+    places = (
+        (_OF_GROUP, limits.per_group),
+        (_OF_PRINCIPAL, limits.per_principal),
+        (_OF_TENANT, limits.per_tenant),
     )
+    again = limits.ask_again_after_s * _MICROS
+    at = micros(now)
+    values = {
+        "group": request.group,
+        "tenant": request.tenant,
+        "principal": request.requester.id,
+        "now": at,
+        "since": at - again,
+        "again": again,
+    }
     earliest = []
-    for where, values, limit in places:
-        waiting, decide_by = db.execute(
-            "SELECT count(*), min(decide_by) FROM (SELECT decide_by FROM requests"
-            f" {where} AND status = 'pending' AND decide_by > ? ORDER BY decide_by LIMIT ?)",
-            (*values, micros(now), limit),
-        ).fetchone()
-        if waiting >= limit:
-            earliest.append(request.decide_by if decide_by is None else moment(decide_by))
+    for taken_in, limit in places:
+        taken, free_at = db.execute(taken_in, values | {"limit": limit}).fetchone()
+        if taken >= limit:
+            earliest.append(request.decide_by if free_at is None else moment(free_at))
     return Told(Reason.QUEUE_FULL, retry_at=max(earliest)) if earliest else None
+
+
+def _taken_in(place: str, where: str) -> str:
+    """Return the statement that counts what takes a place there, and says when the first of it gives it up."""
+    waiting = (
+        f"SELECT max(decide_by, ifnull(asked_at, 0) + :again) AS free_at FROM requests INDEXED BY requests_of_{place}"
+        f" WHERE {where} AND status = 'pending' AND decide_by > :since AND (decide_by > :now OR asked_at > :since)"
+        " ORDER BY decide_by LIMIT :limit"
+    )
+    told_in_vain = (
+        f"SELECT asked_at + :again FROM requests INDEXED BY requests_told_{place}"
+        f" WHERE {where} AND status <> 'pending' AND settled_by IS NULL AND asked_at > :since"
+        " ORDER BY asked_at LIMIT :limit"
+    )
+    return f"SELECT count(*), min(free_at) FROM (SELECT * FROM ({waiting}) UNION ALL SELECT * FROM ({told_in_vain}))"
+
+
+_MICROS: Final = 1_000_000
+_OF_GROUP: Final = _taken_in("group", "grp = :group")
+_OF_PRINCIPAL: Final = _taken_in("principal", "tenant = :tenant AND principal = :principal")
+_OF_TENANT: Final = _taken_in("tenant", "tenant = :tenant")

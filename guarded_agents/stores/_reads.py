@@ -13,10 +13,10 @@ from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
     CLAIM_OF_PROPOSAL,
     CLAIMS,
-    RISKS,
     claim_from,
     micros,
     moment,
+    risk_of,
     vote_from,
 )
 
@@ -88,7 +88,7 @@ def _summary_from(
     return RequestSummary(
         row[0],
         _STATUS[row[1]],
-        RISKS[row[2]],
+        risk_of(row[2]),
         *row[3:11],
         moment(row[11]),
         None if escalate_at is None else moment(escalate_at),

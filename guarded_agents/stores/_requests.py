@@ -9,9 +9,9 @@ import orjson
 from guarded_agents.approval import status_at
 from guarded_agents.audit import Kind
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import ApprovalRequest, NoticeKind, QueueLimits, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import ApprovalRequest, QueueLimits, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._closing import existing_row, note_of, told_of
-from guarded_agents.stores._outbox import put_notice
+from guarded_agents.stores._outbox import put_asked
 from guarded_agents.stores._queue import not_asked, told_at
 from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import micros, put, request_of_id, request_of_key, tool_of
@@ -44,20 +44,20 @@ def hold(
     if (told := not_asked(tx, request, limits, now)) is not None:
         return told
     at = told_at(tx, request, limits, now)
-    put_request(tx, request, asked_at=at)
+    put_request(tx, request)
     if at is not None:
-        put_notice(tx, NoticeKind.ASKED, request, request.group, now=now, due=at)
+        put_asked(tx, request, now=now, due=at)
     tx.append([note], now)
     return StandingRequest(request, RequestStatus.PENDING)
 
 
-def put_request(tx: Tx, request: ApprovalRequest, *, asked_at: datetime | None = None) -> None:
-    """Write *request* as PENDING; it must not be there yet. *asked_at* (UTC) is when its group is told."""
+def put_request(tx: Tx, request: ApprovalRequest) -> None:
+    """Write *request* as PENDING; it must not be there yet."""
     document = request.model_dump_json(exclude={"arguments"})
     tx.db.execute(
         "INSERT INTO requests (id, thread, entry, turn, digest, occurrence, status, risk, tool, principal,"
-        " acting_for, tenant, grp, quorum, question, asked_at, decide_by, escalate_at, arguments, document)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " tenant, grp, quorum, question, decide_by, escalate_at, arguments, document)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             request.id,
             *request.key,
@@ -65,12 +65,10 @@ def put_request(tx: Tx, request: ApprovalRequest, *, asked_at: datetime | None =
             -request.risk.rank,
             f"{request.server}/{request.tool}",
             request.requester.id,
-            request.requester.acting_for or "",
             request.tenant,
             request.group,
             request.quorum,
             request.question,
-            None if asked_at is None else micros(asked_at),
             micros(request.decide_by),
             None if request.escalate_at is None else micros(request.escalate_at),
             put(tx.db, orjson.dumps(request.arguments)),

@@ -40,8 +40,12 @@ _LABELS: Final = tuple(
 )
 
 
-RISKS: Final = {-risk.rank: risk for risk in Risk}
-"""The risk of a row: a high one sorts first."""
+_RISKS: Final = {-risk.rank: risk for risk in Risk}
+
+
+def risk_of(column: int) -> Risk:
+    """Return the risk of a row, of which a high one sorts first. What we never write counts as high."""
+    return _RISKS.get(column, Risk.HIGH)
 
 
 def micros(moment: datetime) -> int:

@@ -8,7 +8,8 @@ from guarded_agents.records import CallKey, ClaimStatus, NoticeKind, RequestStat
 from guarded_agents.stores._closing import note_of
 from guarded_agents.stores._outbox import put_notices
 from guarded_agents.stores._results import Swept
-from guarded_agents.stores._rows import RISKS, micros
+from guarded_agents.stores._rows import micros, risk_of
+from guarded_agents.stores._tables import UNREVIEWED
 from guarded_agents.stores._tx import Tx
 
 
@@ -54,13 +55,14 @@ def _escalated(tx: Tx, now: datetime) -> tuple[str, ...]:
     rows = tx.db.execute(
         "UPDATE requests INDEXED BY requests_escalating SET escalated_at = ?"
         " WHERE status = 'pending' AND escalate_at IS NOT NULL AND escalated_at IS NULL AND escalate_at <= ?"
-        " RETURNING number, id, risk, document ->> '$.backup', thread, entry, turn, digest, occurrence",
+        " RETURNING number, id, risk, iif(json_valid(document), document ->> '$.backup', NULL),"
+        " thread, entry, turn, digest, occurrence",
         (micros(now), micros(now)),
     ).fetchall()
     rows.sort()
     put_notices(
         tx,
-        [(NoticeKind.ESCALATED, request, RISKS[risk], backup) for _, request, risk, backup, *_ in rows if backup],
+        [(NoticeKind.ESCALATED, request, risk_of(risk), backup) for _, request, risk, backup, *_ in rows if backup],
         now,
     )
     tx.append(
@@ -93,16 +95,18 @@ def _overdue(tx: Tx, now: datetime) -> tuple[str, ...]:
     rows = tx.db.execute(
         "SELECT r.id, r.risk, g.reviewers, r.status, r.thread, r.entry, r.turn, r.digest, r.occurrence"
         " FROM broken_glass g JOIN requests r ON r.id = g.request"
-        " WHERE g.finding IS NULL AND g.noted_at IS NULL AND g.review_due <= ?"
+        f" WHERE {UNREVIEWED} AND g.noted_at IS NULL AND g.review_due <= ?"
         " ORDER BY g.review_due, g.request",
         (micros(now),),
     ).fetchall()
     tx.db.execute(
-        "UPDATE broken_glass SET noted_at = ? WHERE finding IS NULL AND noted_at IS NULL AND review_due <= ?",
+        f"UPDATE broken_glass SET noted_at = ? WHERE {UNREVIEWED} AND noted_at IS NULL AND review_due <= ?",
         (micros(now), micros(now)),
     )
     put_notices(
-        tx, [(NoticeKind.REVIEW_OVERDUE, request, RISKS[risk], reviewers) for request, risk, reviewers, *_ in rows], now
+        tx,
+        [(NoticeKind.REVIEW_OVERDUE, request, risk_of(risk), reviewers) for request, risk, reviewers, *_ in rows],
+        now,
     )
     tx.append(
         [

@@ -45,10 +45,11 @@ _CALLS: Final = (
 # What lists and the queue ask stands in columns, and before the document, so that no JSON is read for it.
 # ``risk`` is the negative rank, for the riskiest comes first. ``due`` is since when the thread is to be told
 # how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told.
+_IN_VAIN: Final = "asked_at IS NOT NULL AND status <> 'pending' AND settled_by IS NULL"  # told, and nobody answered
 _REQUESTS: Final = (
     f"""CREATE TABLE requests (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_KEY}, status TEXT NOT NULL, risk INTEGER NOT NULL,
-        tool TEXT NOT NULL, principal TEXT NOT NULL, acting_for TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL,
+        tool TEXT NOT NULL, principal TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL,
         quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, decide_by INTEGER NOT NULL,
         escalate_at INTEGER, escalated_at INTEGER, execute_by INTEGER, settled_at INTEGER, due INTEGER,
         settled_by TEXT, text INTEGER, broke_glass INTEGER NOT NULL DEFAULT 0, successor TEXT,
@@ -59,11 +60,15 @@ _REQUESTS: Final = (
         status, risk, decide_by, id, tool, principal, tenant, grp, quorum, question, thread, escalate_at
     )""",  # all that a line of a list says
     "CREATE INDEX requests_by_risk ON requests (risk, decide_by, id)",
-    "CREATE INDEX requests_of_group ON requests (grp, decide_by) WHERE status = 'pending'",
-    """CREATE INDEX requests_of_principal ON requests (tenant, principal, acting_for, decide_by)
+    "CREATE INDEX requests_of_group ON requests (grp, decide_by, asked_at) WHERE status = 'pending'",
+    """CREATE INDEX requests_of_principal ON requests (tenant, principal, decide_by, asked_at)
         WHERE status = 'pending'""",
-    "CREATE INDEX requests_of_tenant ON requests (tenant, decide_by) WHERE status = 'pending'",
+    "CREATE INDEX requests_of_tenant ON requests (tenant, decide_by, asked_at) WHERE status = 'pending'",
+    f"CREATE INDEX requests_told_group ON requests (grp, asked_at) WHERE {_IN_VAIN}",
+    f"CREATE INDEX requests_told_principal ON requests (tenant, principal, asked_at) WHERE {_IN_VAIN}",
+    f"CREATE INDEX requests_told_tenant ON requests (tenant, asked_at) WHERE {_IN_VAIN}",
     "CREATE INDEX requests_same ON requests (thread, question, decide_by) WHERE status = 'pending'",
+    "CREATE INDEX requests_untold ON requests (question, number) WHERE status = 'pending' AND asked_at IS NULL",
     "CREATE INDEX requests_asked ON requests (question, asked_at) WHERE asked_at IS NOT NULL",
     "CREATE INDEX requests_rejected ON requests (question, settled_at) WHERE status = 'rejected'",
     "CREATE INDEX requests_similar ON requests (tenant, principal, tool) WHERE status <> 'pending'",
@@ -73,6 +78,7 @@ _REQUESTS: Final = (
         WHERE status = 'pending' AND escalate_at IS NOT NULL AND escalated_at IS NULL""",
     "CREATE INDEX requests_due ON requests (due, thread) WHERE due IS NOT NULL",
 )
+UNREVIEWED: Final = "coalesce(finding, '') NOT IN ('reviewed', 'violation')"  # what we cannot read is no review
 _ANSWERS: Final = (
     """CREATE TABLE votes (
         number INTEGER PRIMARY KEY, request TEXT NOT NULL, approver TEXT NOT NULL, answer TEXT NOT NULL,
@@ -88,7 +94,7 @@ _ANSWERS: Final = (
         document TEXT, payload INTEGER
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX broken_glass_by_due ON broken_glass (review_due, request)",
-    "CREATE INDEX broken_glass_open ON broken_glass (review_due, request) WHERE finding IS NULL",
+    f"CREATE INDEX broken_glass_open ON broken_glass (review_due, request) WHERE {UNREVIEWED}",
     "CREATE INDEX broken_glass_by_use ON broken_glass (used_at)",
     f"""CREATE TABLE resolutions (
         {_KEY}, attempt INTEGER NOT NULL, resolver TEXT NOT NULL, verdict TEXT NOT NULL, document TEXT NOT NULL,

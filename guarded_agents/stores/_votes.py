@@ -24,7 +24,7 @@ from guarded_agents.stores._ballot import Ballot, votes_on
 from guarded_agents.stores._closing import close_row
 from guarded_agents.stores._glass import break_glass, check_may_break
 from guarded_agents.stores._nonces import spend_nonce
-from guarded_agents.stores._outbox import put_notice
+from guarded_agents.stores._outbox import put_asked, put_notice
 from guarded_agents.stores._requests import known, put_request, store_move, timed_out
 from guarded_agents.stores._rows import (
     claim_of,
@@ -148,7 +148,7 @@ def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReques
     put_request(tx, new)
     edited = _approved_if_met(tx, StandingRequest(new, RequestStatus.PENDING), ballot)
     if edited.status is RequestStatus.PENDING:
-        put_notice(tx, NoticeKind.ASKED, new, new.group, now=now)
+        put_asked(tx, new, now=now, due=now)
     return edited
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from guarded_agents import Answer, GuardContext, Principal
-from tests.support.bank import CONTEXT, POLICY, RAJ, answers, asked, calls, thread, waiting
+from guarded_agents.operations import Worker
+from guarded_agents.records import Notice
+from tests.support.bank import CONTEXT, POLICY, RAJ, answers, asked, calls, model, thread, waiting
 from tests.support.ledger import Desk, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
@@ -95,6 +98,83 @@ async def test_beyond_the_capacity_a_call_is_refused_at_once_with_a_hint(tmp_pat
         await desk.approve(first)
         _, waits = await at(desk, "t4")  # there is room again
         assert len(waits) == 1
+
+
+class Phone:
+    """A notifier that remembers of which requests people were told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def notify(self, notice: Notice) -> None:
+        self.told.append(notice.request)
+
+
+def propose(desk: Desk, cents: int, saver: InMemorySaver) -> None:
+    """Let the model propose a wire of *cents* whenever it is asked from now on."""
+    script = calls(("wire", {"account": "ACME", "amount_cents": cents}))
+    desk.agent = desk.guard.agent(model(script), checkpointer=saver)
+
+
+SMALL = FULL["of the group"] + "queue: {per_principal: 1, per_tenant: 1, ask_again_after: 1h}\n"
+
+
+async def test_who_asks_and_withdraws_and_asks_a_little_otherwise_is_not_heard_without_end(tmp_path: Path) -> None:
+    saver = InMemorySaver()
+    async with at_desk(tmp_path, policy=SMALL) as desk:
+        phone = Phone()
+        for n in range(20):
+            propose(desk, 900 + n, saver)
+            told = await desk.ask(f"please {n}")
+            await Worker(desk.guard, desk.agent, notifier=phone).run_once()
+            desk.bank.clock.advance(60)
+        assert len(phone.told) == len(desk.guard.store.requests(status=None)) == 1
+        assert "Too many calls wait" in told["call-0"]
+        assert "2026-01-05T13:00:00Z" in told["call-0"]
+        desk.bank.clock.advance(40 * 60)
+        _, waits = await at(desk, "another thread")
+        assert len(waits) == 1
+        assert desk.server.sent == []
+
+
+async def test_a_busy_agent_whose_requests_are_approved_is_not_refused(tmp_path: Path) -> None:
+    saver = InMemorySaver()
+    async with at_desk(tmp_path, policy=SMALL) as desk:
+        for n in range(5):
+            propose(desk, 900 + n, saver)
+            request = await desk.held(f"please {n}")
+            await Worker(desk.guard, desk.agent, notifier=Phone()).run_once()
+            await desk.approve(request)
+        assert desk.server.effects == [("wire", 900 + n) for n in range(5)]
+
+
+async def test_an_agent_fills_its_own_queue_whoever_it_acts_for(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE), policy=FULL["of the principal"]) as desk:
+        asked_for = []
+        for n in range(4):
+            teller = Principal(id="teller", scopes=("bank:write",), acting_for=f"customer-{n}")
+            asked_for += (await at(desk, f"t{n}", context=GuardContext(principal=teller)))[1]
+        assert len(asked_for) == len(desk.guard.store.requests()) == 2
+
+
+async def test_people_are_told_of_what_waits_although_what_stood_for_it_was_withdrawn(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        phone = Phone()
+        worker = Worker(desk.guard, desk.agent, notifier=phone)
+        waits = []
+        for name in ("t1", "t2", "t3"):
+            waits += (await at(desk, name))[1]
+            await worker.run_once()
+            desk.bank.clock.advance(60)
+        await desk.guard.cancel("t2")
+        await worker.run_once()
+        assert phone.told == waits[:1]
+        desk.bank.clock.advance(15 * 60)
+        await worker.run_once()
+        assert phone.told == [waits[0], waits[2]]
+        await desk.approve(waits[2])
+        await desk.guard.wake(desk.agent, "t3")
+        assert desk.server.effects == [("wire", 900)]
 
 
 async def test_what_is_refused_for_load_stays_refused_however_it_is_pressed(tmp_path: Path) -> None:

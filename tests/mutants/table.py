@@ -41,6 +41,8 @@ ENTRIES = "guarded_agents/stores/_entries.py"
 ROWS = "guarded_agents/stores/_rows.py"
 SCHEMA = "guarded_agents/stores/_schema.py"
 STORE_GLASS = "guarded_agents/stores/_glass.py"
+OUTBOX = "guarded_agents/stores/_outbox.py"
+QUEUE = "guarded_agents/stores/_queue.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
 CALLED = "guarded_agents/cli/_called.py"
@@ -69,9 +71,11 @@ PAST = "tests/graph/test_written_past_the_facade.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
+UNIT_ANSWERS = "tests/unit/stores/test_answers.py"
 UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
 UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
 UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
+GRAPH_QUEUE = "tests/graph/test_queue.py"
 UNIT_FILES = "tests/unit/stores/test_files.py"
 UNIT_DECIDE = "tests/unit/policy/test_decide.py"
 
@@ -1012,6 +1016,27 @@ MUTANTS = (
         "SNAPSHOT_EVERY: Final = 200",
         "SNAPSHOT_EVERY: Final = 1",
         (f"{BOUNDED}::test_what_a_turn_adds_to_the_checkpoints_does_not_grow_with_the_turns",),
+    ),
+    Mutant(
+        "I11:told-in-vain-without-bound",
+        QUEUE,
+        "settled_by IS NULL AND asked_at > :since",
+        "settled_by IS NULL AND asked_at > :now",
+        (f"{GRAPH_QUEUE}::test_who_asks_and_withdraws_and_asks_a_little_otherwise_is_not_heard_without_end",),
+    ),
+    Mutant(
+        "I11:nobody-told-of-the-next",
+        OUTBOX,
+        "            if kind == NoticeKind.ASKED:",
+        "            if kind == NoticeKind.ASKED and attempt > 0:",
+        (f"{GRAPH_QUEUE}::test_people_are_told_of_what_waits_although_what_stood_for_it_was_withdrawn",),
+    ),
+    Mutant(
+        "I12:unknown-finding-for-a-review",
+        STORE_GLASS,
+        'FROM broken_glass WHERE {UNREVIEWED} OR used_at > ?"',
+        'FROM broken_glass WHERE finding IS NULL OR used_at > ?"',
+        (f"{UNIT_ANSWERS}::test_a_finding_that_nobody_knows_is_still_to_be_reviewed",),
     ),
     # -- I12 hard rules stay hard -------------------------------------------------------------
     Mutant(

@@ -133,6 +133,8 @@ class Request:
     settled_at: datetime | None = None
     votes: list[Cast] = field(default_factory=list)
     tampered: bool = False
+    asked_at: datetime | None = None  # when its group is told; None where it is not, or need not be any more
+    answered: bool = False  # by people: whatever becomes of it then, they were not told in vain
 
     @property
     def is_dead(self) -> bool:

@@ -161,6 +161,7 @@ class Model(Voters):
             self.glasses.append(Glass(request, vote.approver, self.now, self.now + timedelta(seconds=REVIEW_S)))
         elif answer != "delegate":
             self.end(request, {"reject": "rejected", "respond": "answered", "edit": "superseded"}[answer])
+            request.answered = True
 
     def approve_if_met(self, request: Request, began: datetime) -> None:
         signed = sorted(self.agreed(request, began, proven=False).values())
@@ -170,6 +171,7 @@ class Model(Voters):
     def _approve(self, request: Request, signed: datetime, within: timedelta) -> None:
         request.status, request.settled_at = "approved", self.now
         request.execute_by = min(self.now, signed + AHEAD) + within
+        request.answered = True
 
     def end(self, request: Request, status: str) -> None:
         request.status, request.settled_at = status, self.now
@@ -202,7 +204,43 @@ class Model(Voters):
         again = timedelta(seconds=ASK_AGAIN_S)
         if any(one.status == "rejected" and one.settled_at and self.now < one.settled_at + again for one in same):
             return False
-        return sum(self.waits(one) for one in self.requests.values()) < CAPACITY
+        return sum(self.waits(one) or self.was_in_vain(one) for one in self.requests.values()) < CAPACITY
+
+    def was_in_vain(self, request: Request) -> bool:
+        """Return whether people were told of *request* a short while ago, and none of them answered."""
+        asked_at = request.asked_at
+        return not request.answered and asked_at is not None and self.now < asked_at + timedelta(seconds=ASK_AGAIN_S)
+
+    def tell(self, request: Request) -> None:
+        """Let the group be told of *request*, which was just opened: of one question once within the time."""
+        told = [
+            one.asked_at
+            for one in self.requests.values()
+            if one.slot.question == request.slot.question and one.asked_at is not None
+        ]
+        again = max(told, default=self.now) + timedelta(seconds=ASK_AGAIN_S)
+        if not told or self.now >= again:
+            request.asked_at = self.now
+        elif max(told) <= self.now:
+            request.asked_at = again
+
+    def untell(self, withdrawn: list[Request]) -> None:
+        """Let nobody be told of what was withdrawn, for no run delivers: another of its question takes its place."""
+        for gone in withdrawn:
+            if gone.asked_at is None:
+                continue
+            at, gone.asked_at = max(gone.asked_at, self.now), None
+            silent = [
+                one
+                for one in self.requests.values()
+                if one.slot.question == gone.slot.question
+                and one.status == "pending"
+                and one.asked_at is None
+                and one.decide_by > at
+                and one is not gone
+            ]
+            if silent:
+                silent[0].asked_at = at
 
     # -- what is sent ----------------------------------------------------------------------------
 
@@ -284,9 +322,12 @@ class Model(Voters):
 
     def leave(self, thread: str) -> None:
         """Close what the current entry of *thread* left open."""
+        withdrawn: list[Request] = []
         for slot in self.slots:
             if (slot.thread, slot.entry) == (thread, self.current.get(thread)) and not slot.sends:
                 if slot.request is None or slot.request.status != "consumed":
                     slot.closed = True
                 if slot.request is not None and slot.request.status in ("pending", "approved"):
                     self.end(slot.request, "withdrawn")
+                    withdrawn.append(slot.request)
+        self.untell(sorted(withdrawn, key=lambda request: request.slot.turn))

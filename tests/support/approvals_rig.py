@@ -143,8 +143,11 @@ class Rig(RuleBasedStateMachine):
         members = frozenset(document["members"])
         request = Request(row["id"], row["over"], slot, terms, tag, members, created_at, decide_by, escalate_at, parent)
         slot.request = model.requests[request.id] = request
-        if parent is not None:
+        if parent is None:
+            model.tell(request)
+        else:
             model.approve_if_met(request, self.began)
+            request.asked_at = None if request.answered else model.now
         return request
 
     def digest_fits(self, process: Process, slot: Slot, document: Any) -> bool:
@@ -173,6 +176,7 @@ class Rig(RuleBasedStateMachine):
             is_stale = real == "lapsed" and model.is_stale(request, self.latest(), proven=False)
             assert is_stale or real in self.may_end, f"{request.status} in truth, {real} in the store"
             model.end(request, real)
+            model.untell([request] if real == "withdrawn" else [])
 
     def ended_by_a_clock(self, request: Request, row: Any) -> str:
         """Return where a request stands that is on record as *row*, its time passed or not.

@@ -293,14 +293,15 @@ class Desk:
 
     def set_status(self, status: ClaimStatus, of: CallKey | None = None) -> None:
         """Put a claim row where no transaction of this release puts it."""
-        writer = self.store._writer
+        self.write("UPDATE claims SET status = ? WHERE digest = ?", status.value, (of or key()).digest)
+
+    def write(self, statement: str, *values: str | int | None) -> None:
+        """Write what no transaction of this release writes."""
 
         def change(tx: object) -> None:
-            tx.db.execute(  # type: ignore[attr-defined]
-                "UPDATE claims SET status = ? WHERE digest = ?", (status.value, (of or key()).digest)
-            )
+            tx.db.execute(statement, values)  # type: ignore[attr-defined]
 
-        writer.submit(change).result()  # type: ignore[arg-type]
+        self.store._writer.submit(change).result()  # type: ignore[arg-type]
 
     def kinds(self) -> list[str]:
         """Return the kinds of the audit entries, in order."""

@@ -256,6 +256,25 @@ async def test_a_broken_glass_is_reviewed_once(desk: Desk, finding: ReviewFindin
     assert desk.kinds() == ["decision", "vote", "decision"]
 
 
+async def test_a_finding_that_nobody_knows_is_still_to_be_reviewed(desk: Desk) -> None:
+    await _broken(desk)
+    desk.write("UPDATE broken_glass SET finding = 'x', reviewed_by = 'ida'")
+    [glass] = desk.store.broken_glass()
+    assert (glass.request, glass.finding) == ("r-a", None)
+    assert glass == desk.store.glass_of("r-a")
+    other = request(alone("b"), decide_by=TEN + 99 * HOUR)
+    await _broken(desk, other, now=TEN + MINUTE)  # nobody else is kept from it
+    await desk.store.review(review("r-b"), note=NOTE, now=TEN + MINUTE)
+    long_after = TEN + 49 * HOUR  # the period is over; that nobody looked at it is not
+    third = request(alone("c"), decide_by=TEN + 99 * HOUR)
+    with pytest.raises(BreakGlassError, match="overdue"):
+        await _broken(desk, third, now=long_after)
+    assert desk.store.request("r-c").status is RequestStatus.PENDING  # type: ignore[union-attr]
+    await desk.store.review(review(), note=NOTE, now=long_after)
+    assert desk.store.broken_glass() == ()
+    await desk.vote(broken(third, at=long_after), holders=HOLDERS, glass=GLASS, now=long_after)
+
+
 async def test_what_is_not_broken_is_not_reviewed(desk: Desk) -> None:
     await desk.ask()
     with pytest.raises(UnknownRequestError, match="review of approval r-a"):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from guarded_agents.records import (
+    UNEXPOSED,
     Answer,
     ApprovalRequest,
     NoticeKind,
@@ -12,9 +13,11 @@ from guarded_agents.records import (
     QueueLimits,
     Reason,
     RequestStatus,
+    Risk,
     StandingRequest,
 )
 from tests.support.stores import (
+    DESK,
     GLASS,
     HOLDERS,
     HOUR,
@@ -32,6 +35,7 @@ from tests.support.stores import (
 
 FIRST = request(alone("a"), question="the same", decide_by=TEN + 2 * HOUR)
 AGAIN = request(alone("b"), question="the same")
+SECOND = timedelta(seconds=1)
 
 
 # -- coalescing -------------------------------------------------------------------------------
@@ -89,10 +93,10 @@ async def test_only_a_rejection_tires(desk: Desk, answer: Answer) -> None:
 FULL = {
     "of the group": (QueueLimits(per_group=2), {"tenant": "b", "requester": Principal(id="x")}, {"group": "legal"}),
     "of the agent": (QueueLimits(per_principal=2), {"group": "legal"}, {"tenant": "b"}),
-    "of one of its users": (
+    "of the agent, whoever it acts for": (
         QueueLimits(per_principal=2),
-        {"group": "legal"},
         {"requester": Principal(id="desk-agent", scopes=("refunds:write",), acting_for="eve")},
+        {"requester": Principal(id="x", acting_for="bob")},
     ),
     "of the tenant": (QueueLimits(per_tenant=2), {"group": "legal", "requester": Principal(id="x")}, {"tenant": "b"}),
 }
@@ -143,6 +147,71 @@ async def test_load_and_time_never_approve(desk: Desk) -> None:
     assert desk.store.proposal(alone("b")) == proposal(alone("b"))
 
 
+# -- what people were told of in vain ---------------------------------------------------------
+
+PLACES = {
+    "of the group": QueueLimits(per_group=2),
+    "of the agent": QueueLimits(per_principal=2),
+    "of the tenant": QueueLimits(per_tenant=2),
+}
+
+
+async def _withdrawn(desk: Desk, digest: str, *, limits: QueueLimits, minutes: int, told: bool = True) -> object:
+    """Ask in a new entry, which withdraws what the last one asked, and perhaps let people be told of it."""
+    await desk.enter(digest)
+    asked = await desk.ask(request(key(digest, entry=digest)), limits=limits, now=TEN + minutes * MINUTE)
+    if told:
+        await _told(desk, minutes=minutes)
+    await desk.enter(f"after {digest}")
+    return asked
+
+
+@pytest.mark.parametrize("limits", PLACES.values(), ids=PLACES)
+async def test_what_people_were_told_of_in_vain_keeps_its_place_for_a_while(desk: Desk, limits: QueueLimits) -> None:
+    for minutes, digest in enumerate(("a", "b")):
+        assert isinstance(await _withdrawn(desk, digest, limits=limits, minutes=minutes), StandingRequest)
+    assert {line.status for line in desk.store.requests(status=None)} == {RequestStatus.WITHDRAWN}
+    refused = await _withdrawn(desk, "c", limits=limits, minutes=2)
+    assert refused == Told(Reason.QUEUE_FULL, retry_at=TEN + 15 * MINUTE)
+    assert isinstance(await _withdrawn(desk, "d", limits=limits, minutes=15), StandingRequest)
+    assert await _withdrawn(desk, "e", limits=limits, minutes=15) == Told(Reason.QUEUE_FULL, retry_at=TEN + 16 * MINUTE)
+
+
+async def test_who_withdraws_before_anybody_was_told_takes_no_place(desk: Desk) -> None:
+    limits = QueueLimits(per_principal=1)
+    for digest in "abcd":
+        asked = await _withdrawn(desk, digest, limits=limits, minutes=0, told=False)
+        assert isinstance(asked, StandingRequest)
+    assert await _told(desk) == []
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["swept", "not swept yet"])
+async def test_what_has_expired_unanswered_keeps_its_place_too(desk: Desk, swept: bool) -> None:
+    limits = QueueLimits(per_principal=1)
+    await desk.ask(request(alone("a"), decide_by=TEN + MINUTE), limits=limits)
+    if swept:
+        await desk.store.sweep(now=TEN + MINUTE)
+    full = Told(Reason.QUEUE_FULL, retry_at=TEN + 15 * MINUTE)
+    assert await desk.ask(request(alone("b")), limits=limits) == full
+    assert await desk.ask(request(alone("b")), limits=limits, now=TEN + 15 * MINUTE - SECOND) == full
+    assert isinstance(await desk.ask(request(alone("b")), limits=limits, now=TEN + 15 * MINUTE), StandingRequest)
+
+
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT, Answer.RESPOND], ids=str)
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["answered", "and withdrawn"])
+async def test_what_a_person_answered_takes_no_place(desk: Desk, answer: Answer, withdrawn: bool) -> None:
+    limits = QueueLimits(per_principal=1)
+    await desk.enter("one")
+    for number in range(5):
+        on = request(key(f"a{number}", entry="one", turn=number))
+        assert isinstance(await desk.ask(on, limits=limits), StandingRequest)
+        await _told(desk)
+        await desk.vote(vote(on, answer=answer))
+    if withdrawn:
+        await desk.store.withdraw("thread", now=TEN)
+    assert isinstance(await desk.ask(request(alone("b", thread="new")), limits=limits), StandingRequest)
+
+
 # -- how often people are told ----------------------------------------------------------------
 
 
@@ -179,6 +248,50 @@ async def test_nobody_is_told_any_more_of_what_was_withdrawn(desk: Desk) -> None
         await desk.enter(entry)
         await desk.ask(request(key(f"a{number}", entry=entry), question="the same"))
     assert await _told(desk) == ["r-a8"]
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["untold", "being told in vain"])
+async def test_where_what_stands_for_others_is_withdrawn_the_next_of_them_is_told(desk: Desk, taken: bool) -> None:
+    for digest in ("a", "b", "c", "d"):
+        await _ask_on(desk, elsewhere(digest))
+    await _ask_on(desk, elsewhere("e").model_copy(update={"risk": Risk.HIGH}))
+    assert await _told(desk) == ["r-a"]
+    due = TEN + 15 * MINUTE
+    if taken:
+        [notice] = await desk.store.take_notices(owner="w", limit=9, until=due + MINUTE, now=due)
+        assert notice.request == "r-b"
+        await desk.store.noticed(notice, again_at=due + 5 * HOUR)
+    await _leave(desk, "b")
+    await _leave(desk, "c")
+    if not taken:
+        assert await _told(desk, minutes=14) == []
+    [told] = await desk.store.take_notices(owner="w", limit=9, until=TEN + 99 * MINUTE, now=due)
+    assert (told.kind, told.request, told.to) == (NoticeKind.ASKED, "r-d", "finance")
+    assert await _told(desk, minutes=16) == []  # one notice is enough for the last
+    await _leave(desk, "d")
+    [told] = await desk.store.take_notices(owner="w", limit=9, until=TEN + 99 * MINUTE, now=due)
+    assert (told.request, told.risk) == ("r-e", Risk.HIGH)
+
+
+async def test_what_waits_no_more_is_told_in_the_place_of_nothing(desk: Desk) -> None:
+    await _ask_on(desk, elsewhere("a"))
+    await _ask_on(desk, elsewhere("b"))
+    await _ask_on(desk, request(alone("c", thread="c"), question="the same", decide_by=TEN + 15 * MINUTE))
+    await _ask_on(desk, request(alone("d", thread="d"), question="another"))
+    assert await _told(desk) == ["r-a", "r-d"]
+    await _leave(desk, "b")
+    assert await _told(desk, minutes=60) == []
+
+
+async def _ask_on(desk: Desk, of: ApprovalRequest) -> None:
+    await desk.store.open_entry(
+        thread=of.thread, entry=of.entry, requester=DESK, tenant="acme", labels=UNEXPOSED, now=TEN
+    )
+    assert isinstance(await desk.ask(of), StandingRequest)
+
+
+async def _leave(desk: Desk, thread: str) -> None:
+    assert await desk.store.withdraw(thread, now=TEN) == (f"r-{thread}",)
 
 
 async def test_who_was_told_is_not_told_again_at_once(desk: Desk) -> None:

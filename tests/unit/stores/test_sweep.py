@@ -90,6 +90,42 @@ async def test_an_escalation_is_noted_once_and_its_backup_told(desk: Desk) -> No
     assert (said["request"], said["status"], said["escalated_to"]) == ("r-a", "pending", "leads")
 
 
+STRANGE = {
+    "a risk that nobody knows": ("risk", 7),
+    "a risk far beyond": ("risk", -99),
+    "another document": ("document", "{}"),
+    "no document": ("document", "{"),
+}
+
+
+@pytest.mark.parametrize(("column", "value"), STRANGE.values(), ids=STRANGE)
+async def test_a_row_that_cannot_be_read_holds_up_no_other(desk: Desk, column: str, value: str | int) -> None:
+    terms = {"backup": "leads", "escalate_at": TEN + MINUTE}
+    for digest in "ab":
+        await desk.ask(request(alone(digest), **terms))
+    await desk.store.take_notices(owner="w", limit=9, until=TEN + 9 * HOUR, now=TEN)
+    desk.write(f"UPDATE requests SET {column} = ? WHERE id = 'r-a'", value)
+    assert (await desk.store.sweep(now=TEN + MINUTE)).escalated == ("r-a", "r-b")
+    told = await desk.store.take_notices(owner="w", limit=9, until=TEN + 9 * HOUR, now=TEN + MINUTE)
+    risks = {notice.request: notice.risk for notice in told}
+    assert risks.pop("r-b") is Risk.MEDIUM
+    assert risks == ({"r-a": Risk.HIGH} if column == "risk" else {})
+    assert [(line.id, line.risk) for line in desk.store.requests() if line.id == "r-b"] == [("r-b", Risk.MEDIUM)]
+    assert (await desk.store.sweep(now=TEN + HOUR)).expired == ("r-a", "r-b")
+
+
+async def test_a_finding_that_nobody_knows_is_no_review(desk: Desk) -> None:
+    await desk.ask(request(risk=Risk.MEDIUM))
+    await desk.vote(broken(request()), holders=HOLDERS, glass=GLASS)
+    await desk.store.take_notices(owner="w", limit=9, until=TEN + 9 * HOUR, now=TEN)
+    desk.write("UPDATE broken_glass SET finding = 'x'")
+    desk.write("UPDATE requests SET risk = 7")
+    assert (await desk.store.sweep(now=TEN + 2 * HOUR)).overdue == ("r-a",)
+    assert (await desk.store.sweep(now=TEN + 3 * HOUR)).overdue == ()
+    (told,) = await desk.store.take_notices(owner="w", limit=9, until=TEN + 9 * HOUR, now=TEN + 2 * HOUR)
+    assert (told.kind, told.to, told.risk) == (NoticeKind.REVIEW_OVERDUE, "auditors", Risk.HIGH)
+
+
 async def test_what_has_expired_is_not_escalated(desk: Desk) -> None:
     await desk.ask(request(backup="leads", escalate_at=TEN + MINUTE))
     assert await desk.store.sweep(now=TEN + HOUR) == Swept(expired=("r-a",))
