@@ -17,7 +17,6 @@ from guarded_agents.errors import BindingError, ProofError
 from guarded_agents.moments import utc
 from guarded_agents.records import (
     ApprovalRequest,
-    CallKey,
     ClaimStatus,
     Execution,
     Principal,
@@ -31,7 +30,6 @@ from guarded_agents.records import (
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
-_ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
 _NOBODY: Final = Principal(id="")
 
 
@@ -54,12 +52,6 @@ class CallView:
     idempotency_key: str
     resolvers: Asked | None
     said: tuple[Said, ...]
-
-
-def call_named(store: "Store", call: str, *, now: datetime) -> CallKey | None:
-    """Return the key of the call in doubt, or resolved, that people name *call*; None where there is none."""
-    doubts = store.doubts(now=now, limit=_ALL)
-    return next((claim.key for claim in doubts if doubt_id(claim.key) == call), None) or store.resolved_call(call)
 
 
 def call_of(store: "Store", execution: Execution, at: Deployment, *, now: datetime) -> CallView:
@@ -142,7 +134,7 @@ def execution_as_json(execution: Execution, said: tuple[Said, ...], *, now: date
     return {
         "call": doubt_id(claim.key),
         "status": status_of(execution, now=now).value,
-        "admitted_at": None if execution.admitted_at is None else utc(execution.admitted_at),
+        "admitted_at": None if claim.admitted_at is None else utc(claim.admitted_at),
         "changed_at": utc(execution.changed_at),
         "attempt": claim.attempt,
         "owner": claim.owner,
@@ -203,7 +195,7 @@ def _head(view: CallView, now: datetime, *, is_full: bool) -> Iterator[str]:
     yield f"asked by   {visible(view.requester.id)}{acting}, tenant {visible(execution.tenant)}"
     yield f"thread     {visible(claim.key.thread)}, turn {claim.key.turn}"
     yield f"request    {'none: nobody was asked' if view.request is None else visible(view.request.id)}"
-    sent = "not known when" if execution.admitted_at is None else clock(execution.admitted_at, now=now)
+    sent = "not known when" if claim.admitted_at is None else clock(claim.admitted_at, now=now)
     yield f"admitted   {sent}, attempt {claim.attempt}, by {visible(claim.owner)}"
     yield f"lease      until {clock(claim.lease_until, now=now)}: after it nobody waits for a reply"
     yield f"key        {view.idempotency_key}, as guarded_agents/idempotency_key in _meta of the call"
@@ -239,7 +231,6 @@ __all__ = [
     "Said",
     "as_json",
     "as_text",
-    "call_named",
     "call_of",
     "execution_as_json",
     "resolved",

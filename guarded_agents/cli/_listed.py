@@ -28,7 +28,7 @@ _ONE_LINE: Final = ("question", "status", "risk", "group", "quorum")  # requests
 
 
 class Line(NamedTuple):
-    """The most urgent one of the requests that ask the same, how many there are, and how many votes each has."""
+    """The most urgent one of the requests that ask the same, how many there are, and how often each is approved."""
 
     request: RequestSummary
     number: int

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guarded_agents.cli import _called, _shown
-from guarded_agents.cli._listed import MAX_READ, asking, listing
+from guarded_agents.cli._listed import MAX_READ, Listing, asking, listing
 from guarded_agents.cli._listed import as_json as line_as_json
 from guarded_agents.cli._opened import opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
@@ -61,11 +61,15 @@ def list_requests(
     if not found.requests:
         typer.echo(f"{at.store}: nothing is {what}")
         return
+    _print_lines(found, what=what, limit=limit, with_status=every or status is not RequestStatus.PENDING, now=now)
+
+
+def _print_lines(found: Listing, *, what: str, limit: int, with_status: bool, now: datetime) -> None:
     from guarded_agents.cli._tables import print_requests
 
     lines = found.lines[:limit]
     typer.echo(found.title(what=what, shown=len(lines)))
-    print_requests(lines, with_status=every or status is not RequestStatus.PENDING, now=now)
+    print_requests(lines, with_status=with_status, now=now)
     typer.echo(f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`.")
     if any(line.fewest != line.most for line in lines):
         typer.echo("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
@@ -87,9 +91,11 @@ def show(
     if not at.policy_file.is_file():
         where = f"{at.policy_file.name} not found beside the store" if at.policy is None else f"{at.policy} not found"
         typer.echo(f"{where}: who may answer is not known here, and no vote is checked (--policy)", err=True)
+    from guarded_agents.stores import claim_named
+
     with opened(at.store) as store:
-        if store.request(request_id) is None and (key := _called.call_named(store, request_id, now=now)) is not None:
-            _show_call(store, key, at, now=now, is_full=full, as_json=as_json)
+        if store.request(request_id) is None and (claim := claim_named(store, request_id, now=now)) is not None:
+            _show_call(store, claim.key, at, now=now, is_full=full, as_json=as_json)
             return
         view = view_of(store, request_id, at, now=now)
     if as_json:

@@ -15,8 +15,8 @@ from guarded_agents.cli._people import Asked, CastVote
 from guarded_agents.cli._precedents import Precedent
 from guarded_agents.cli._precedents import as_json as precedent_as_json
 from guarded_agents.cli._precedents import as_text as precedent_as_text
-from guarded_agents.cli._text import clock, duration, identifier, indented, pretty, unproven, wrapped
-from guarded_agents.moments import utc
+from guarded_agents.cli._text import clock, identifier, indented, pretty, unproven, wrapped
+from guarded_agents.moments import duration, utc
 from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
 
 _MAX_WAITING: Final = 5  # ids that are named of those that ask the same

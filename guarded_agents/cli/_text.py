@@ -131,7 +131,6 @@ __all__ = [
     "clock",
     "columns",
     "cut",
-    "duration",
     "identifier",
     "indented",
     "json_text",

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
-from typing import Final
 
 from guarded_agents.approval import check_resolution, check_review, doubt_id, groups_asked
 from guarded_agents.binding import clipped
@@ -29,8 +28,7 @@ from guarded_agents.records import (
     SignedVote,
     Verdict,
 )
-
-_ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
+from guarded_agents.stores import claim_named
 
 
 class Statements:
@@ -150,12 +148,9 @@ class Statements:
 
     def _claim(self, doubt: str) -> Claim:
         """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
-        for claim in self._services.store.doubts(now=self._services.now(), limit=_ALL):
-            if doubt_id(claim.key) == doubt:
-                return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
-        for claim in self._services.store.resolved():
-            if doubt_id(claim.key) == doubt:
-                return claim
+        claim = claim_named(self._services.store, doubt, now=self._services.now())
+        if claim is not None:
+            return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

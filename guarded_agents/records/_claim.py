@@ -50,7 +50,7 @@ class Claim:
     lease_until: datetime
     reason: Reason
     outcome: Outcome | None
-    admitted_at: datetime | None = None  # before it was sent for the first time; None where it never was
+    admitted_at: datetime | None = None  # when it was sent first, or was about to be; None where it never was
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,6 @@ class Execution:
     claim: Claim
     tool: str
     tenant: str
-    admitted_at: datetime | None  # when it was sent first, or was about to be; None where it never was
     changed_at: datetime
     resolutions: tuple[SignedResolution, ...] = ()
 

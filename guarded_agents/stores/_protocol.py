@@ -65,9 +65,6 @@ class Store(Protocol):
     def execution(self, key: CallKey) -> Execution | None:
         """Return the claim row of *key*, its times, and what people said of it."""
 
-    def resolved_call(self, call: str) -> CallKey | None:
-        """Return the key of the call that a resolution names *call* (as `doubt_id` does)."""
-
     def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
         """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
 

@@ -9,6 +9,8 @@ from guarded_agents.stores._results import Told
 from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tx import Tx
 
+_MICROS: Final = 1_000_000  # in a second
+
 
 def not_asked(tx: Tx, request: ApprovalRequest, limits: QueueLimits, now: datetime) -> Told | None:
     """Return why nobody is asked, and when it could be tried again; None where *request* may wait.
@@ -103,7 +105,6 @@ def _taken_in(place: str, where: str) -> str:
     return f"SELECT count(*), min(free_at) FROM (SELECT * FROM ({waiting}) UNION ALL SELECT * FROM ({told_in_vain}))"
 
 
-_MICROS: Final = 1_000_000
 _OF_GROUP: Final = _taken_in("group", "grp = :group")
 _OF_PRINCIPAL: Final = _taken_in("principal", "tenant = :tenant AND principal = :principal")
 _OF_TENANT: Final = _taken_in("tenant", "tenant = :tenant")

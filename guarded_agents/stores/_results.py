@@ -88,7 +88,7 @@ class Wake(NamedTuple):
 class StuckNotice(NamedTuple):
     """A notice of the outbox that does not arrive: *problem* is why its last attempt failed.
 
-    Where it is not *readable* somebody else wrote it, and it is never delivered.
+    One for which *is_readable* is False was written by somebody else, and is never delivered.
     """
 
     id: str

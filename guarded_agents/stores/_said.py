@@ -11,11 +11,11 @@ from guarded_agents.stores._rows import CLAIM_COLUMNS, CLAIMS, KEY_IS, claim_fro
 def execution_of(db: sqlite3.Connection, key: CallKey) -> Execution | None:
     """Return the claim row of *key*, its times, and what people said of it."""
     row = db.execute(
-        f"SELECT {CLAIM_COLUMNS}, c.tool, c.tenant, c.admitted_at, c.changed_at FROM {CLAIMS} WHERE {KEY_IS}", key
+        f"SELECT {CLAIM_COLUMNS}, c.tool, c.tenant, c.changed_at FROM {CLAIMS} WHERE {KEY_IS}", key
     ).fetchone()
     if row is None:
         return None
-    *claim, tool, tenant, admitted_at, changed_at = row
+    *claim, tool, tenant, changed_at = row
     said = db.execute(
         f"SELECT document, body FROM resolutions LEFT JOIN payloads ON id = payload WHERE {KEY_IS} ORDER BY attempt",
         key,
@@ -24,7 +24,6 @@ def execution_of(db: sqlite3.Connection, key: CallKey) -> Execution | None:
         claim_from(tuple(claim)),
         tool,
         tenant,
-        None if admitted_at is None else moment(admitted_at),
         moment(changed_at),
         tuple(SignedResolution.model_validate_json(_with_text(*row, of="resolution")) for row in said),
     )
@@ -38,15 +37,6 @@ def review_of(db: sqlite3.Connection, request_id: str) -> SignedReview | None:
         (request_id,),
     ).fetchone()
     return None if row is None else SignedReview.model_validate_json(_with_text(*row, of="review"))
-
-
-def resolved_call(db: sqlite3.Connection, call: str) -> CallKey | None:
-    """Return the key of the call that a resolution names *call*, None where there is none."""
-    row = db.execute(
-        "SELECT thread, entry, turn, digest, occurrence FROM resolutions WHERE document ->> '$.resolution.call' = ?",
-        (call,),
-    ).fetchone()
-    return None if row is None else CallKey(*row)
 
 
 def _with_text(document: str, body: bytes | None, *, of: str) -> bytes:

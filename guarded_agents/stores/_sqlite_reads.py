@@ -88,10 +88,6 @@ class SqliteReads:
         """Return the claim row of *key*, its times, and what people said of it."""
         return self._read(_said.execution_of, key)
 
-    def resolved_call(self, call: str) -> CallKey | None:
-        """Return the key of the call that a resolution names *call* (as `doubt_id` does)."""
-        return self._read(_said.resolved_call, call)
-
     def calls(self, thread: str, entry: str) -> tuple[ClosedCall, ...]:
         """Return the proposals of *entry* that have a claim row, in the order in which they were recorded."""
         return self._read(_reads.calls, thread, entry)

@@ -1,0 +1,24 @@
+"""Which call people mean by the id of a call in doubt."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from guarded_agents.approval import doubt_id
+from guarded_agents.records import Claim
+from guarded_agents.stores._protocol import Store
+
+_ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
+
+
+def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
+    """Return the claim that people name *call* (`doubt_id`), in doubt at *now* (UTC) or settled by a person.
+
+    None where there is none. The id is derived from each key, so that no other column can lead to another call.
+    """
+    return next((claim for claim in _nameable(store, now) if doubt_id(claim.key) == call), None)
+
+
+def _nameable(store: Store, now: datetime) -> Iterator[Claim]:
+    yield from store.doubts(now=now, limit=_ALL)
+    yield from store.resolved()
