@@ -18,6 +18,7 @@ from guarded_agents.stores._resolving import resolve
 from guarded_agents.stores._sweep import sweep
 from guarded_agents.stores._tx import Tx
 from guarded_agents.stores._votes import vote as write_vote
+from tests.support.store_desk import Desk
 from tests.support.stores import (
     BOTH,
     GLASS,
@@ -28,7 +29,6 @@ from tests.support.stores import (
     REFUSAL,
     ROOM,
     TEN,
-    Desk,
     alone,
     broken,
     key,

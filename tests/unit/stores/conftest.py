@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from guarded_agents.stores import SqliteStore
-from tests.support.stores import Desk
+from tests.support.store_desk import Desk
 
 
 @pytest.fixture

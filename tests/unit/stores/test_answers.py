@@ -21,23 +21,9 @@ from guarded_agents.records import (
     ReviewFinding,
     SignedVote,
 )
-from guarded_agents.stores import Admission
-from tests.support.stores import (
-    GLASS,
-    HOLDERS,
-    HOUR,
-    MINUTE,
-    NOTE,
-    TEN,
-    Desk,
-    Told,
-    alone,
-    broken,
-    key,
-    request,
-    review,
-    vote,
-)
+from guarded_agents.stores import Admission, Told
+from tests.support.store_desk import Desk
+from tests.support.stores import GLASS, HOLDERS, HOUR, MINUTE, NOTE, TEN, alone, broken, key, request, review, vote
 
 THREE = frozenset({"ana", "raj", "kim"})
 TWO_OF_THREE = request(quorum=2)

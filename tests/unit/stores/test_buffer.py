@@ -13,7 +13,8 @@ from guarded_agents.audit import GENESIS, leaf_hash
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import Confidentiality, Integrity, Labels, Principal
 from guarded_agents.stores import Admission, AuditNote, SqliteStore, _writer
-from tests.support.stores import NOTE, TEN, Desk, key, proposal
+from tests.support.store_desk import Desk
+from tests.support.stores import NOTE, TEN, key, proposal
 
 UNTRUSTED = Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.PUBLIC)
 SECRET = Labels(integrity=Integrity.TRUSTED, confidentiality=Confidentiality.RESTRICTED)

@@ -20,7 +20,8 @@ from guarded_agents.records import (
     Reason,
     RequestStatus,
 )
-from guarded_agents.stores import Admission
+from guarded_agents.stores import Admission, Told
+from tests.support.store_desk import Desk
 from tests.support.stores import (
     BOTH,
     CLOSED,
@@ -31,8 +32,6 @@ from tests.support.stores import (
     SENT,
     SILENCE,
     TEN,
-    Desk,
-    Told,
     key,
     proposal,
     proven,

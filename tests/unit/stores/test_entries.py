@@ -5,6 +5,7 @@ import pytest
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import (
     UNEXPOSED,
+    Answer,
     ClaimStatus,
     Confidentiality,
     Integrity,
@@ -13,8 +14,9 @@ from guarded_agents.records import (
     Reason,
     RequestStatus,
 )
-from guarded_agents.stores import Admission
-from tests.support.stores import DESK, SENT, TEN, Answer, Desk, Told, key, proposal, request, vote
+from guarded_agents.stores import Admission, Told
+from tests.support.store_desk import Desk
+from tests.support.stores import DESK, SENT, TEN, key, proposal, request, vote
 
 READ_SOMETHING = Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.INTERNAL)
 READ_A_SECRET = Labels(integrity=Integrity.TRUSTED, confidentiality=Confidentiality.RESTRICTED)

@@ -15,7 +15,8 @@ from guarded_agents.stores import Admission, SqliteStore, _schema, _sqlite_reads
 from guarded_agents.stores import _failures as failures
 from guarded_agents.stores._tables import SCHEMA_VERSION
 from guarded_agents.stores._tx import Tx
-from tests.support.stores import NOTE, TEN, Desk, key, proposal, request
+from tests.support.store_desk import Desk
+from tests.support.stores import NOTE, TEN, key, proposal, request
 
 
 def test_a_store_is_made_where_there_is_none(path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from guarded_agents.audit import GENESIS, leaf_hash
 from guarded_agents.records import Answer, ClaimStatus
-from guarded_agents.stores import Admission, SqliteStore
+from guarded_agents.stores import Admission, SqliteStore, Told
+from tests.support.store_desk import Desk
 from tests.support.stores import (
     GLASS,
     HOLDERS,
@@ -19,8 +20,6 @@ from tests.support.stores import (
     MINUTE,
     NOTE,
     TEN,
-    Desk,
-    Told,
     alone,
     broken,
     key,

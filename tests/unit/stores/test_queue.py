@@ -16,22 +16,9 @@ from guarded_agents.records import (
     Risk,
     StandingRequest,
 )
-from tests.support.stores import (
-    DESK,
-    GLASS,
-    HOLDERS,
-    HOUR,
-    MINUTE,
-    TEN,
-    Desk,
-    Told,
-    alone,
-    broken,
-    key,
-    proposal,
-    request,
-    vote,
-)
+from guarded_agents.stores import Told
+from tests.support.store_desk import Desk
+from tests.support.stores import DESK, GLASS, HOLDERS, HOUR, MINUTE, TEN, alone, broken, key, proposal, request, vote
 
 FIRST = request(alone("a"), question="the same", decide_by=TEN + 2 * HOUR)
 AGAIN = request(alone("b"), question="the same")

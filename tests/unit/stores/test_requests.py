@@ -22,8 +22,9 @@ from guarded_agents.records import (
     Risk,
     StandingRequest,
 )
-from guarded_agents.stores import Admission
-from tests.support.stores import BOTH, HOUR, MINUTE, TEN, Desk, Told, alone, key, proposal, request, vote
+from guarded_agents.stores import Admission, Told
+from tests.support.store_desk import Desk
+from tests.support.stores import BOTH, HOUR, MINUTE, TEN, alone, key, proposal, request, vote
 
 # -- hold -------------------------------------------------------------------------------------
 

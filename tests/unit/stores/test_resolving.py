@@ -6,7 +6,8 @@ import pytest
 
 from guarded_agents.errors import ApprovalError, RequestClosedError
 from guarded_agents.records import ClaimStatus, Verdict
-from tests.support.stores import HOUR, MINUTE, SENT, SILENCE, TEN, Desk, key, resolution
+from tests.support.store_desk import Desk
+from tests.support.stores import HOUR, MINUTE, SENT, SILENCE, TEN, key, resolution
 
 
 @pytest.mark.requirement("I4")

@@ -16,6 +16,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores import StuckNotice, Swept, Wake
 from guarded_agents.stores._tx import Tx
+from tests.support.store_desk import Desk
 from tests.support.stores import (
     GLASS,
     HOLDERS,
@@ -23,7 +24,6 @@ from tests.support.stores import (
     MINUTE,
     NOTE,
     TEN,
-    Desk,
     alone,
     broken,
     key,

@@ -11,7 +11,8 @@ import pytest
 from guarded_agents.stores import _writer
 from guarded_agents.stores._tx import Tx
 from guarded_agents.stores._writer import Writer
-from tests.support.stores import Desk, key, proposal
+from tests.support.store_desk import Desk
+from tests.support.stores import key, proposal
 
 
 def _thread(_: Tx) -> str:
