@@ -130,7 +130,12 @@ def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReques
             action="correct the facade",
         )
     if tool_of(tx.db, new.key) is not None or claim_of(tx.db, new.key) or request_of_key(tx.db, new.key):
-        raise _closed(standing, "an edit into a call that stands already")
+        raise RequestClosedError(
+            f"approval {standing.request.id}",
+            expected="an edit into a call that its turn does not have yet",
+            got="one into a call that stands already",
+            action="edit it otherwise, or reject it",
+        )
     if claim_of(tx.db, old.key) is None:
         close_row(tx, old.key, Reason.SUPERSEDED, tool=f"{old.server}/{old.tool}", now=now)
     store_move(
@@ -160,15 +165,6 @@ _MOVES: Final[Mapping[Answer, Callable[[Tx, StandingRequest, Ballot], StandingRe
     Answer.DELEGATE: _delegated,
     Answer.BREAK_GLASS: break_glass,
 }
-
-
-def _closed(standing: StandingRequest, got: str) -> RequestClosedError:
-    return RequestClosedError(
-        f"approval {standing.request.id}",
-        expected="a pending request",
-        got=got,
-        action="list what is still pending",
-    )
 
 
 def _not_eligible(standing: StandingRequest, got: str) -> NotEligibleError:

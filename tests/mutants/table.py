@@ -77,7 +77,6 @@ UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
 UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
 GRAPH_QUEUE = "tests/graph/test_queue.py"
 UNIT_FILES = "tests/unit/stores/test_files.py"
-UNIT_DECIDE = "tests/unit/policy/test_decide.py"
 
 VOTE_REFUSED = f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected"
 COVERS_NOTHING_ELSE = f"{UNIT_REQUEST}::test_a_permit_covers_nothing_else"

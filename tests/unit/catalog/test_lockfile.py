@@ -142,7 +142,6 @@ def test_a_lockfile_is_sorted_and_without_doubles() -> None:
             Lockfile(tools=tools)
 
 
-HASHED = "tool_" + "0" * 58
 ALIASES: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     "name": ((("a", "get"), ("b", "put")), ("get", "put")),
     "name that two have": ((("a", "get"), ("b", "get"), ("b", "put")), ("a__get", "b__get", "put")),
