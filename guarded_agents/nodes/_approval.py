@@ -184,9 +184,11 @@ def _leave(task: CallTask, standing: StandingRequest | None) -> Command[Next]:
     request = standing.request
     if request.parent is None:
         return Command(goto=goto)
-    call = ToolCall(
-        name=task["call"]["name"], args=parse(request.arguments.encode()), id=request.call_id, type="tool_call"
-    )
+    try:
+        arguments = parse(request.arguments.encode())
+    except (BindingError, ValueError):  # erased, or written by somebody else
+        return Command(goto="refuse")
+    call = ToolCall(name=task["call"]["name"], args=arguments, id=request.call_id, type="tool_call")
     return Command(goto=goto, update={"call": call, "occurrence": request.occurrence})
 
 

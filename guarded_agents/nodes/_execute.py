@@ -5,16 +5,15 @@ from typing import Final
 
 from langchain_core.runnables import RunnableConfig
 
-from guarded_agents.approval import is_intact
-from guarded_agents.errors import BindingError, DirectoryError, StoreError
+from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
+from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
 from guarded_agents.nodes._told import (
     UNEDITED,
     WAITING,
     GuardUpdate,
-    answered,
     edit_of,
     refusal,
     settled,
@@ -22,7 +21,6 @@ from guarded_agents.nodes._told import (
     tool_message,
 )
 from guarded_agents.records import (
-    Answer,
     AuditHead,
     BoundCall,
     Claim,
@@ -38,15 +36,6 @@ from guarded_agents.stores import latest
 
 INVALID: Final = "invalid_tool_call"
 _NO_HEAD: Final = AuditHead("", 0, "")
-_BY_STATUS: Final = {
-    RequestStatus.REJECTED: Reason.REJECTED,
-    RequestStatus.ANSWERED: Reason.ANSWERED,
-    RequestStatus.EXPIRED: Reason.EXPIRED,
-    RequestStatus.LAPSED: Reason.LAPSED,
-    RequestStatus.VOIDED: Reason.VOIDED,
-    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
-    RequestStatus.SUPERSEDED: Reason.SUPERSEDED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,27 +169,9 @@ class Endings:
         """Return what the model is told: an approver's answer where one is proven, else the reason of the deny."""
         if _is_unparsed(task):
             return refusal(Reason.INVALID_CALL)
-        request, decision = standing.request, standing.judgement.decision
-        reason = None if request is None else _BY_STATUS.get(request.status)
-        if request is None or reason is None:
-            return refusal(Reason.VOIDED if decision.permitted else decision.reason)
-        if reason is Reason.ANSWERED:
-            said = await self._said(standing, request, Answer.RESPOND)
-            return refusal(Reason.VOIDED) if said is None else answered(said)
-        told = refusal(reason)
-        if reason is Reason.REJECTED and (said := await self._said(standing, request, Answer.REJECT)):
-            return replace(told, content=f"{told.content} The approver's reason: {said}")
-        return told
-
-    async def _said(self, standing: Standing, of: StandingRequest, answer: Answer) -> str | None:
-        """Return what the approver who gave *answer* signed, None where that cannot be told."""
-        services, request = self._services, of.request
-        if request.key != standing.call.key or not is_intact(request, key=services.request_key):
-            return None
-        try:
-            return await services.people.text_of(request, answer, now=services.now())
-        except (DirectoryError, StoreError):
-            return None
+        decision = standing.judgement.decision
+        told = await ended(self._services, standing.request, of=standing.call.key)
+        return told or refusal(Reason.VOIDED if decision.permitted else decision.reason)
 
     def _head(self, decision: Decision) -> AuditHead:
         """Return the head last seen; looked up anew where the log has certainly grown, not for each plain read."""

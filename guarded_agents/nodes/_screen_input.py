@@ -21,9 +21,10 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
 from guarded_agents.errors import StoreError
+from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
-from guarded_agents.records import UNEXPOSED, Claim, Labels, Reason
+from guarded_agents.records import UNEXPOSED, Claim, ClaimStatus, Labels, Reason
 from guarded_agents.state import GuardContext, dump
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
@@ -118,7 +119,7 @@ class ScreenInput:
                 labels=self._begins_with(thread, messages[:at]),
                 now=self._services.now(),
             )
-            answers = self._answers(messages[:at], thread)
+            answers = await self._answers(messages[:at], thread)
         except StoreError:
             return {}
         labels = opened.facts.labels
@@ -145,7 +146,7 @@ class ScreenInput:
             return UNEXPOSED
         return Labels() if self._services.store.thread(thread) is None else UNEXPOSED
 
-    def _answers(self, earlier: Sequence[AnyMessage], thread: str) -> list[ToolMessage]:
+    async def _answers(self, earlier: Sequence[AnyMessage], thread: str) -> list[ToolMessage]:
         """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
 
         Each call is looked up by its own entry and turn: when an entry is opened again (a crash, a replay) the store
@@ -168,16 +169,20 @@ class ScreenInput:
             recorded = self._services.store.calls(thread, entry) if open_calls else ()
             stands = {call.call_id: call.claim for call in recorded if call.claim.key.turn == turn}  # edits come last
             answers += [
-                self._answer(call["id"] or "", call["name"] or "", stands, of=str(message.id)) for call in open_calls
+                await self._answer(call["id"] or "", call["name"] or "", stands, of=str(message.id))
+                for call in open_calls
             ]
         return answers
 
-    def _answer(self, call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
+    async def _answer(self, call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
         claim = stands.get(call_id)
         if claim is None:
             return tool_message(call_id, name, refusal(Reason.WITHDRAWN), edit=UNEDITED, of=of)
-        edit = edit_of(self._services.store.request_of(claim.key), key=self._services.request_key)
-        return tool_message(call_id, name, told_of(claim), edit=edit, key=claim.key)
+        asked, outcome = self._services.store.request_of(claim.key), None
+        if claim.status is ClaimStatus.CLOSED and claim.outcome is None:  # closed here, and nobody has been told of it
+            outcome = await ended(self._services, asked, of=claim.key)
+        edit = edit_of(asked, key=self._services.request_key)
+        return tool_message(call_id, name, outcome or told_of(claim), edit=edit, key=claim.key)
 
 
 def _renamed(message: AnyMessage, message_id: str) -> list[BaseMessage]:

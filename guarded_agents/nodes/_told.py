@@ -47,6 +47,7 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.STORE_UNAVAILABLE: "It cannot be recorded at the moment, so it may not run; tell the user.",
     Reason.GUARD_FAILED: "It could not be checked; tell the user.",
     Reason.REJECTED: "An approver rejected it; tell the user, and do not propose it again.",
+    Reason.ANSWERED: "An approver answered in its place, and the answer is not at hand; tell the user.",
     Reason.EXPIRED: "Nobody approved it in time; tell the user, and ask before you propose it again.",
     Reason.LAPSED: "Its approval was not used in time; tell the user, and ask before you propose it again.",
     Reason.VOIDED: "Something that its approval was given for has changed; tell the user.",

@@ -16,7 +16,7 @@ from guarded_agents.records import (
     StandingRequest,
 )
 from guarded_agents.stores._ballot import votes_on
-from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
+from guarded_agents.stores._closing import REFUSES, close_request, close_row, existing_row, told_of
 from guarded_agents.stores._glass import is_glass_on_record
 from guarded_agents.stores._results import Admission, AuditNote, Proven, Told
 from guarded_agents.stores._rows import (
@@ -30,14 +30,6 @@ from guarded_agents.stores._rows import (
 from guarded_agents.stores._tx import Tx
 
 _HOUR: Final = timedelta(seconds=3_600)
-_REFUSES: Final = {
-    RequestStatus.ANSWERED: Reason.ANSWERED,
-    RequestStatus.REJECTED: Reason.REJECTED,
-    RequestStatus.EXPIRED: Reason.EXPIRED,
-    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
-    RequestStatus.LAPSED: Reason.LAPSED,
-}
-"""Why a call is refused whose request ended thus; VOIDED for any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +105,7 @@ def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Re
     if standing is None:
         return None
     if standing.status is not RequestStatus.APPROVED:
-        return _REFUSES.get(standing.status, Reason.VOIDED)
+        return REFUSES.get(standing.status, Reason.VOIDED)
     return why_unusable(tx, standing, asked.proven, asked.now)
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
-from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
+from guarded_agents.stores._closing import REFUSES, close_request, close_row, note_of, withdraw_requests
 from guarded_agents.stores._outbox import drop_notices
 from guarded_agents.stores._results import EntryOpened
 from guarded_agents.stores._rows import (
@@ -82,15 +82,16 @@ def withdraw(tx: Tx, thread: str, *, now: datetime) -> tuple[str, ...]:
 def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[str, ...]:
     """Close what *entry* left open, over row and request; what was sent stays as it is (8b.2)."""
     left = tx.db.execute(
-        f"SELECT p.turn, p.digest, p.occurrence, p.tool FROM proposals p LEFT JOIN {CLAIM_OF_PROPOSAL}"
+        "SELECT p.turn, p.digest, p.occurrence, p.tool, r.status FROM proposals p"
+        f" LEFT JOIN {CLAIM_OF_PROPOSAL} LEFT JOIN {REQUEST_OF_PROPOSAL}"
         " WHERE p.thread = ? AND p.entry = ? AND p.consequential AND c.status IS NULL ORDER BY p.turn, p.payload",
         (thread, entry),
     ).fetchall()
     notes = []
-    for turn, digest, occurrence, tool in left:
-        key = CallKey(thread, entry, turn, digest, occurrence)
-        close_row(tx, key, Reason.WITHDRAWN, tool=tool, now=now)
-        notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=Reason.WITHDRAWN))
+    for turn, digest, occurrence, tool, asked in left:
+        key, reason = CallKey(thread, entry, turn, digest, occurrence), REFUSES.get(asked, Reason.WITHDRAWN)
+        close_row(tx, key, reason, tool=tool, now=now)
+        notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=reason))
     withdrawn = withdraw_requests(tx, thread, entry, now)
     drop_notices(tx, [request for request, _ in withdrawn], now)
     for request, key in withdrawn:

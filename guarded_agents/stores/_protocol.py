@@ -130,7 +130,7 @@ class Store(Protocol):
         """Make *entry* the current one of *thread*, idempotently.
 
         A new entry withdraws what the previous one left open (section 8b.2): each consequential
-        proposal without a claim row gets a CLOSED one with reason WITHDRAWN, each open request
+        proposal without a claim row gets a CLOSED one, WITHDRAWN or as its request ended, each open request
         becomes WITHDRAWN, also the successor of an edit. A row that is SENDING stays as it is.
         Re-opening an older entry (time travel) makes it current and withdraws likewise. An entry
         that is recorded with another requester or tenant raises NotEligibleError.

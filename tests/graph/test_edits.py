@@ -244,3 +244,19 @@ async def test_a_call_that_was_edited_again_and_again_elsewhere_is_answered_in_i
             request = (await desk.guard.vote(edit)).request.id
         await desk.approve(request, approver=RAJ)
         assert desk.server.effects == [("wire", 6)]
+
+
+@pytest.mark.requirement("I8")
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.REJECT], ids=str)
+async def test_an_edited_call_whose_arguments_were_erased_does_not_run_and_its_thread_goes_on(
+    tmp_path: Path, write: Any, answer: Answer
+) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        edit = desk.signed(await desk.held(), Answer.EDIT, arguments=EDITED)
+        edited = (await desk.guard.vote(edit)).request.id
+        await desk.guard.vote(desk.signed(edited, answer, approver=RAJ))
+        write("UPDATE payloads SET body = NULL WHERE id = (SELECT arguments FROM requests WHERE id = ?)", edited)
+        await desk.wake()
+        assert desk.server.sent == []
+        assert await desk.waiting() == []
+        assert list(await desk.told()) == ["call-0"]

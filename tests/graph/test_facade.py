@@ -227,6 +227,30 @@ async def test_an_approval_that_is_handed_in_late_may_be_sent_for_as_long_as_it_
         assert desk.server.effects == [("wire", 900)]
 
 
+UNTOLD: dict[str, tuple[Answer, str, str]] = {
+    "rejected": (Answer.REJECT, "rejected", "An approver rejected it"),
+    "answered": (Answer.RESPOND, "answered", "An approver answers instead"),
+}
+
+
+@pytest.mark.requirement("I4")
+@pytest.mark.parametrize(("answer", "reason", "said"), UNTOLD.values(), ids=UNTOLD)
+async def test_what_an_approver_said_is_told_where_the_user_writes_before_the_thread_was_woken(
+    tmp_path: Path, answer: Answer, reason: str, said: str
+) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        await desk.guard.vote(desk.signed(request, answer, text="It was wired yesterday."))
+        await desk.ask("and now?")
+        messages = (await desk.agent.aget_state(desk.config)).values["messages"]
+        told = next(message.content for message in messages if message.type == "tool")
+        assert said in told
+        assert told.endswith("It was wired yesterday.")
+        assert desk.server.sent == []
+        [closed] = desk.guard.store.calls("t1", desk.guard.store.request(request).request.entry)
+        assert (closed.claim.status, closed.claim.reason) == ("closed", reason)
+
+
 @pytest.mark.requirement("I7")
 @pytest.mark.requirement("B15")
 async def test_a_resumer_cannot_write_state_or_jump_to_the_door(tmp_path: Path) -> None:

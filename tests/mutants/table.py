@@ -24,6 +24,7 @@ DECIDE = "guarded_agents/policy/_decide.py"
 RULE = "guarded_agents/policy/_rule.py"
 APPROVAL = "guarded_agents/nodes/_approval.py"
 DOOR = "guarded_agents/nodes/_door.py"
+ENDED = "guarded_agents/nodes/_ended.py"
 EXECUTE = "guarded_agents/nodes/_execute.py"
 NOTES = "guarded_agents/nodes/_notes.py"
 PEOPLE = "guarded_agents/nodes/_people.py"
@@ -773,9 +774,9 @@ MUTANTS = (
     ),
     Mutant(
         "I7:words-of-the-row",
-        EXECUTE,
-        "            return await services.people.text_of(request, answer, now=services.now())",
-        "            return of.text",
+        ENDED,
+        "        return await services.people.text_of(request, answer, now=services.now())",
+        "        return standing.text",
         (f"{PAST}::test_an_approvers_words_are_told_only_where_they_are_proven",),
     ),
     Mutant(
@@ -877,7 +878,7 @@ MUTANTS = (
     Mutant(
         "I8:model-not-told-where-new-input-answers",
         SCREEN_INPUT,
-        "edit = edit_of(self._services.store.request_of(claim.key), key=self._services.request_key)",
+        "edit = edit_of(asked, key=self._services.request_key)",
         "edit = UNEDITED",
         (f"{TOLD_OF_EDITS}::test_where_new_input_answers_an_edited_call_its_message_is_the_one_that_was_lost",),
     ),

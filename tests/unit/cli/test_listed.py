@@ -113,7 +113,8 @@ def test_the_time_left_is_said_in_a_few_letters(until: timedelta | None, said: s
 
 DURATIONS = {
     "seconds": (45.9, "45 s"),
-    "minutes": (12 * 60 + 59, "12 min"),
+    "minutes": (12 * 60, "12 min"),
+    "minutes-and-seconds": (90, "1 min 30 s"),
     "an-hour": (3_600, "1 h"),
     "hours": (3 * 3_600 + 58 * 60, "3 h 58 min"),
     "a-day": (86_400, "1 d"),

@@ -201,8 +201,8 @@ def test_a_sweep_says_what_time_has_done(run: Command) -> None:
 
 IN_DOUBT = (
     "INSERT INTO claims (thread, entry, turn, digest, occurrence, tool, requester, tenant, status, owner, attempt,"
-    " lease_until, reason, changed_at) SELECT thread, entry, turn, digest, occurrence, 'payments/refund', 'x', 'x',"
-    " 'sending', 'killed', 1, 0, 'permitted', 0 FROM requests WHERE thread = 'one'"
+    " lease_until, reason, admitted_at, changed_at) SELECT thread, entry, turn, digest, occurrence, 'payments/refund',"
+    " 'x', 'x', 'sending', 'killed', 1, 0, 'permitted', 0, 0 FROM requests WHERE thread = 'one'"
 )
 
 

@@ -163,7 +163,7 @@ async def test_withdrawing_closes_what_is_open_and_leaves_what_was_sent(desk: De
         "b": (ClaimStatus.CLOSED, Reason.WITHDRAWN),
         "c": (ClaimStatus.CLOSED, Reason.WITHDRAWN),
         "d": (ClaimStatus.SENDING, Reason.PERMITTED),
-        "e": (ClaimStatus.CLOSED, Reason.WITHDRAWN),
+        "e": (ClaimStatus.CLOSED, Reason.REJECTED),
     }
     assert {line.id: line.status for line in desk.store.requests(status=None)} == {
         "r-a": RequestStatus.WITHDRAWN,
