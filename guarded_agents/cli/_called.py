@@ -50,7 +50,7 @@ class CallView:
     requester: Principal
     request: ApprovalRequest | None
     idempotency_key: str
-    resolvers: Asked | None
+    resolvers: tuple[Asked, ...]
     said: tuple[Said, ...]
 
 
@@ -86,7 +86,7 @@ def call_of(store: "Store", execution: Execution, at: Deployment, *, now: dateti
         requester=requester if request is None else request.requester,
         request=request,
         idempotency_key=idempotency_key(binding_key, key),
-        resolvers=resolvers(request, requester, at=at),
+        resolvers=resolvers(request, requester, at=at, now=now),
         said=said_of(execution, request, at, now=now),
     )
 
@@ -95,10 +95,10 @@ def said_of(
     execution: Execution, request: ApprovalRequest | None, at: Deployment, *, now: datetime
 ) -> tuple[Said, ...]:
     """Return what people said of the call, the oldest first, and whether each is proven and about this call."""
-    asked, call = resolvers(request, _NOBODY, at=at), doubt_id(execution.claim.key)
-    group = None if asked is None else asked.group
+    groups = [asked.group for asked in resolvers(request, _NOBODY, at=at, now=now)]
+    call = doubt_id(execution.claim.key)
     return tuple(
-        Said(signed, signed.resolution.call == call and is_proven(signed, group=group, at=at, now=now))
+        Said(signed, signed.resolution.call == call and is_proven(signed, groups=groups, at=at, now=now))
         for signed in execution.resolutions
     )
 
@@ -155,7 +155,7 @@ def said_as_json(said: Said) -> dict[str, object]:
 
 def as_json(view: CallView, *, now: datetime) -> dict[str, object]:
     """Return the call at *now* (UTC), its arguments parsed."""
-    claim, asked = view.execution.claim, view.resolvers
+    claim = view.execution.claim
     outcome = claim.outcome
     return execution_as_json(view.execution, view.said, now=now) | {
         "tool": view.execution.tool,
@@ -167,9 +167,10 @@ def as_json(view: CallView, *, now: datetime) -> dict[str, object]:
         "request": None if view.request is None else view.request.id,
         "idempotency_key": view.idempotency_key,
         "told": None if outcome is None else {"content": outcome.content, "is_error": outcome.is_error},
-        "may_resolve": None
-        if asked is None
-        else {"group": asked.group, "members": None if asked.members is None else list(asked.members)},
+        "may_resolve": [
+            {"group": asked.group, "members": None if asked.members is None else list(asked.members)}
+            for asked in view.resolvers
+        ],
     }
 
 
@@ -199,10 +200,9 @@ def _head(view: CallView, now: datetime, *, is_full: bool) -> Iterator[str]:
     yield f"admitted   {sent}, attempt {claim.attempt}, by {visible(claim.owner)}"
     yield f"lease      until {clock(claim.lease_until, now=now)}: after it nobody waits for a reply"
     yield f"key        {view.idempotency_key}, as guarded_agents/idempotency_key in _meta of the call"
-    asked = view.resolvers
-    if asked is None:
+    if not view.resolvers:
         yield "resolve    nobody: the policy here names no operators"
-    else:
+    for asked in view.resolvers:
         names = "the members, whom nothing here knows" if asked.members is None else ", ".join(asked.members)
         yield f"resolve    {visible(names) or 'nobody'}  ({visible(asked.group)})"
     if claim.outcome is not None and claim.outcome.content:

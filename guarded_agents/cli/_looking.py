@@ -151,7 +151,7 @@ def _checked(review: SignedReview, request: ApprovalRequest, at: Deployment, *, 
     """Return the review, and whether it is proven and about this request."""
     said = review.review
     is_about = (said.request, said.digest) == (request.id, request.digest)
-    return _called.Said(review, is_about and is_proven(review, group=reviewers(at), at=at, now=now))
+    return _called.Said(review, is_about and is_proven(review, groups=reviewers(at), at=at, now=now))
 
 
 def _before(store: "Store", request: ApprovalRequest, at: Deployment) -> tuple[tuple[ApprovalRequest, ...], str | None]:

@@ -145,28 +145,31 @@ def counted(
     return tuple(sorted(votes_counted(request, said, electorate=electorate)))
 
 
-def resolvers(request: ApprovalRequest | None, requester: Principal, *, at: Deployment) -> Asked | None:
-    """Return who may resolve a call in doubt: the group of its *request*, else the operators; None for nobody."""
+def resolvers(
+    request: ApprovalRequest | None, requester: Principal, *, at: Deployment, now: datetime
+) -> tuple[Asked, ...]:
+    """Return who may resolve a call in doubt at *now* (UTC): the groups that its *request* asks, else the operators."""
     policy = _policy(at)
-    group = request.group if request is not None else None if policy is None else policy.operators
-    if group is None:
-        return None
-    members = _members(group, policy, at)
-    able = None if members is None else tuple(sorted(name for name in members if not is_barred(name, requester)))
-    return Asked(group, able)
+    operators = () if policy is None or policy.operators is None else (policy.operators,)
+    found = []
+    for group in operators if request is None else groups_asked(request, now=now):
+        members = _members(group, policy, at)
+        able = None if members is None else tuple(sorted(name for name in members if not is_barred(name, requester)))
+        found.append(Asked(group, able))
+    return tuple(found)
 
 
-def reviewers(at: Deployment) -> str | None:
-    """Return the group that reviews broken glass, None where nothing here can tell."""
+def reviewers(at: Deployment) -> tuple[str, ...]:
+    """Return the group that reviews broken glass, none where nothing here can tell."""
     policy = _policy(at)
-    return None if policy is None or policy.glass is None else policy.glass.reviewers
+    return () if policy is None or policy.glass is None else (policy.glass.reviewers,)
 
 
 def is_proven(
-    signed: SignedReview | SignedResolution, *, group: str | None, at: Deployment, now: datetime
+    signed: SignedReview | SignedResolution, *, groups: Sequence[str], at: Deployment, now: datetime
 ) -> bool | None:
-    """Return whether *signed* is its author's, in the name of *group*; None where nothing here can tell."""
-    return None if group is None else asyncio.run(_stands(signed, (group,), _known(at), now))
+    """Return whether *signed* is its author's, in the name of one of *groups*; None where nothing here can tell."""
+    return asyncio.run(_stands(signed, tuple(groups), _known(at), now)) if groups else None
 
 
 def _known(at: Deployment) -> "dict[Scheme, Authenticator]":

@@ -71,14 +71,14 @@ def test_who_resolves_a_call_in_doubt_sees_what_it_was(
     assert (found["call"], found["status"], found["arguments"]) == (call, "in_doubt", REFUND)
     assert (found["request"], found["owner"], found["lease_until"]) == (ids["one"], "killed", "2026-01-05T10:00:00Z")
     assert found["idempotency_key"] == idempotency_key(binding, key)
-    assert found["may_resolve"] == {"group": "finance", "members": [ANA, LEE, RAJ]}
+    assert found["may_resolve"] == [{"group": "finance", "members": [ANA, LEE, RAJ]}]
 
 
 def test_a_call_that_nobody_was_asked_about_is_shown_to_the_operators(run: Command, desk: Path, call: str) -> None:
     write(desk, "DELETE FROM requests WHERE thread = 'one'")
     found = run("approvals", "show", call, "--json").json
     assert (found["request"], found["arguments"]) == (None, REFUND)
-    assert found["may_resolve"] == {"group": "leads", "members": [KIM]}
+    assert found["may_resolve"] == [{"group": "leads", "members": [KIM]}]
     assert "request    none: nobody was asked\n" in run("approvals", "show", call).out
 
 
