@@ -96,7 +96,7 @@ def execute_by(request: ApprovalRequest, signed_at: datetime, *, within_s: int, 
             f"approval {request.id}",
             expected=f"a signature that is handed in before {exact(until)}",
             got="one that comes later",
-            action="look at the request again, and sign anew",
+            action="sign anew; where others agreed too long ago, reject it, and have the call asked for again",
         )
     return min(now + timedelta(seconds=within_s), until)
 

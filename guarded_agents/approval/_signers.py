@@ -112,7 +112,7 @@ def allowed_signers_line(principal: str, public_key: Ed25519PublicKey) -> str:
 
     Raises ConfigurationError for a name that such a file cannot hold exactly.
     """
-    if not _NAME.fullmatch(principal):
+    if not _NAME.fullmatch(principal) or not principal.isprintable():
         raise _bad("principal", 1, "a name without blanks, quotes, commas, #, *, ? and !", "another")
     key = public_key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     return f'{principal} namespaces="{NAMESPACE}" {key}'

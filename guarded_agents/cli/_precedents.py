@@ -12,7 +12,7 @@ from guarded_agents.cli._opened import require_intact
 from guarded_agents.cli._options import Deployment
 from guarded_agents.cli._people import CastVote, cast_votes, says_why
 from guarded_agents.cli._text import unproven
-from guarded_agents.errors import ProofError
+from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.moments import utc
 from guarded_agents.records import ClaimStatus, RequestSummary, StandingRequest
 
@@ -40,10 +40,11 @@ def precedents(
 
 
 def _precedent(store: "Store", summary: RequestSummary, at: Deployment, *, now: datetime) -> Precedent:
-    standing, is_verified = store.request(summary.id), False
+    standing, is_verified = None, False
     try:
+        standing = store.request(summary.id)
         is_verified = standing is not None and require_intact(standing, at)
-    except ProofError:
+    except (ProofError, StoreError):  # changed, or not to be read
         standing = None
     if standing is None:
         return Precedent(summary, None, is_verified=False)

@@ -51,10 +51,18 @@ class Door:
         if not permit.covers(call):
             return refusal(Reason.GUARD_FAILED)
         if permit.decision.approval is not None and permit.request is None:
-            return WAITING
+            return self._unasked(permit)
         if permit.decision.claimed or permit.request is not None:
             return await self._claimed(permit, span)
         return await self._read(permit, span)
+
+    def _unasked(self, permit: Permit) -> Outcome:
+        """Return what is told of a call that people have to approve and that no request is there for."""
+        try:
+            claim = self._services.store.claim(permit.call.key)
+        except StoreError:
+            return refusal(Reason.STORE_UNAVAILABLE)
+        return WAITING if claim is None else told_of(claim)
 
     async def drain(self, *, timeout_s: float) -> None:
         """Wait until what is being sent has settled, at most *timeout_s* seconds; the rest is in doubt later."""

@@ -20,12 +20,14 @@ from langchain_core.messages import (
 from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
-from guarded_agents.errors import StoreError
+from guarded_agents.binding import canonical
+from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
 from guarded_agents.records import UNEXPOSED, Claim, ClaimStatus, Labels, Reason
 from guarded_agents.state import GuardContext, dump
+from guarded_agents.stores import ClosedCall, latest
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
 _STAMPED: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -167,15 +169,36 @@ class ScreenInput:
                 if (call["id"] or "") not in answered
             ]
             recorded = self._services.store.calls(thread, entry) if open_calls else ()
-            stands = {call.call_id: call.claim for call in recorded if call.claim.key.turn == turn}  # edits come last
+            of_turn = [one for one in recorded if one.claim.key.turn == turn]
             answers += [
-                await self._answer(call["id"] or "", call["name"] or "", stands, of=str(message.id))
-                for call in open_calls
+                await self._answer(call, self._stands(call, of_turn), of=str(message.id)) for call in open_calls
             ]
         return answers
 
-    async def _answer(self, call_id: str, name: str, stands: Mapping[str, Claim], *, of: str) -> ToolMessage:
-        claim = stands.get(call_id)
+    def _stands(self, call: Mapping[str, object], recorded: Sequence[ClosedCall]) -> Claim | None:
+        """Return the claim row of *call*, or of what stands in its place after every edit; None where there is none.
+
+        Two branches of a thread may have proposed different calls under one id: each is told of its own. Raises
+        StoreError.
+        """
+        claims = [one.claim for one in recorded if one.call_id == str(call["id"] or "")]
+        own = next((claim for claim in claims if self._is_of(claim, call["args"])), None)
+        if own is None:
+            return claims[-1] if claims else None
+        asked = self._services.store.request_of(own.key)
+        last = None if asked is None else latest(self._services.store, asked.request.id)
+        edited = None if last is None or last == asked else self._services.store.claim(last.request.key)
+        return edited or own
+
+    def _is_of(self, claim: Claim, arguments: object) -> bool:
+        proposal = self._services.store.proposal(claim.key)
+        try:
+            return proposal is not None and proposal.canonical == canonical(arguments)
+        except BindingError:
+            return False
+
+    async def _answer(self, call: Mapping[str, object], claim: Claim | None, *, of: str) -> ToolMessage:
+        call_id, name = str(call["id"] or ""), str(call["name"] or "")
         if claim is None:
             return tool_message(call_id, name, refusal(Reason.WITHDRAWN), edit=UNEDITED, of=of)
         asked, outcome = self._services.store.request_of(claim.key), None

@@ -26,10 +26,16 @@ def originals(store: Store, request_id: str) -> Iterator[StandingRequest]:
 
 def latest(store: Store, request_id: str) -> StandingRequest | None:
     """Return what stands in place of the request of that id after every edit; None where there is no such request."""
-    last = None
-    for last in _chain(store, request_id, lambda one: one.successor):  # noqa: B007 - the last one is meant
-        pass
+    last: StandingRequest | None = None
+    for found in _chain(store, request_id, _replaced_by):
+        if last is not None and found.request.parent != last.request.id:
+            break  # a column that leads to what is no edit of it
+        last = found
     return last
+
+
+def _replaced_by(standing: StandingRequest) -> str | None:
+    return standing.successor if standing.status is RequestStatus.SUPERSEDED else None
 
 
 def _chain(store: Store, request_id: str, step: Callable[[StandingRequest], str | None]) -> Iterator[StandingRequest]:

@@ -13,6 +13,7 @@ from guarded_agents.stores._tx import Tx
 QUIET: Final = timedelta(minutes=10)
 """How long after its call was closed or settled a thread is left to whoever runs it. Then a worker looks after it."""
 
+_LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
 _FREE: Final = (  # nobody's, and not one that the worker cannot wake
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
     " AND r.thread NOT IN (SELECT value FROM json_each(:but))"
@@ -68,7 +69,7 @@ def _longest_due(tx: Tx, given: dict[str, int | str]) -> list[tuple[int, Wake]]:
         elif not is_current:
             over.append((number,))
         elif (ready := max(changed_at + quiet, lease_until)) > given["now"]:
-            later.append((ready, number))
+            later.append((min(ready, _LATEST), number))
         else:
             found = [(due, Wake(thread, is_told=True))]
         if found:

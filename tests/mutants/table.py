@@ -831,8 +831,8 @@ MUTANTS = (
     Mutant(
         "I7:said-by-nobody-shown-as-proven",
         CLI_PEOPLE,
-        "    return None if group is None else asyncio.run(_stands(signed, (group,), _known(at), now))",
-        "    return None if group is None else bool(signed and at and now)",
+        "    return asyncio.run(_stands(signed, tuple(groups), _known(at), now)) if groups else None",
+        "    return bool(signed and at and now) if groups else None",
         (f"{CLI_AFTERWARDS}::test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request",),
     ),
     # -- I8 an edit is a new call -------------------------------------------------------------
@@ -874,6 +874,13 @@ MUTANTS = (
         "if asked is None or asked.request.parent is None:",
         "if asked is None or asked is not None:",
         (f"{TOLD_OF_EDITS}::test_whatever_becomes_of_an_edited_call_its_edit_is_told",),
+    ),
+    Mutant(
+        "I4:told-of-another-branch",
+        SCREEN_INPUT,
+        '        own = next((claim for claim in claims if self._is_of(claim, call["args"])), None)',
+        "        own = next((claim for claim in claims if claims is None), None)",
+        ("tests/graph/test_branches.py::test_new_input_on_the_older_branch_is_told_that_its_call_was_carried_out",),
     ),
     Mutant(
         "I8:model-not-told-where-new-input-answers",

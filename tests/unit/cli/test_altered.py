@@ -284,7 +284,7 @@ def test_of_an_id_token_only_the_digest_is_printed(run: Command, ids: dict[str, 
     assert "e30.e30.secret" not in told.out
     [vote] = told.json["votes"]
     assert vote["proof"] == sha256(b"e30.e30.secret").hexdigest()
-    assert "e30" not in run("approvals", "show", ids["two"]).out
+    assert "e30.e30" not in run("approvals", "show", ids["two"]).out
 
 
 def test_what_is_kept_to_be_proven_is_its_owners_alone(run: Command, ids: dict[str, str], desk: Path) -> None:
