@@ -1,7 +1,6 @@
 """``guarded-agents approvals keygen``: a key that counts, or nothing at all."""
 
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,17 @@ from guarded_agents.keys import new_approver_key
 from tests.support.commands import Command, command_line
 
 ANA = "ana@example.com"
+MADE = """\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDUnq7rx5
+Q+G/7U0mk+P4mHAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAINRMs+Udn2+YCbPt
+ZEBlLpmcgOAHOYir5pep/O13cxd0AAAAkI6vVKDa2SKuN3DpVsVJz9OtNiwDHUQG24wlsK
+fFYMchMxG+Y9NOXuwybJbLlvZ89dIg+X7Zhr20FIeVC/r6QiMch25U6M33W35I8t7pFRsH
+CopF0Vz3J0zJdHPSZkqxYSCI+NP13Iy9Md7nYScfGyAaWIhHmKBG0bar8FqCJPiyNKL+Dy
+uORvDI8jtghA5Gcg==
+-----END OPENSSH PRIVATE KEY-----
+"""  # as `ssh-keygen -t ed25519 -N "correct horse"` of OpenSSH 9 wrote it; for this test only
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINRMs+Udn2+YCbPtZEBlLpmcgOAHOYir5pep/O13cxd0\n"
 
 
 @pytest.fixture
@@ -51,11 +61,8 @@ def test_a_key_that_was_handed_over_counts(keygen: Command, folder: Path) -> Non
 
 
 def test_a_key_as_ssh_keygen_makes_it_counts(keygen: Command, folder: Path) -> None:
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "correct horse", "-f", "ana.key"]
-    try:
-        subprocess.run(command, cwd=folder, check=True)
-    except FileNotFoundError:
-        pytest.skip("ssh-keygen is not installed")
+    (folder / "ana.key").write_text(MADE)
+    (folder / "ana.key.pub").write_text(PUBLIC)
     said = keygen(ANA, "--public", "ana.key.pub", "--json").json
     assert (folder / "ana.key.pub").read_text().startswith(said["public_key"])
     private = load_private_key((folder / "ana.key").read_bytes(), password=b"correct horse")
