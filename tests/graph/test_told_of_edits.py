@@ -166,6 +166,8 @@ async def test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happen
         request = await desk.held()
         with sqlite3.connect(desk.bank.folder / "guard.db") as db:
             db.execute("UPDATE requests SET status = 'superseded', successor = ? WHERE id = ?", (elsewhere, request))
+            as_if_edited = "UPDATE requests SET document = json_set(document, '$.parent', ?) WHERE id = ?"
+            db.execute(as_if_edited, (request, elsewhere))
         drift(desk)
         await desk.wake()
         assert (await desk.told())["call-0"].startswith("This call was not carried out.")
