@@ -532,5 +532,6 @@ Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=50, 
 
 @pytest.mark.requirement("I4")
 @pytest.mark.requirement("I7")
+@pytest.mark.timeout(900)  # seconds of its own, on a disk that others use
 class TestProtocol(Protocol.TestCase):
     pass
