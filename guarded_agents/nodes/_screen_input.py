@@ -187,8 +187,9 @@ class ScreenInput:
             return claims[-1] if claims else None
         asked = self._services.store.request_of(own.key)
         last = None if asked is None else latest(self._services.store, asked.request.id)
-        edited = None if last is None or last == asked else self._services.store.claim(last.request.key)
-        return edited or own
+        if last is None or last == asked or last.request.key[:3] != own.key[:3]:
+            return own  # no edit, or a row that leads into another turn
+        return self._services.store.claim(last.request.key) or own
 
     def _is_of(self, claim: Claim, arguments: object) -> bool:
         proposal = self._services.store.proposal(claim.key)
