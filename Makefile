@@ -31,7 +31,7 @@ test: venv
 	@$(BIN)/python -m coverage report --include='$(DECIDING)' --fail-under=100
 
 test-long: venv
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --timeout=900
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --maxschedchunk=1 --timeout=900
 	@sh .ci/model.sh
 
 check: venv

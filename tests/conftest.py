@@ -7,7 +7,8 @@ for name in [name for name in os.environ if name.startswith(("LANGSMITH_", "LANG
     del os.environ[name]  # a developer's own settings; a test sends nothing anywhere
 os.environ["LANGSMITH_TRACING"] = "false"
 
-from hypothesis import HealthCheck, settings  # noqa: E402 - after the environment
+import pytest  # noqa: E402 - after the environment
+from hypothesis import HealthCheck, settings  # noqa: E402 - the same
 
 settings.register_profile(
     "guarded_agents",
@@ -16,3 +17,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("guarded_agents")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the tests that may take longest, so that no worker is left with them at the end."""
+    items.sort(key=_may_take_s, reverse=True)
+
+
+def _may_take_s(item: pytest.Item) -> float:
+    timeout = item.get_closest_marker("timeout")
+    return timeout.args[0] if timeout else 0.0
