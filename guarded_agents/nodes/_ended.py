@@ -29,7 +29,8 @@ async def ended(services: Services, standing: StandingRequest | None, *, of: Cal
         said = await _said(services, standing, Answer.RESPOND, of)
         return refusal(Reason.VOIDED) if said is None else answered(said)
     told = refusal(reason)
-    if reason is Reason.REJECTED and (said := await _said(services, standing, Answer.REJECT, of)):
+    said = await _said(services, standing, Answer.REJECT, of) if reason is Reason.REJECTED else None
+    if said is not None and said.strip():
         return replace(told, content=f"{told.content} The approver's reason: {said}")
     return told
 

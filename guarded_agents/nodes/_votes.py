@@ -130,11 +130,18 @@ class Votes:
             occurrence=parent.occurrence,
         )
         call = services.bind(facts, task)
-        judgement = services.judge(facts, call, name)
-        if judgement.tool is None or not judgement.decision.permitted or call.key == parent.key:
+        if call.key == parent.key:
             raise NotEligibleError(
                 f"approval {parent.id}",
-                expected="edited arguments that differ and that the policy permits",
+                expected="arguments that differ from those of the call",
+                got="the same, so that nothing would change",
+                action="approve it as it is, or edit it otherwise",
+            )
+        judgement = services.judge(facts, call, name)
+        if judgement.tool is None or not judgement.decision.permitted:
+            raise NotEligibleError(
+                f"approval {parent.id}",
+                expected="edited arguments that the policy permits",
                 got=_denied(judgement, call),
                 action="edit it otherwise, or reject it",
             )
