@@ -53,6 +53,7 @@ from guarded_agents.approval._signers import (
     parse_allowed_signers,
 )
 from guarded_agents.approval._statement import (
+    LOCKED_KEY,
     NAMESPACE,
     SignedStatement,
     Statement,
@@ -66,6 +67,7 @@ from guarded_agents.approval._statement import (
 )
 
 __all__ = [
+    "LOCKED_KEY",
     "MIN_JUSTIFICATION_CHARS",
     "NAMESPACE",
     "AllowedKey",

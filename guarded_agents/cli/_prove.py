@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Statement = TypeVar("Statement", Vote, Review, Resolution)
 _FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
-_LOCKED: Final = "a password, for the key has one"  # what `load_private_key` expects where it is missing
 _MAX_TOKEN_CHARS: Final = 65_536
 
 
@@ -135,7 +134,7 @@ def prover_of(by: Approver, *, second_key: Path | None = None) -> Prover:
 
 def _private_key(path: Path) -> "Ed25519PrivateKey":
     """Return the key in *path*; at a terminal its password is asked for where it has one."""
-    from guarded_agents.approval import load_private_key
+    from guarded_agents.approval import LOCKED_KEY, load_private_key
 
     if path.suffix == ".pub":
         raise ConfigurationError(
@@ -145,7 +144,7 @@ def _private_key(path: Path) -> "Ed25519PrivateKey":
     try:
         return load_private_key(text)
     except ConfigurationError as error:
-        if not (error.expected == _LOCKED and sys.stdin.isatty()):
+        if not (error.expected == LOCKED_KEY and sys.stdin.isatty()):
             raise _named(path, error) from None
     typed: str = typer.prompt(f"Password of {path}", hide_input=True, err=True)
     try:
