@@ -22,12 +22,18 @@ from graphs._run import LOCKFILE, POLICY, stdio_server
 from graphs._script import Reply, propose, report
 from graphs.refund_desk.data import fill
 from guarded_agents import Guard, GuardContext, GuardedState, Principal
+from guarded_agents.approval import parse_allowed_signers
 from guarded_agents.catalog import dump_lockfile, load_lockfile, make_lock
+from guarded_agents.errors import ConfigurationError, GuardError
 from guarded_agents.testing import ScriptedModel
 
 Graph = CompiledStateGraph[GuardedState, GuardContext, GuardedState, GuardedState]
 HERE: Final = Path(__file__).resolve().parent
 DATABASE: Final = "desk.db"
+SIGNERS: Final = "allowed_signers"
+STORE: Final = "guard.db"
+CHECKPOINTS: Final = "checkpoints.db"
+MADE: Final = (POLICY, LOCKFILE, DATABASE)  # by `prepare`; the others come with the first call
 PRINCIPAL: Final = "desk-agent"
 SCOPES: Final = ("refunds:write",)
 THREADS: Final = {
@@ -69,8 +75,8 @@ async def saved(config: RunnableConfig) -> AsyncIterator[Graph]:
     folder = _folder(config)
     servers = {"payments": stdio_server("graphs.refund_desk.payments", folder / DATABASE)}
     async with (
-        AsyncSqliteSaver.from_conn_string(str(folder / "checkpoints.db")) as saver,
-        Guard.open(folder / POLICY, lockfile=folder / LOCKFILE, store=folder / "guard.db", servers=servers) as guard,
+        AsyncSqliteSaver.from_conn_string(str(folder / CHECKPOINTS)) as saver,
+        Guard.open(folder / POLICY, lockfile=folder / LOCKFILE, store=folder / STORE, servers=servers) as guard,
     ):
         yield guard.agent(ScriptedModel(script=SCRIPT), checkpointer=saver)
 
@@ -80,7 +86,27 @@ def _folder(config: RunnableConfig) -> Path:
 
 
 def prepare(folder: Path, *, now: datetime) -> None:
-    """Fill *folder* with the policy, the lockfile and the servers' database, whose orders are dated by *now* (UTC)."""
+    """Fill *folder* with the policy, the lockfile and the servers' database, whose orders are dated by *now* (UTC).
+
+    Raises ConfigurationError, before anything is written, where a part of a desk is there, or no approver's key is.
+    """
+    found = [name for name in (*MADE, STORE, CHECKPOINTS) if (folder / name).exists()]
+    if found:
+        raise ConfigurationError(
+            str(folder),
+            expected="a folder without a desk",
+            got=f"one with {found[0]}",
+            action="go on with that desk (guarded-agents approvals list), or make another folder",
+        )
+    signers = folder / SIGNERS
+    if not signers.is_file():
+        raise ConfigurationError(
+            str(signers),
+            expected="the public keys of the approvers",
+            got="no such file",
+            action="make one: guarded-agents approvals keygen ana@example.com --key ana.key",
+        )
+    parse_allowed_signers(signers.read_text(encoding="utf-8", errors="replace"), source=str(signers))
     (folder / POLICY).write_bytes((HERE / POLICY).read_bytes())
     reviewed = HERE.parent / "refund_desk" / LOCKFILE
     tools = (tool.definition for tool in load_lockfile(reviewed.read_bytes(), source=str(reviewed)).tools)
@@ -94,17 +120,34 @@ def effects(folder: Path) -> dict[str, list[dict[str, object]]]:
 
 
 async def ask(folder: Path, thread: str) -> None:
-    """Hand the agent the work of *thread*, until it waits."""
+    """Hand the agent the work of *thread*, until it waits. Raises ConfigurationError where *folder* is no desk."""
+    if not all((folder / name).is_file() for name in MADE):
+        raise ConfigurationError(
+            str(folder), expected="a desk", got="none", action="make it: python -m graphs.two_people.app"
+        )
     context = GuardContext(principal=Principal(id=PRINCIPAL, scopes=SCOPES))
-    config: RunnableConfig = {"configurable": {"thread_id": thread, "guard_store": str(folder / "guard.db")}}
+    config: RunnableConfig = {"configurable": {"thread_id": thread, "guard_store": str(folder / STORE)}}
     async with saved(config) as agent:
         await agent.ainvoke({"messages": [HumanMessage(THREADS[thread])]}, config, context=context)
         waits = (await agent.aget_state(config)).interrupts
         print(f"the agent waits for an answer to {', '.join(found.value['request_id'] for found in waits)}")
 
 
+def main(words: Sequence[str]) -> str | None:
+    """Do what the command line says; return what is wrong with it, in one line, None where nothing is."""
+    if words not in ([], ["urgent"]):
+        return "usage: python -m graphs.two_people.app [urgent]"
+    try:
+        if not words:
+            prepare(Path.cwd(), now=datetime.now(UTC))
+        asyncio.run(ask(Path.cwd(), URGENT if words else USUAL))
+    except GuardError as error:
+        return f"error: {error}"
+    return None
+
+
 if __name__ == "__main__":
-    is_urgent = sys.argv[1:] == ["urgent"]
-    if not is_urgent:
-        prepare(Path.cwd(), now=datetime.now(UTC))
-    asyncio.run(ask(Path.cwd(), URGENT if is_urgent else USUAL))
+    wrong = main(sys.argv[1:])
+    if wrong is not None:
+        print(wrong, file=sys.stderr)
+        sys.exit(2)

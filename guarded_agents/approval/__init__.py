@@ -6,7 +6,7 @@ that passes ever approves.
 """
 
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
-from guarded_agents.approval._check import check_edit, check_vote
+from guarded_agents.approval._check import check_edit, check_vote, check_words
 from guarded_agents.approval._delegation import check_delegation
 from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
 from guarded_agents.approval._identity import Authenticator, Directory, Proof
@@ -53,6 +53,7 @@ from guarded_agents.approval._signers import (
     parse_allowed_signers,
 )
 from guarded_agents.approval._statement import (
+    LOCKED_KEY,
     NAMESPACE,
     SignedStatement,
     Statement,
@@ -66,6 +67,7 @@ from guarded_agents.approval._statement import (
 )
 
 __all__ = [
+    "LOCKED_KEY",
     "MIN_JUSTIFICATION_CHARS",
     "NAMESPACE",
     "AllowedKey",
@@ -89,6 +91,7 @@ __all__ = [
     "check_resolution",
     "check_review",
     "check_vote",
+    "check_words",
     "closed",
     "commitment",
     "covers",

@@ -97,9 +97,14 @@ def _asked(request: ApprovalRequest, vote: Vote, edited: ApprovalRequest | None,
     return edited
 
 
+def check_words(vote: Vote) -> None:
+    """Raise ApprovalError for a text that is too long, or that is blank in a response."""
+    check_text(vote, needed="a text that the model is told" if vote.answer is Answer.RESPOND else None)
+
+
 def _check_form(signed: SignedVote) -> None:
     vote = signed.vote
-    check_text(vote, needed="a text that the model is told" if vote.answer is Answer.RESPOND else None)
+    check_words(vote)
     parts = (
         ("arguments", vote.arguments, Answer.EDIT),
         ("a delegate", vote.delegate, Answer.DELEGATE),

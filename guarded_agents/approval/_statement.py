@@ -38,6 +38,9 @@ _PREFIXES: Final[Mapping[type[Statement], bytes]] = MappingProxyType(
         Resolution: b"guarded-agents resolution v1\n",
     }
 )
+LOCKED_KEY: Final = "a password, for the key has one"
+"""What `load_private_key` expects where it was given none for a key that has one."""
+
 _OPENSSH: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
@@ -151,7 +154,7 @@ def load_private_key(text: bytes, *, password: bytes | None = None) -> Ed25519Pr
     except TypeError:
         if password is None:
             action = "type it when it is asked for, at a terminal"
-            raise _unusable("a password, for the key has one", "none", action=action) from None
+            raise _unusable(LOCKED_KEY, "none", action=action) from None
         raise _unusable("no password", "one, for a key without", action="leave it out") from None
     except UnsupportedAlgorithm:
         raise _unusable("a key that can be read here", "another kind, or a cipher that is not known here") from None

@@ -74,7 +74,7 @@ def reject(
     at: Deployment,
     then: Onward,
     *,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; the model is told.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, if you like; the model is told.")] = None,
     identical: _Identical = False,
     yes: _Yes = False,
 ) -> None:

@@ -14,7 +14,11 @@ from guarded_agents.errors import ConfigurationError
 from guarded_agents.keys import new_approver_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from guarded_agents.approval import AllowedKey
 
 
 def keygen(
@@ -63,8 +67,10 @@ def _allow(name: str, public_key: "Ed25519PublicKey", signers: Path) -> None:
     known = b""
     if signers.exists():
         known = read(signers, "an allowed_signers file", option="--signers")
+    _require_new(
+        name, public_key, parse_allowed_signers(known.decode("utf-8", "replace"), source=str(signers)), signers
+    )
     line = line if not known or known.endswith(b"\n") else f"\n{line}"
-    parse_allowed_signers(known.decode("utf-8", "replace") + line, source=str(signers))
     try:
         with signers.open("ab") as file:
             file.write(line.encode())
@@ -73,6 +79,20 @@ def _allow(name: str, public_key: "Ed25519PublicKey", signers: Path) -> None:
         raise ConfigurationError(
             str(signers), expected="a file that can be written", got=got, action="name another one with --signers"
         ) from None
+
+
+def _require_new(
+    name: str, public_key: "Ed25519PublicKey", listed: "Mapping[str, tuple[AllowedKey, ...]]", signers: Path
+) -> None:
+    """Raise ConfigurationError where *signers* lists the key already: under two names it would be two voters."""
+    for owner, keys in listed.items():
+        if any(key.public_key == public_key for key in keys):
+            raise ConfigurationError(
+                str(signers),
+                expected="a key that is not listed yet",
+                got=f"one that is listed for {visible(owner)}",
+                action="it needs no second line" if owner == name else f"have {visible(name)} make a key of their own",
+            )
 
 
 __all__ = ["keygen"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guarded_agents.approval import (
     SignedStatement,
+    check_glass,
     groups_asked,
     is_barred,
     may_answer,
@@ -28,11 +29,13 @@ from guarded_agents.records import (
     SignedReview,
     SignedVote,
     StandingRequest,
+    Vote,
 )
 
 if TYPE_CHECKING:
     from guarded_agents.approval import Authenticator
     from guarded_agents.policy import Policy
+    from guarded_agents.stores import Store
 
 
 class CastVote(NamedTuple):
@@ -159,6 +162,15 @@ def resolvers(
     return tuple(found)
 
 
+def check_breaker(vote: Vote, standing: StandingRequest, store: "Store", *, at: Deployment) -> None:
+    """Raise the ApprovalError that says why *vote* breaks no glass, as far as it can be told before it is proven."""
+    policy, parent = _policy(at), standing.request.parent
+    terms = None if policy is None else policy.glass
+    holders = frozenset[str]() if terms is None else terms.holders
+    edits = () if parent is None else store.votes(parent)
+    check_glass(standing, vote, terms, electorate=Electorate(frozenset(), holders), cast=edits)
+
+
 def reviewers(at: Deployment) -> tuple[str, ...]:
     """Return the group that reviews broken glass, none where nothing here can tell."""
     policy = _policy(at)
@@ -217,4 +229,15 @@ class _Nobody:
         raise DirectoryError(f"group {group}", expected="a directory", got="none", action="name one with --directory")
 
 
-__all__ = ["Asked", "CastVote", "asked", "cast_votes", "counted", "is_proven", "resolvers", "reviewers", "says_why"]
+__all__ = [
+    "Asked",
+    "CastVote",
+    "asked",
+    "cast_votes",
+    "check_breaker",
+    "counted",
+    "is_proven",
+    "resolvers",
+    "reviewers",
+    "says_why",
+]

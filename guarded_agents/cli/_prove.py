@@ -1,6 +1,7 @@
 """The proof of a statement: a signature by the approver's key, or their ID token over a statement kept before."""
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,65 @@ if TYPE_CHECKING:
 
 Statement = TypeVar("Statement", Vote, Review, Resolution)
 _FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
-_LOCKED: Final = "a password, for the key has one"  # what `load_private_key` expects where it is missing
 _MAX_TOKEN_CHARS: Final = 65_536
+
+
+@dataclass(slots=True, repr=False)
+class _Key:
+    """A private key. One with a password is locked until it has to sign: what cannot count is told before that."""
+
+    path: Path
+    text: bytes
+    known: "Ed25519PrivateKey | None" = None
+
+    @classmethod
+    def of(cls, path: Path) -> "_Key":
+        """Return the key in *path*. Raises ConfigurationError, also for a locked one where there is no terminal."""
+        from guarded_agents.approval import LOCKED_KEY
+
+        if path.suffix == ".pub":
+            action = f"name {path.with_suffix('')} with --key"
+            raise ConfigurationError(str(path), expected="a private key", got="the public one", action=action)
+        key = cls(path, read_key_file(path))
+        try:
+            key._load(None)
+        except ConfigurationError as error:
+            if not (error.expected == LOCKED_KEY and sys.stdin.isatty()):
+                raise
+        return key
+
+    def unlocked(self) -> "Ed25519PrivateKey":
+        """Return the key; its password is asked for once. Raises ConfigurationError for another password."""
+        return self.known or self._load(_typed(f"Password of {self.path}").encode())
+
+    def _load(self, password: bytes | None) -> "Ed25519PrivateKey":
+        from guarded_agents.approval import load_private_key
+
+        try:
+            self.known = load_private_key(self.text, password=password)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                str(self.path), expected=error.expected, got=error.got, action=error.action
+            ) from None
+        return self.known
+
+
+def _typed(what: str) -> str:
+    """Return what is typed unseen. Raises Abort on Ctrl-C, at once: asyncio would wait for what is awaited next."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found: str = typer.prompt(what, hide_input=True, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Prover:
     """What proves the statements of one approver. Made before anything is opened, so that nothing is left half done."""
 
-    key: "Ed25519PrivateKey | None" = None
-    second_key: "Ed25519PrivateKey | None" = None
+    key: "_Key | None" = None
+    second_key: "_Key | None" = None
     token: str | None = None  # an ID token
     saved: Path | None = None  # the statement that the token is over
     save: Path | None = None  # where the statement is kept instead of being sent
@@ -39,9 +89,10 @@ class Prover:
         from guarded_agents.approval import sign
 
         if self.token is None:
-            return sign(vote, self._own(), second=self.second_key)
+            return sign(vote, self._own(), second=self._second())
         kept = self._kept(vote)
-        second = None if self.second_key is None else sign(kept, self.second_key).signature
+        other = self._second()
+        second = None if other is None else sign(kept, other).signature
         return SignedVote(vote=kept, signature=self.token, scheme=Scheme.OIDC, second=second)
 
     def of_review(self, review: Review) -> SignedReview:
@@ -69,7 +120,7 @@ class Prover:
             return False
         from guarded_agents.approval import commitment, sign
 
-        kept = statement if self.key is None else sign(statement, self.key, second=self.second_key)
+        kept = statement if self.key is None else sign(statement, self._own(), second=self._second())
         try:
             made = os.open(self.save, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it may hold arguments
             with os.fdopen(made, "wb") as file:
@@ -96,7 +147,10 @@ class Prover:
     def _own(self) -> "Ed25519PrivateKey":
         if self.key is None:
             raise typer.BadParameter("name your private key, or an ID token", param_hint="--key")
-        return self.key
+        return self.key.unlocked()
+
+    def _second(self) -> "Ed25519PrivateKey | None":
+        return None if self.second_key is None else self.second_key.unlocked()
 
     def _kept(self, now: Statement) -> Statement:
         """Return the saved statement. Raises ProofError where it says anything else than the command."""
@@ -125,37 +179,12 @@ def prover_of(by: Approver, *, second_key: Path | None = None) -> Prover:
     if (by.saved is None) is not (by.id_token is None):
         raise typer.BadParameter("--vote and --id-token go together", param_hint="--vote")
     return Prover(
-        key=None if by.key is None else _private_key(by.key),
-        second_key=None if second_key is None else _private_key(second_key),
+        key=None if by.key is None else _Key.of(by.key),
+        second_key=None if second_key is None else _Key.of(second_key),
         token=None if by.id_token is None else _token(by.id_token),
         saved=by.saved,
         save=by.save,
     )
-
-
-def _private_key(path: Path) -> "Ed25519PrivateKey":
-    """Return the key in *path*; at a terminal its password is asked for where it has one."""
-    from guarded_agents.approval import load_private_key
-
-    if path.suffix == ".pub":
-        raise ConfigurationError(
-            str(path), expected="a private key", got="the public one", action=f"name {path.with_suffix('')} with --key"
-        )
-    text = read_key_file(path)
-    try:
-        return load_private_key(text)
-    except ConfigurationError as error:
-        if not (error.expected == _LOCKED and sys.stdin.isatty()):
-            raise _named(path, error) from None
-    typed: str = typer.prompt(f"Password of {path}", hide_input=True, err=True)
-    try:
-        return load_private_key(text, password=typed.encode())
-    except ConfigurationError as error:
-        raise _named(path, error) from None
-
-
-def _named(path: Path, error: ConfigurationError) -> ConfigurationError:
-    return ConfigurationError(str(path), expected=error.expected, got=error.got, action=error.action)
 
 
 def _token(name: str) -> str:

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from guarded_agents.approval import closed
+from guarded_agents.approval import check_words, closed
 from guarded_agents.cli._graph import application
 from guarded_agents.cli._opened import standing_request, voting_guard
 from guarded_agents.cli._options import Deployment
-from guarded_agents.cli._people import cast_votes, says_why
+from guarded_agents.cli._people import cast_votes, check_breaker, says_why
 from guarded_agents.cli._prove import Prover
 from guarded_agents.cli._report import waiting
 from guarded_agents.errors import (
@@ -77,7 +77,7 @@ async def vote_all(
 async def cast(
     deployment: Deployment, guard: "Guard", request_id: str, reply: Reply, *, graph: str | None
 ) -> Settled | None:
-    """Do as `vote`, with a guard that is open."""
+    """Do as `vote`, with a guard that is open. What needs no proof is checked before one is made."""
     await asyncio.to_thread(_require_pending, deployment, guard, request_id)  # it runs a loop of its own
     prepared = guard.prepare(
         request_id,
@@ -87,6 +87,9 @@ async def cast(
         text=reply.text,
         delegate=reply.delegate,
     )
+    check_words(prepared)
+    if reply.answer is Answer.BREAK_GLASS:
+        check_breaker(prepared, standing_request(guard.store, request_id), guard.store, at=deployment)
     if reply.prover.keep(prepared):
         return None
     signed = reply.prover.of_vote(prepared)

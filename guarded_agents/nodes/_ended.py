@@ -1,35 +1,25 @@
 """What the model is told where a request ended without its call: an approver's words, where they are proven."""
 
 from dataclasses import replace
-from typing import Final
 
 from guarded_agents.approval import is_intact
 from guarded_agents.errors import DirectoryError, StoreError
 from guarded_agents.nodes._services import Services
 from guarded_agents.nodes._told import answered, refusal
-from guarded_agents.records import Answer, CallKey, Outcome, Reason, RequestStatus, StandingRequest
-
-_BY_STATUS: Final = {
-    RequestStatus.REJECTED: Reason.REJECTED,
-    RequestStatus.ANSWERED: Reason.ANSWERED,
-    RequestStatus.EXPIRED: Reason.EXPIRED,
-    RequestStatus.LAPSED: Reason.LAPSED,
-    RequestStatus.VOIDED: Reason.VOIDED,
-    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
-    RequestStatus.SUPERSEDED: Reason.SUPERSEDED,
-}
+from guarded_agents.records import REFUSES, Answer, CallKey, Outcome, Reason, StandingRequest
 
 
 async def ended(services: Services, standing: StandingRequest | None, *, of: CallKey) -> Outcome | None:
     """Return what is told of the call *of*, whose request is *standing*; None where that is open, or there is none."""
-    reason = None if standing is None else _BY_STATUS.get(standing.status)
+    reason = None if standing is None else REFUSES.get(standing.status)
     if standing is None or reason is None:
         return None
     if reason is Reason.ANSWERED:
         said = await _said(services, standing, Answer.RESPOND, of)
         return refusal(Reason.VOIDED) if said is None else answered(said)
     told = refusal(reason)
-    if reason is Reason.REJECTED and (said := await _said(services, standing, Answer.REJECT, of)):
+    said = await _said(services, standing, Answer.REJECT, of) if reason is Reason.REJECTED else None
+    if said is not None and said.strip():
         return replace(told, content=f"{told.content} The approver's reason: {said}")
     return told
 

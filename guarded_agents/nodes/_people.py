@@ -32,7 +32,6 @@ from guarded_agents.records import (
     BreakGlassTerms,
     Electorate,
     SignedVote,
-    Vote,
 )
 from guarded_agents.stores import Proven, Store
 
@@ -48,19 +47,22 @@ class Circle(NamedTuple):
         """Return everybody who may answer now."""
         return Electorate(frozenset[str]().union(*self.groups.values()), self.holders)
 
-    def group_of(self, vote: Vote) -> str:
-        """Return the group in whose name *vote* counts: the first of its giver's, else the request's own.
+    def group_of(self, who: str, answer: Answer | None) -> str:
+        """Return the group in whose name counts what *who* says, a vote if *answer* is one: the first of theirs.
 
-        A glass is broken in the name of those who hold it.
+        That of somebody who is in none is the first of all. A glass is broken in the name of those who hold it.
         """
-        if vote.answer is Answer.BREAK_GLASS:
+        if answer is Answer.BREAK_GLASS:
             return HOLDERS
-        return first_with(vote.approver, self.groups)
+        return next((group for group, members in self.groups.items() if who in members), next(iter(self.groups)))
 
 
-def first_with(who: str, groups: Mapping[str, frozenset[str]]) -> str:
-    """Return the first of *groups* that *who* is a member of, else the first of all."""
-    return next((group for group, members in groups.items() if who in members), next(iter(groups)))
+class Heard(NamedTuple):
+    """A proven statement: who is asked about it now, the group in whose name it counts, and what proves it there."""
+
+    circle: Circle
+    group: str
+    credentials: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,31 @@ class People:
 
     async def circle(self, request: ApprovalRequest, *, now: datetime) -> Circle:
         """Return who is asked about *request* at *now* (UTC): its group, later a backup too. Raises DirectoryError."""
-        groups = {group: await self.members(group) for group in groups_asked(request, now=now)}
+        return await self._circle(groups_asked(request, now=now))
+
+    async def _circle(self, asked: Sequence[str]) -> Circle:
+        groups = {group: await self.members(group) for group in asked}
         return Circle(groups, frozenset() if self.glass is None else self.glass.holders)
+
+    async def heard(
+        self, signed: SignedStatement, request: ApprovalRequest | None, *, asked: Sequence[str], now: datetime
+    ) -> Heard:
+        """Prove the fresh *signed* at *now* (UTC), look up who belongs to the groups *asked*, and return both.
+
+        It is proven first of all: nobody else makes us ask the directory, or is told more. It counts in the name of
+        the first group that its author belongs to, and is proven in that of no other. Raises DirectoryError, and
+        ProofError, also where what proves it has proven another person's vote on *request*.
+        """
+        answer, who = signed.vote.answer if isinstance(signed, SignedVote) else None, proof_of(signed).who
+        groups = (HOLDERS,) if answer is Answer.BREAK_GLASS else asked
+        proven_in, credentials = await self._prove_first(signed, groups, now=now)
+        circle = await self._circle(asked)
+        group = circle.group_of(who, answer)
+        if group != proven_in:
+            credentials = await self.prove(signed, group=group, now=now, is_fresh=True)
+        if request is not None:
+            self._check_own_account(request, who, credentials)
+        return Heard(circle, group, credentials)
 
     def votes_on(self, request: ApprovalRequest) -> tuple[SignedVote, ...]:
         """Return the votes on *request*, and those on the one that it is an edit of. Raises StoreError."""
@@ -103,7 +128,7 @@ class People:
         voted, broke, doubtful = set[str](), set[str](), set[str]()
         for signed in votes:
             vote = signed.vote
-            credentials = await self._credentials_of(signed, group=circle.group_of(vote), now=now)
+            credentials = await self._credentials_of(signed, group=circle.group_of(vote.approver, vote.answer), now=now)
             accounts.append((vote.approver, credentials))
             if not credentials:
                 if vote.request == request.id or vote.answer is Answer.EDIT:
@@ -135,12 +160,12 @@ class People:
                 (vote.request, vote.digest, vote.answer) == (request.id, request.digest, answer)
                 and vote.approver in circle.electorate.voters
                 and not is_barred(vote.approver, request.requester)
-                and await self._credentials_of(signed, group=circle.group_of(vote), now=now)
+                and await self._credentials_of(signed, group=circle.group_of(vote.approver, vote.answer), now=now)
             ):
                 return vote.text
         return None
 
-    def check_own_account(self, request: ApprovalRequest, who: str, credentials: Sequence[str]) -> None:
+    def _check_own_account(self, request: ApprovalRequest, who: str, credentials: Sequence[str]) -> None:
         """Raise ProofError where one of *credentials*, which prove what *who* says, proved another person's vote.
 
         Asked are the votes on *request* and on its parent as they came in, whatever has become of their keys since.
@@ -173,8 +198,8 @@ class People:
             raise _one_proof("one by the same")
         return tuple(found)
 
-    async def prove_first(
-        self, signed: SignedStatement, *, groups: Sequence[str], now: datetime
+    async def _prove_first(
+        self, signed: SignedStatement, groups: Sequence[str], *, now: datetime
     ) -> tuple[str, tuple[str, ...]]:
         """Return the first of *groups* in whose name the fresh *signed* is proven, and the credentials that prove it.
 

@@ -8,7 +8,6 @@ from guarded_agents.approval import check_resolution, check_review, doubt_id, gr
 from guarded_agents.binding import clipped
 from guarded_agents.errors import BreakGlassError, NotEligibleError, UnknownRequestError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._people import first_with
 from guarded_agents.nodes._services import NOBODY, Services
 from guarded_agents.nodes._votes import require_signed, standing_of
 from guarded_agents.records import (
@@ -61,13 +60,11 @@ class Statements:
         services, review = self._services, signed.review
         (request, breaker), group = self._broken(review.request), self._reviewers()
         now = services.now()
-        credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
+        heard = await services.people.heard(signed, request, asked=(group,), now=now)
         if breaker is not None:
             await services.people.prove(breaker, group=HOLDERS, now=now, is_fresh=False)
-        services.people.check_own_account(request, review.reviewer, credentials)
-        members = await services.people.members(group)
-        check_review(review, self._glass(request.id), request, members=members, now=now)
-        return await services.store.review(signed, note=_notes.reviewed(signed, credentials), now=services.now())
+        check_review(review, self._glass(request.id), request, members=heard.circle.groups[group], now=now)
+        return await services.store.review(signed, note=_notes.reviewed(signed, heard.credentials), now=services.now())
 
     def _broken(self, request_id: str) -> tuple[ApprovalRequest, SignedVote | None]:
         """Return the request of that id, and where its arguments were erased the vote that still proves its digest.
@@ -135,15 +132,9 @@ class Statements:
         request = self._request(claim.key)
         now = services.now()
         asked, requester = self._asked(claim.key, request, now=now)
-        proven_in, credentials = await services.people.prove_first(signed, groups=asked, now=now)
-        groups = {group: await services.people.members(group) for group in asked}
-        group = first_with(resolution.resolver, groups)
-        if group != proven_in:
-            credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
-        if request is not None:
-            services.people.check_own_account(request, resolution.resolver, credentials)
-        check_resolution(resolution, claim, groups=groups, requester=requester, now=now)
-        note = _notes.resolved(signed, credentials, key=claim.key, group=group)
+        heard = await services.people.heard(signed, request, asked=asked, now=now)
+        check_resolution(resolution, claim, groups=heard.circle.groups, requester=requester, now=now)
+        note = _notes.resolved(signed, heard.credentials, key=claim.key, group=heard.group)
         return await services.store.resolve(signed, claim.key, note=note, now=services.now())
 
     def _claim(self, doubt: str) -> Claim:

@@ -11,7 +11,6 @@ from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError,
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import CallTask, Judgement, Services
 from guarded_agents.records import (
-    HOLDERS,
     AccessRequest,
     Answer,
     ApprovalObligation,
@@ -82,22 +81,15 @@ class Votes:
         services, vote = self._services, signed.vote
         standing = standing_of(services, vote.request)
         request, now = standing.request, services.now()
-        # First of all: nobody else makes us ask the directory, or is told where the request stands, or what the policy
-        # says of an edit.
-        asked = (HOLDERS,) if vote.answer is Answer.BREAK_GLASS else groups_asked(request, now=now)
-        proven_in, credentials = await services.people.prove_first(signed, groups=asked, now=now)
-        circle = await services.people.circle(request, now=now)
-        group = circle.group_of(vote)
-        if group != proven_in:
-            credentials = await services.people.prove(signed, group=group, now=now, is_fresh=True)
-        services.people.check_own_account(request, vote.approver, credentials)
-        edited = None
+        # First of all: nobody else is told where the request stands, or what the policy says of an edit.
+        heard = await services.people.heard(signed, request, asked=groups_asked(request, now=now), now=now)
+        electorate, edited = heard.circle.electorate, None
         if vote.answer is Answer.EDIT and vote.arguments is not None and standing.status is RequestStatus.PENDING:
             edited = self._edited(request, _arguments(vote), now=now)
         check_vote(
             standing,
             signed,
-            electorate=circle.electorate,
+            electorate=electorate,
             cast=services.people.votes_on(request),
             terms=services.people.glass,
             edited=edited,
@@ -109,11 +101,13 @@ class Votes:
             check_edit(edited, signed, electorate=(await services.people.circle(edited, now=now)).electorate)
         return await services.store.vote(
             signed,
-            electorate=circle.electorate,
+            electorate=electorate,
             edited=edited,
             glass=services.people.glass,
-            credentials=credentials,
-            note=_notes.voted(signed, credentials, group=group, successor=None if edited is None else edited.id),
+            credentials=heard.credentials,
+            note=_notes.voted(
+                signed, heard.credentials, group=heard.group, successor=None if edited is None else edited.id
+            ),
             now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
         )
 
@@ -130,11 +124,18 @@ class Votes:
             occurrence=parent.occurrence,
         )
         call = services.bind(facts, task)
-        judgement = services.judge(facts, call, name)
-        if judgement.tool is None or not judgement.decision.permitted or call.key == parent.key:
+        if call.key == parent.key:
             raise NotEligibleError(
                 f"approval {parent.id}",
-                expected="edited arguments that differ and that the policy permits",
+                expected="arguments that differ from those of the call",
+                got="the same, so that nothing would change",
+                action="approve it as it is, or edit it otherwise",
+            )
+        judgement = services.judge(facts, call, name)
+        if judgement.tool is None or not judgement.decision.permitted:
+            raise NotEligibleError(
+                f"approval {parent.id}",
+                expected="edited arguments that the policy permits",
                 got=_denied(judgement, call),
                 action="edit it otherwise, or reject it",
             )

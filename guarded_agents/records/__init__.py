@@ -6,6 +6,7 @@ again what was just validated would be paid on every turn.
 """
 
 from guarded_agents.records._approval import (
+    REFUSES,
     ApprovalRequest,
     BrokenGlass,
     Electorate,
@@ -45,6 +46,7 @@ from guarded_agents.records._statement import (
 
 __all__ = [
     "HOLDERS",
+    "REFUSES",
     "UNEXPOSED",
     "AccessRequest",
     "Answer",

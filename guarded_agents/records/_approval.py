@@ -1,12 +1,15 @@
 """The request that waits for a person, where it stands, and what is told of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import CallKey
+from guarded_agents.records._decision import Reason
 from guarded_agents.records._origin import Labels, Principal
 from guarded_agents.records._statement import ReviewFinding
 
@@ -42,6 +45,16 @@ class RequestStatus(StrEnum):
     def is_open(self) -> bool:
         """Return whether the request can still lead to an execution."""
         return self in (RequestStatus.PENDING, RequestStatus.APPROVED)
+
+
+REFUSES: Final[Mapping[RequestStatus, Reason]] = MappingProxyType(
+    {
+        status: Reason(status.value)
+        for status in RequestStatus
+        if not status.is_open and status is not RequestStatus.CONSUMED
+    }
+)
+"""Why a call is refused whose request ended thus; none for one that is open, or was consumed."""
 
 
 class ApprovalRequest(Record):

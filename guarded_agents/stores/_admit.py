@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from guarded_agents.approval import agreed_at, is_answered, usable_until
 from guarded_agents.records import (
+    REFUSES,
     CallKey,
     Claim,
     ClaimStatus,
@@ -16,7 +17,7 @@ from guarded_agents.records import (
     StandingRequest,
 )
 from guarded_agents.stores._ballot import votes_on
-from guarded_agents.stores._closing import REFUSES, close_request, close_row, existing_row, told_of
+from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
 from guarded_agents.stores._glass import is_glass_on_record
 from guarded_agents.stores._results import Admission, AuditNote, Proven, Told
 from guarded_agents.stores._rows import (

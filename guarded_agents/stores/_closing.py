@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from pydantic import JsonValue
 
@@ -11,15 +10,6 @@ from guarded_agents.records import CallKey, Claim, ClaimStatus, Outcome, Reason,
 from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, micros, outcome_columns
 from guarded_agents.stores._tx import Tx
-
-REFUSES: Final = {
-    RequestStatus.ANSWERED: Reason.ANSWERED,
-    RequestStatus.REJECTED: Reason.REJECTED,
-    RequestStatus.EXPIRED: Reason.EXPIRED,
-    RequestStatus.WITHDRAWN: Reason.WITHDRAWN,
-    RequestStatus.LAPSED: Reason.LAPSED,
-}
-"""Why a call is refused whose request ended thus; none for any other."""
 
 
 def note_of(kind: Kind, key: CallKey, **fields: JsonValue) -> AuditNote:

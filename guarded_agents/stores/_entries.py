@@ -6,8 +6,17 @@ from typing import Final, NamedTuple
 
 from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
-from guarded_agents.records import CallKey, ClaimStatus, Principal, Proposal, Reason, RequestStatus, ThreadFacts
-from guarded_agents.stores._closing import REFUSES, close_request, close_row, note_of, withdraw_requests
+from guarded_agents.records import (
+    REFUSES,
+    CallKey,
+    ClaimStatus,
+    Principal,
+    Proposal,
+    Reason,
+    RequestStatus,
+    ThreadFacts,
+)
+from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
 from guarded_agents.stores._outbox import drop_notices
 from guarded_agents.stores._results import EntryOpened
 from guarded_agents.stores._rows import (

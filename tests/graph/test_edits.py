@@ -54,6 +54,18 @@ async def test_an_edit_is_decided_afresh(tmp_path: Path, arguments: dict[str, An
         assert desk.server.sent == []
 
 
+async def test_an_edit_that_changes_nothing_is_told_to_be_an_approval(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        request = await desk.held()
+        with pytest.raises(NotEligibleError) as caught:
+            await desk.approve(request, Answer.EDIT, arguments=dict(reversed(WIRE[1].items())))
+        assert str(caught.value) == (
+            f"approval {request}: expected arguments that differ from those of the call, got the same, so that nothing"
+            " would change; approve it as it is, or edit it otherwise"
+        )
+        assert desk.guard.store.request(request).status == "pending"
+
+
 @pytest.mark.requirement("I8")
 async def test_votes_for_the_first_arguments_do_not_count_for_the_edited_ones(tmp_path: Path) -> None:
     two = POLICY.replace("quorum: 1", "quorum: 2").replace("raj@example.com]}", "raj@example.com, eve@example.com]}")

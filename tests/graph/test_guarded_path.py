@@ -66,6 +66,20 @@ async def test_an_answer_that_does_not_approve_reaches_the_model_and_nothing_run
         assert bank.effects() == []
 
 
+@pytest.mark.requirement("I7")
+@pytest.mark.parametrize("text", [None, "", " \n"], ids=["none", "empty", "blank"])
+async def test_a_rejection_without_a_reason_tells_the_model_that_it_was_rejected(bank: Bank, text: str | None) -> None:
+    async with started(bank, calls(WIRE)) as (guard, agent):
+        await agent.ainvoke(asked(), thread(), context=CONTEXT)
+        [request] = waiting(await agent.aget_state(thread()))
+        await guard.resume(agent, bank.signed(guard, request, Answer.REJECT, text=text))
+        state = await agent.aget_state(thread())
+        assert answers(state.values["messages"])["call-0"] == (
+            "This call was not carried out. An approver rejected it; tell the user, and do not propose it again."
+        )
+        assert bank.effects() == []
+
+
 @pytest.mark.requirement("I8")
 async def test_an_edited_call_is_another_request_that_the_editor_cannot_approve(bank: Bank) -> None:
     async with started(bank, calls(WIRE)) as (guard, agent):

@@ -16,7 +16,7 @@ from guarded_agents.transport import ToolReply
 from tests.support.bank import ANA, EVE, POLICY, RAJ, calls
 from tests.support.issuer import CLIENT, ISSUER, claims, jwk, key_set, private_key, token
 from tests.support.ledger import KEYS, SECOND_KEYS, Desk, Ledger, Sent, at_desk
-from tests.support.people import GLASS, TWO, Passwords
+from tests.support.people import ESCALATES, GLASS, TWO, Passwords
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 WHY = "Both approvers are on a plane, and the supplier stops deliveries at noon."
@@ -36,9 +36,11 @@ def by_token(desk: Desk, said: Any, who: str, account: str, **more: Any) -> str:
     return token(body, algorithm="EdDSA")
 
 
-def by_account(desk: Desk, request: str, who: str, account: str, answer: Answer = Answer.APPROVE) -> SignedVote:
+def by_account(
+    desk: Desk, request: str, who: str, account: str, answer: Answer = Answer.APPROVE, **more: Any
+) -> SignedVote:
     vote = desk.guard.prepare(request, answer, approver=who)
-    return SignedVote(vote=vote, signature=by_token(desk, vote, who, account), scheme=Scheme.OIDC)
+    return SignedVote(vote=vote, signature=by_token(desk, vote, who, account, **more), scheme=Scheme.OIDC)
 
 
 async def broken(desk: Desk, request: str, account: str, **more: Any) -> SignedVote:
@@ -175,6 +177,22 @@ async def test_a_holder_breaks_the_glass_in_the_name_of_the_holders_whatever_gro
         await desk.guard.vote(await broken(desk, request, "00u9", groups=["emergency"]))
         await desk.wake()
         assert len(desk.server.sent) == 1
+
+
+async def test_who_is_in_two_groups_that_are_asked_is_proven_in_the_one_in_whose_name_they_count(
+    tmp_path: Path,
+) -> None:
+    both = ESCALATES.replace("members: [ana@example.com]", "members: [ana@example.com, raj@example.com]")
+    provider = id_tokens(tmp_path, group_claim="groups", groups=HOLDERS)
+    async with at_desk(tmp_path, calls(WIRE), policy=both, authenticators=provider) as desk:
+        request = await desk.held()
+        desk.bank.clock.advance(3600)  # from then on the leads are asked too
+        with pytest.raises(ProofError, match="a member of the approver group"):
+            await desk.guard.vote(by_account(desk, request, RAJ, "00u1", groups=["approve-leads"]))
+        assert desk.guard.store.votes(request) == ()
+        await desk.guard.vote(by_account(desk, request, RAJ, "00u1", groups=["approve-finance"]))
+        await desk.wake()
+        assert desk.server.effects == [("wire", 900)]
 
 
 REFUSE = (

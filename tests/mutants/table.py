@@ -611,8 +611,8 @@ MUTANTS = (
     Mutant(
         "I7:members-of-then",
         PEOPLE,
-        "        groups = {group: await self.members(group) for group in groups_asked(request, now=now)}",
-        "        groups = {group: frozenset(request.members) for group in groups_asked(request, now=now)}",
+        "        return await self._circle(groups_asked(request, now=now))",
+        "        return Circle({request.group: frozenset(request.members)}, (await self._circle(())).holders)",
         (f"{REVOKED}::test_the_directory_is_asked_again_just_before_the_claim",),
     ),
     Mutant(
@@ -782,8 +782,8 @@ MUTANTS = (
     Mutant(
         "I7:words-of-anybody",
         PEOPLE,
-        "                and await self._credentials_of(signed, group=circle.group_of(vote), now=now)",
-        "                and signed",
+        "and await self._credentials_of(signed, group=circle.group_of(vote.approver, vote.answer), now=now)",
+        "and signed",
         (f"{PAST}::test_a_response_that_is_not_an_approvers_is_not_told",),
     ),
     Mutant(
@@ -795,10 +795,17 @@ MUTANTS = (
     ),
     Mutant(
         "I7:account-of-another",
-        VOTES,
-        "        services.people.check_own_account(request, vote.approver, credentials)",
-        "        check_own_account = credentials",
+        PEOPLE,
+        "            self._check_own_account(request, who, credentials)",
+        "            check_own_account = credentials",
         (f"{ONE_ACCOUNT}::test_an_account_that_answered_as_one_person_answers_as_no_other",),
+    ),
+    Mutant(
+        "I7:proven-in-another-group",
+        PEOPLE,
+        "        if group != proven_in:",
+        "        if group == proven_in:",
+        (f"{ONE_ACCOUNT}::test_who_is_in_two_groups_that_are_asked_is_proven_in_the_one_in_whose_name_they_count",),
     ),
     Mutant(
         "I7:account-forgotten",

@@ -22,6 +22,7 @@ from guarded_agents.approval import (
 )
 from guarded_agents.errors import NotEligibleError, RequestClosedError
 from guarded_agents.records import (
+    REFUSES,
     Answer,
     ApprovalRequest,
     Electorate,
@@ -261,3 +262,9 @@ MAY = {
 def test_who_may_answer_can_be_told(name: str, cast: tuple[SignedVote, ...], may: bool) -> None:
     electorate = Electorate(MEMBERS | {"desk-agent"}, HOLDERS)
     assert may_answer(TWO, name, electorate=electorate, cast=cast) is may
+
+
+def test_whatever_ends_a_request_without_its_call_is_a_reason_to_refuse_it() -> None:
+    assert {status.name: reason.name for status, reason in REFUSES.items()} == {
+        name: name for name in ("ANSWERED", "REJECTED", "EXPIRED", "SUPERSEDED", "WITHDRAWN", "LAPSED", "VOIDED")
+    }

@@ -87,7 +87,18 @@ REFUSED = {
     "name of two words": (["ana b", "--key", "new"], "principal:1: expected a name"),
     "folder of the key missing": ([ANA, "--key", "nowhere/new"], "nowhere/new: expected a folder to write to"),
     "key is there": ([ANA, "--key", "ana.key"], "ana.key: expected a file that does not exist yet"),
-    "public key counts already": ([ANA, "--public", "ana.key.pub", "--signers", "team"], "team:2: expected a key that"),
+    "public key counts already": (
+        [ANA, "--public", "ana.key.pub", "--signers", "team"],
+        f"team: expected a key that is not listed yet, got one that is listed for {ANA}; it needs no second line",
+    ),
+    "public key of somebody else": (
+        ["raj@example.com", "--public", "ana.key.pub", "--signers", "team"],
+        f"got one that is listed for {ANA}; have raj@example.com make a key of their own",
+    ),
+    "public key listed twice before": (
+        [ANA, "--public", "ana.key.pub", "--signers", "twice"],
+        "twice:2: expected a key that stands once",
+    ),
     "public key missing": ([ANA, "--public", "nowhere"], "nowhere: expected a public key"),
     "private key handed over": ([ANA, "--public", "ana.key"], "ana.key: expected one line, ssh-ed25519 KEY"),
     "neither": ([ANA], "name one of --key and --public"),
@@ -102,6 +113,7 @@ def test_what_fails_says_why_and_leaves_everything_as_it_was(
     public = new_approver_key(folder / "ana.key")
     (folder / "ana.key.pub").write_text(public)
     (folder / "team").write_text(f"{ANA} {public}\n")
+    (folder / "twice").write_text(f"{ANA} {public}\nraj@example.com {public}\n")
     (folder / "broken").write_text(f"{public} ana\n")
     before = contents(folder)
     told = keygen(*typed)

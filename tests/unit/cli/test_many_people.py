@@ -270,11 +270,12 @@ def test_a_kept_file_that_is_no_vote_is_named(run: Command, ids: dict[str, str],
 
 @pytest.fixture
 def password(desk: Path) -> str:
-    """The password of the key of RAJ, which is as `ssh-keygen -t ed25519` makes it."""
-    key = load_private_key((desk / KEYS[RAJ]).read_bytes())
-    (desk / KEYS[RAJ]).write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"correct horse"))
-    )
+    """The password of the keys of RAJ and ANA, which are as `ssh-keygen -t ed25519` makes them."""
+    for name in (KEYS[RAJ], KEYS[ANA], SECOND):
+        key = load_private_key((desk / name).read_bytes())
+        (desk / name).write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"correct horse"))
+        )
     return "correct horse"
 
 
@@ -299,7 +300,79 @@ def test_without_a_terminal_a_key_under_a_password_is_refused(run: Command, ids:
     )
 
 
-def at_terminal(typed: str, request_id: str) -> Said:
+IN_VAIN = {
+    "too short a justification": (
+        ("break-glass", "--reason", "too short", "--second-key", SECOND, *by(ANA)),
+        "expected a justification of at least 20 characters, got less",
+    ),
+    "a glass that is another's": (
+        ("break-glass", "--reason", REASON, "--second-key", SECOND, *by(RAJ)),
+        "expected somebody who may break the glass, got somebody else",
+    ),
+    "no text": (("respond", "--text", " ", *by(RAJ)), "expected a text that the model is told, got none"),
+    "too long a reason": (("reject", "--reason", "x" * 4001, *by(RAJ)), "expected a text of at most 4,000 characters"),
+    "an edit that does not fit": (("edit", "--args", "{}", *by(RAJ)), "arguments that do not fit the tool's schema"),
+}
+
+
+@pytest.fixture
+def typed(password: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked for at the terminal of this test."""
+    asked: list[str] = []
+
+    def prompt(what: str, **_: object) -> str:
+        asked.append(what)
+        return password
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    return asked
+
+
+@pytest.mark.parametrize(("words", "said"), IN_VAIN.values(), ids=IN_VAIN)
+def test_no_password_is_asked_for_an_answer_that_cannot_count(
+    run: Command, ids: dict[str, str], typed: list[str], words: tuple[str, ...], said: str
+) -> None:
+    told = run("approvals", words[0], ids["one"], *words[1:])
+    assert (told.status, said in told.err) == (1, True), told.err
+    assert typed == []
+    assert stands(run, ids["one"]) == "pending"
+
+
+ANSWERED = {
+    "approve": ("approve", *by(RAJ)),
+    "break-glass": ("break-glass", "--reason", REASON, "--second-key", SECOND, *by(ANA)),
+    "a kept delegation": ("delegate", "--to", LEE, *by(RAJ), "--save", "vote.json"),
+}
+
+
+@pytest.mark.parametrize("words", ANSWERED.values(), ids=ANSWERED)
+def test_no_password_is_asked_for_a_request_that_is_answered_already(
+    run: Command, ids: dict[str, str], desk: Path, typed: list[str], words: tuple[str, ...]
+) -> None:
+    assert run("approvals", "reject", ids["one"], *by(LEE)).status == 0
+    told = run("approvals", words[0], ids["one"], *words[1:])
+    assert told.status == 1
+    assert f"got one that is rejected by {LEE}" in told.err
+    assert typed == []
+    assert not (desk / "vote.json").exists()
+
+
+def test_the_password_of_each_key_is_asked_for_once(run: Command, ids: dict[str, str], typed: list[str]) -> None:
+    told = run("approvals", "approve", ids["one"], "--identical", "--yes", *by(RAJ), "--json")
+    assert (told.status, len(told.json), typed) == (0, 3, ["Password of raj"]), told.err
+    told = run("approvals", "break-glass", ids["two"], *GLASS, *by(ANA))
+    assert (told.status, typed[1:]) == (0, ["Password of ana", f"Password of {SECOND}"]), told.err
+
+
+@pytest.mark.usefixtures("password")
+def test_who_thinks_better_of_it_at_the_password_has_answered_nothing(run: Command, ids: dict[str, str]) -> None:
+    told = at_terminal("\x03", ids["one"], end="")
+    assert (told.status, "Aborted" in told.out) == (1, True), told.out
+    assert run("approvals", "show", ids["one"], "--json").json["votes"] == []
+
+
+def at_terminal(typed: str, request_id: str, *, end: str = "\n") -> Said:
     """Return what a terminal shows of an approval by RAJ where *typed* is typed as soon as something is asked."""
     command = [sys.executable, "-m", "guarded_agents.cli", "approvals", "approve", request_id, *by(RAJ)]
     pid, terminal = pty.fork()
@@ -310,7 +383,7 @@ def at_terminal(typed: str, request_id: str) -> Said:
         while part := os.read(terminal, 1024):
             was_asked, shown = b"raj: " in shown, shown + part  # the blank comes once nothing is echoed any more
             if not was_asked and b"raj: " in shown:
-                os.write(terminal, f"{typed}\n".encode())
+                os.write(terminal, f"{typed}{end}".encode())
     os.close(terminal)
     return Said(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode().replace("\r\n", "\n"), "")
 
