@@ -44,13 +44,15 @@ _CALLS: Final = (
 
 # What lists and the queue ask stands in columns, and before the document, so that no JSON is read for it.
 # ``risk`` is the negative rank, for the riskiest comes first. ``due`` is since when the thread is to be told
-# how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told.
+# how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told,
+# and ``again_after`` how long it is not told of the same question again.
 _IN_VAIN: Final = "asked_at IS NOT NULL AND status <> 'pending' AND settled_by IS NULL"  # told, and nobody answered
 _REQUESTS: Final = (
     f"""CREATE TABLE requests (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_KEY}, status TEXT NOT NULL, risk INTEGER NOT NULL,
         tool TEXT NOT NULL, principal TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL,
-        quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, decide_by INTEGER NOT NULL,
+        quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, again_after INTEGER NOT NULL,
+        decide_by INTEGER NOT NULL,
         escalate_at INTEGER, escalated_at INTEGER, execute_by INTEGER, settled_at INTEGER, due INTEGER,
         settled_by TEXT, text INTEGER, broke_glass INTEGER NOT NULL DEFAULT 0, successor TEXT,
         arguments INTEGER NOT NULL, document TEXT NOT NULL,
@@ -68,7 +70,7 @@ _REQUESTS: Final = (
     f"CREATE INDEX requests_told_principal ON requests (tenant, principal, asked_at) WHERE {_IN_VAIN}",
     f"CREATE INDEX requests_told_tenant ON requests (tenant, asked_at) WHERE {_IN_VAIN}",
     "CREATE INDEX requests_same ON requests (thread, question, decide_by) WHERE status = 'pending'",
-    "CREATE INDEX requests_untold ON requests (question, number) WHERE status = 'pending' AND asked_at IS NULL",
+    "CREATE INDEX requests_waiting ON requests (question, asked_at, number) WHERE status = 'pending'",
     "CREATE INDEX requests_asked ON requests (question, asked_at) WHERE asked_at IS NOT NULL",
     "CREATE INDEX requests_rejected ON requests (question, settled_at) WHERE status = 'rejected'",
     "CREATE INDEX requests_similar ON requests (tenant, principal, tool) WHERE status <> 'pending'",

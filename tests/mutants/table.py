@@ -1034,9 +1034,23 @@ MUTANTS = (
     Mutant(
         "I11:nobody-told-of-the-next",
         OUTBOX,
-        "            if kind == NoticeKind.ASKED:",
-        "            if kind == NoticeKind.ASKED and attempt > 0:",
+        "    if attempts:",
+        "    if any(attempts):",
         (f"{GRAPH_QUEUE}::test_people_are_told_of_what_waits_although_what_stood_for_it_was_withdrawn",),
+    ),
+    Mutant(
+        "I11:nobody-told-after-the-one-that-was-told",
+        OUTBOX,
+        "    elif not tx.db.execute(_STANDS, (question, at)).fetchone():",
+        "    elif False:",
+        (f"{GRAPH_QUEUE}::test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it",),
+    ),
+    Mutant(
+        "I11:asked-again-right-after-a-rejection",
+        OUTBOX,
+        "since=at if is_rejected else last",
+        "since=last",
+        (f"{GRAPH_QUEUE}::test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it",),
     ),
     Mutant(
         "I12:unknown-finding-for-a-review",
