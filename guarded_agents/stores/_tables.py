@@ -104,10 +104,11 @@ _ANSWERS: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-# Leases of those who wake threads and deliver notices. ``due`` and ``until``: not to be taken before.
+# Leases of those who wake threads and deliver notices. ``due`` and ``until``: not to be taken before. ``is_again``: an
+# owner before may have woken the thread.
 _WORK: Final = (
     """CREATE TABLE wakes (
-        thread TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL
+        thread TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL, is_again INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE notices (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, request TEXT NOT NULL,

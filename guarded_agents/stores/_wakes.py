@@ -50,7 +50,11 @@ def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, but: Collec
         if not waiting:
             return None
         _, wake = min(waiting)
-    tx.db.execute("INSERT OR REPLACE INTO wakes VALUES (?, ?, ?)", (wake.thread, owner, micros(until)))
+    tx.db.execute(
+        "INSERT INTO wakes VALUES (?, ?, ?, FALSE)"
+        " ON CONFLICT DO UPDATE SET owner = excluded.owner, until = excluded.until, is_again = TRUE",
+        (wake.thread, owner, micros(until)),
+    )
     return wake
 
 
@@ -99,8 +103,9 @@ def woken(tx: Tx, thread: str, *, owner: str, again_at: datetime | None) -> None
 
 
 def give_back(tx: Tx, wake: Wake, *, owner: str, now: datetime) -> None:
-    """End the lease of *owner*, who cannot wake that thread: another worker may take it at once."""
-    if wake.is_told:
-        tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ?", (wake.thread, owner))
-    else:
-        woken(tx, wake.thread, owner=owner, again_at=now)
+    """End the lease of *owner*, who cannot wake that thread: another worker may take it at once.
+
+    It is as if *owner* had not taken it, unless one before may have woken it: that is not forgotten.
+    """
+    tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ? AND NOT is_again", (wake.thread, owner))
+    woken(tx, wake.thread, owner=owner, again_at=now)
