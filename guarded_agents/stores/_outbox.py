@@ -8,6 +8,7 @@ from uuid import uuid4
 from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, RequestStatus, Risk
 from guarded_agents.stores._results import StuckNotice
 from guarded_agents.stores._rows import micros, moment, risk_of
+from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
 _MAX_ATTEMPT: Final = 1_000  # beyond any schedule
@@ -16,7 +17,8 @@ _KINDS: Final = ", ".join(repr(kind.value) for kind in NoticeKind)
 _RISKS: Final = ", ".join(repr(risk.value) for risk in Risk)
 _READABLE: Final = (
     f"(kind IN ({_KINDS}) AND risk IN ({_RISKS}) AND attempt BETWEEN 0 AND {_MAX_ATTEMPT}"
-    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))})"
+    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))}"
+    f" AND {is_text('id')} AND {is_text('request')} AND {is_text('addressee')})"
 )
 """What makes a record. One row that does not is passed over: it keeps nobody else from being told."""
 
@@ -29,7 +31,8 @@ _STANDS: Final = (
 )
 _NEXT: Final = (
     "SELECT id, risk, grp, max(again_after + ?, ?) AS tell_at FROM requests INDEXED BY requests_waiting"
-    " WHERE question = ? AND status = 'pending' AND asked_at IS NULL AND decide_by > tell_at ORDER BY number LIMIT 1"
+    " WHERE question = ? AND status = 'pending' AND asked_at IS NULL AND decide_by > tell_at"
+    f" AND {is_text('id')} ORDER BY number LIMIT 1"
 )
 _DROP: Final = (  # of what was withdrawn all, of the rest what is not due yet
     "DELETE FROM notices WHERE request = :request AND iif(:is_withdrawn, kind IN ('asked', 'escalated', 'delegated'),"
@@ -91,9 +94,12 @@ def _hand_on(tx: Tx, gone: str, at: int, attempts: list[int], *, is_rejected: bo
     it was delivered, and no other is told of, that is when the question may be told again: some time after it was last,
     or after it was rejected.
     """
-    question, asked_at = tx.db.execute("SELECT question, asked_at FROM requests WHERE id = ?", (gone,)).fetchone()
-    if asked_at is None:
+    row = tx.db.execute(
+        "SELECT question, asked_at FROM requests WHERE id = ? AND asked_at IS NOT NULL", (gone,)
+    ).fetchone()
+    if row is None:  # nobody was, or its id cannot be read
         return
+    question, asked_at = row
     if attempts:
         _tell_of_next(tx, question, at=at, since=at if is_rejected else 0, due=max(asked_at, at))
     elif not tx.db.execute(_STANDS, (question, at)).fetchone():

@@ -119,3 +119,8 @@ _WORK: Final = (
     "CREATE INDEX notices_of ON notices (request)",
 )
 TABLES: Final = (*_CALLS, *_REQUESTS, *_ANSWERS, *_WORK)
+
+
+def is_text(column: str) -> str:
+    """Return the condition that *column* holds UTF-8. A text that does not is read as another, which leads nowhere."""
+    return f"is_utf8(CAST({column} AS BLOB))"

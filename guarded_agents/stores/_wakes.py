@@ -8,15 +8,16 @@ import orjson
 
 from guarded_agents.stores._results import Wake
 from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
+from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
 QUIET: Final = timedelta(minutes=10)
 """How long after its call was closed or settled a thread is left to whoever runs it. Then a worker looks after it."""
 
 _LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
-_FREE: Final = (  # nobody's, and not one that the worker cannot wake
+_FREE: Final = (  # nobody's, and not one that the worker cannot wake, or nobody
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
-    " AND r.thread NOT IN (SELECT value FROM json_each(:but))"
+    f" AND r.thread NOT IN (SELECT value FROM json_each(:but)) AND {is_text('r.thread')}"
 )
 _APPROVED: Final = (
     "SELECT r.thread FROM requests r INDEXED BY requests_lapsing"
@@ -24,7 +25,7 @@ _APPROVED: Final = (
 )
 _AGAIN: Final = (
     "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:but))"
-    " ORDER BY until, thread LIMIT 1"
+    f" AND {is_text('thread')} ORDER BY until, thread LIMIT 1"
 )
 _DUE: Final = (
     "SELECT r.due, r.thread, r.number, c.status, c.changed_at, c.lease_until, t.entry = r.entry"

@@ -51,6 +51,7 @@ def test_every_kind_that_is_not_repaired_is_for_people() -> None:
         AilmentKind.IN_DOUBT,
         AilmentKind.REVIEW_OVERDUE,
         AilmentKind.UNKNOWN_THREAD,
+        AilmentKind.UNREADABLE,
         AilmentKind.NOTICE_STUCK,
         AilmentKind.NOT_LOOKED_AT,
     ]
