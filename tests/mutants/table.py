@@ -77,6 +77,7 @@ UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
 UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
 UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
 GRAPH_QUEUE = "tests/graph/test_queue.py"
+BRANCHES = "tests/graph/test_branches.py"
 UNIT_FILES = "tests/unit/stores/test_files.py"
 
 VOTE_REFUSED = f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected"
@@ -902,6 +903,16 @@ MUTANTS = (
         "if last is None or last == first or last.request.key[:3] != standing.call.key[:3]:",
         "if last is None or last == first:",
         (f"{TOLD_OF_EDITS}::test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happened_there",),
+    ),
+    Mutant(
+        "I8:edit-led-new-input-into-another-thread",
+        SCREEN_INPUT,
+        "if last is None or last == asked or last.request.key[:3] != own.key[:3]:",
+        "if last is None or last == asked:",
+        (
+            f"{BRANCHES}::"
+            "test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_what_happened_there",
+        ),
     ),
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(
