@@ -46,6 +46,7 @@ OUTBOX = "guarded_agents/stores/_outbox.py"
 QUEUE = "guarded_agents/stores/_queue.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
+READS = "guarded_agents/stores/_reads.py"
 CALLED = "guarded_agents/cli/_called.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
@@ -78,6 +79,7 @@ UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
 UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
 GRAPH_QUEUE = "tests/graph/test_queue.py"
 BRANCHES = "tests/graph/test_branches.py"
+UNREADABLE = "tests/unit/stores/test_unreadable.py"
 UNIT_FILES = "tests/unit/stores/test_files.py"
 
 VOTE_REFUSED = f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected"
@@ -1055,6 +1057,27 @@ MUTANTS = (
         "    elif not tx.db.execute(_STANDS, (question, at)).fetchone():",
         "    elif False:",
         (f"{GRAPH_QUEUE}::test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it",),
+    ),
+    Mutant(
+        "I11:one-notice-stops-all",
+        OUTBOX,
+        "AND {is_text('request')} AND",
+        "AND",
+        (f"{UNREADABLE}::test_a_notice_that_is_no_text_is_named_and_keeps_nobody_else_from_being_told",),
+    ),
+    Mutant(
+        "I11:one-thread-stops-all",
+        WAKES,
+        "json_each(:but)) AND {is_text('r.thread')}",
+        "json_each(:but))",
+        (f"{UNREADABLE}::test_a_thread_that_is_no_text_keeps_no_other_from_being_woken",),
+    ),
+    Mutant(
+        "I11:one-row-hides-all",
+        READS,
+        "        with suppress(*_NO_RECORD):",
+        "        with suppress(*()):",
+        (f"{UNREADABLE}::test_a_call_that_cannot_be_read_hides_no_other_in_doubt_and_is_named",),
     ),
     Mutant(
         "I11:asked-again-right-after-a-rejection",
