@@ -39,9 +39,7 @@ async def test_new_input_on_the_older_branch_is_told_that_its_call_was_carried_o
         assert desk.server.effects == [("wire", 900)]
 
 
-async def test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_what_happened_there(
-    tmp_path: Path,
-) -> None:
+async def test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_it(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         other = replace(desk, config=thread("t2"))
         elsewhere = await other.held()

@@ -911,10 +911,7 @@ MUTANTS = (
         SCREEN_INPUT,
         "if last is None or last == asked or last.request.key[:3] != own.key[:3]:",
         "if last is None or last == asked:",
-        (
-            f"{BRANCHES}::"
-            "test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_what_happened_there",
-        ),
+        (f"{BRANCHES}::test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_it",),
     ),
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(
