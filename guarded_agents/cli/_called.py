@@ -65,7 +65,7 @@ def call_of(store: "Store", execution: Execution, at: Deployment, *, now: dateti
     requester = store.requester(key.thread, key.entry) or _NOBODY
     binding_key = RootKey.load(at.root_key_file, create=False).derive("binding")
     standing, proposal = store.request_of(key), store.proposal(key)
-    arguments = "" if proposal is None else proposal.canonical.decode()
+    arguments = "" if proposal is None else proposal.canonical.decode(errors="replace")  # no digest fits it then
     if standing is not None:
         arguments = standing.request.arguments if require_intact(standing, at) else ""
         is_bound = standing.request.key == key

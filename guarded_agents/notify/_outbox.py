@@ -149,5 +149,9 @@ class _Delivery:
         await self._outbox.noticed(notice, again_at=None)
 
     def _is_settled(self, notice: Notice) -> bool:
-        standing = self._outbox.request(notice.request)
+        """Return whether nobody needs to be told any more; not where the request cannot be read."""
+        try:
+            standing = self._outbox.request(notice.request)
+        except StoreError:
+            return False
         return notice.kind in _OF_PENDING and (standing is None or standing.status is not RequestStatus.PENDING)

@@ -35,6 +35,7 @@ class AilmentKind(StrEnum):
     ROW_WITHOUT_THREAD = "row_without_thread"
     UNKNOWN_THREAD = "unknown_thread"
     PAST_ITS_TIME = "past_its_time"
+    UNREADABLE = "unreadable"
     NOTICE_STUCK = "notice_stuck"
     NOT_TOLD = "not_told"
     STOPPED = "stopped"
@@ -84,6 +85,7 @@ def of_store(store: Store, *, now: datetime) -> list[Ailment]:
         *_of_log(store),
         *_of_claims(store, now),
         *_of_reviews(store, now),
+        *_of_rows(store),
         *_of_notices(store),
         *_past_their_time(store, now),
     ]
@@ -161,6 +163,15 @@ def _of_reviews(store: Store, now: datetime) -> Iterator[Ailment]:
                 f"{glass.approver} broke the glass, and the review was due at {utc(glass.review_due)}",
                 "look at it, then `guarded-agents approvals review ID`; no other glass can be broken until then",
             )
+
+
+def _of_rows(store: Store) -> Iterator[Ailment]:
+    found = store.unreadable(limit=PAGE + 1)
+    yield from _rest(found, "rows")
+    for row in found[:PAGE]:
+        what = f"this {row.kind} cannot be read, and is passed over: it was not written by guarded_agents"
+        action = "find out who writes the store; no call is sent because of it, and nobody is asked"
+        yield Ailment(AilmentKind.UNREADABLE, row.name, what, action, row.thread)
 
 
 def _of_notices(store: Store) -> Iterator[Ailment]:

@@ -15,6 +15,7 @@ from guarded_agents.stores._results import (
     StuckNotice,
     Swept,
     Told,
+    UnreadableRow,
     Wake,
 )
 from guarded_agents.stores._sqlite import SqliteStore
@@ -30,6 +31,7 @@ __all__ = [
     "StuckNotice",
     "Swept",
     "Told",
+    "UnreadableRow",
     "Wake",
     "claim_named",
     "every_request",

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from guarded_agents.audit import Kind, place_of
 from guarded_agents.records import CallKey, Claim, ClaimStatus, Outcome, Reason, RequestStatus, StandingRequest
+from guarded_agents.stores._outbox import tell_of_others
 from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import KEY_IS, claim_of, micros, outcome_columns
 from guarded_agents.stores._tx import Tx
@@ -43,10 +44,12 @@ def close_row(
 
 def close_request(tx: Tx, key: CallKey, status: RequestStatus, now: datetime) -> None:
     """Move the request of *key* to *status*, if it is open."""
-    tx.db.execute(
-        f"UPDATE requests SET status = ?, settled_at = ? WHERE {KEY_IS} AND status IN ('pending', 'approved')",
+    closed = tx.db.execute(
+        f"UPDATE requests SET status = ?, settled_at = ? WHERE {KEY_IS} AND status IN ('pending', 'approved')"
+        " RETURNING id",
         (status.value, micros(now), *key),
-    )
+    ).fetchall()
+    tell_of_others(tx, [request for (request,) in closed], status, now)
 
 
 def withdraw_requests(tx: Tx, thread: str, entry: str, now: datetime) -> list[tuple[str, CallKey]]:

@@ -17,7 +17,7 @@ from guarded_agents.records import (
     ThreadFacts,
 )
 from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
-from guarded_agents.stores._outbox import drop_notices
+from guarded_agents.stores._outbox import tell_of_others
 from guarded_agents.stores._results import EntryOpened
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
@@ -102,7 +102,7 @@ def _withdraw(tx: Tx, thread: str, entry: str, now: datetime) -> tuple[str, ...]
         close_row(tx, key, reason, tool=tool, now=now)
         notes.append(note_of(Kind.WITHDRAWAL, key, tool=tool, reason=reason))
     withdrawn = withdraw_requests(tx, thread, entry, now)
-    drop_notices(tx, [request for request, _ in withdrawn], now)
+    tell_of_others(tx, [request for request, _ in withdrawn], RequestStatus.WITHDRAWN, now)
     for request, key in withdrawn:
         notes.append(note_of(Kind.APPROVAL, key, request=request, status=RequestStatus.WITHDRAWN))
     tx.append(notes, now)

@@ -93,6 +93,7 @@ def break_glass(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingRe
             text=vote.text,
             broke_glass=True,
         ),
+        now,
     )
 
 

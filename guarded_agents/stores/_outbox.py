@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, Risk
+from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, RequestStatus, Risk
 from guarded_agents.stores._results import StuckNotice
 from guarded_agents.stores._rows import micros, moment, risk_of
+from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
 _MAX_ATTEMPT: Final = 1_000  # beyond any schedule
@@ -16,9 +17,27 @@ _KINDS: Final = ", ".join(repr(kind.value) for kind in NoticeKind)
 _RISKS: Final = ", ".join(repr(risk.value) for risk in Risk)
 _READABLE: Final = (
     f"(kind IN ({_KINDS}) AND risk IN ({_RISKS}) AND attempt BETWEEN 0 AND {_MAX_ATTEMPT}"
-    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))})"
+    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))}"
+    f" AND {is_text('id')} AND {is_text('request')} AND {is_text('addressee')})"
 )
 """What makes a record. One row that does not is passed over: it keeps nobody else from being told."""
+
+LAST_ASKED: Final = (
+    "SELECT max(asked_at) FROM requests INDEXED BY requests_asked WHERE asked_at IS NOT NULL AND question = ?"
+)
+_STANDS: Final = (
+    "SELECT 1 FROM requests INDEXED BY requests_waiting"
+    " WHERE question = ? AND status = 'pending' AND asked_at IS NOT NULL AND decide_by > ? LIMIT 1"
+)
+_NEXT: Final = (
+    "SELECT id, risk, grp, max(again_after + ?, ?) AS tell_at FROM requests INDEXED BY requests_waiting"
+    " WHERE question = ? AND status = 'pending' AND asked_at IS NULL AND decide_by > tell_at"
+    f" AND {is_text('id')} ORDER BY number LIMIT 1"
+)
+_DROP: Final = (  # of what was withdrawn all, of the rest what is not due yet
+    "DELETE FROM notices WHERE request = :request AND iif(:is_withdrawn, kind IN ('asked', 'escalated', 'delegated'),"
+    " kind = 'asked' AND attempt = 0 AND due > :now) RETURNING kind, attempt"
+)
 
 
 def put_notice(
@@ -52,37 +71,45 @@ def _put_asked(tx: Tx, request: str, risk: Risk, group: str, *, at: int, due: in
     _put(tx, [(NoticeKind.ASKED, request, risk, group)], at=at, due=due)
 
 
-def drop_notices(tx: Tx, requests: list[str], now: datetime) -> None:
-    """Drop what nobody needs to be told any more of *requests*, which were withdrawn: that they wait for an answer.
+def tell_of_others(tx: Tx, requests: list[str], status: RequestStatus, now: datetime) -> None:
+    """Drop what nobody needs to be told any more of *requests*, which have become *status*, and tell of others instead.
 
-    One that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once.
-    Where another request of the same question waits and nobody is to be told of it, it is told of instead.
+    Dropped is that they wait for an answer: of what was withdrawn always, of the rest where that is not due yet. One
+    that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once. Of the
+    requests of one question that wait, people are told of one, which stands for the others until it is settled.
     """
+    at, is_withdrawn = micros(now), status is RequestStatus.WITHDRAWN
     for request in requests:
-        dropped = tx.db.execute(
-            "DELETE FROM notices WHERE request = ? AND kind IN ('asked', 'escalated', 'delegated')"
-            " RETURNING kind, attempt",
-            (request,),
-        ).fetchall()
-        for kind, attempt in dropped:
-            if kind == NoticeKind.ASKED:
-                _tell_of_next(tx, request, micros(now))
-                if attempt == 0:
-                    tx.db.execute("UPDATE requests SET asked_at = NULL WHERE id = ?", (request,))
+        dropped = tx.db.execute(_DROP, {"request": request, "is_withdrawn": is_withdrawn, "now": at}).fetchall()
+        attempts = [attempt for kind, attempt in dropped if kind == NoticeKind.ASKED]
+        _hand_on(tx, request, at, attempts, is_rejected=status is RequestStatus.REJECTED)
+        if 0 in attempts:
+            tx.db.execute("UPDATE requests SET asked_at = NULL WHERE id = ?", (request,))
 
 
-def _tell_of_next(tx: Tx, gone: str, at: int) -> None:
-    """Let the oldest untold request of the question of *gone* be told of when that would have been, if it waits then.
+def _hand_on(tx: Tx, gone: str, at: int, attempts: list[int], *, is_rejected: bool) -> None:
+    """Let another request of the question of *gone* be told of, where people were or would have been told of *gone*.
 
-    Where the notice of *gone* was tried and did not arrive yet, that is at once.
+    Where its notice was dropped, the other takes its place: when it was due, at once where it was tried in vain. Where
+    it was delivered, and no other is told of, that is when the question may be told again: some time after it was last,
+    or after it was rejected.
     """
     row = tx.db.execute(
-        "SELECT next.id, next.risk, next.grp, max(ifnull(gone.asked_at, 0), ?) AS tell_at FROM requests gone"
-        " JOIN requests next INDEXED BY requests_untold ON next.question = gone.question"
-        " WHERE gone.id = ? AND next.status = 'pending' AND next.asked_at IS NULL AND next.decide_by > tell_at"
-        " ORDER BY next.number LIMIT 1",
-        (at, gone),
+        "SELECT question, asked_at FROM requests WHERE id = ? AND asked_at IS NOT NULL", (gone,)
     ).fetchone()
+    if row is None:  # nobody was, or its id cannot be read
+        return
+    question, asked_at = row
+    if attempts:
+        _tell_of_next(tx, question, at=at, since=at if is_rejected else 0, due=max(asked_at, at))
+    elif not tx.db.execute(_STANDS, (question, at)).fetchone():
+        (last,) = tx.db.execute(LAST_ASKED, (question,)).fetchone()
+        _tell_of_next(tx, question, at=at, since=at if is_rejected else last, due=at)
+
+
+def _tell_of_next(tx: Tx, question: str, *, at: int, since: int, due: int) -> None:
+    """Let the oldest untold request of *question* be told of at *due*, or when its time since *since* is over."""
+    row = tx.db.execute(_NEXT, (since, due, question)).fetchone()
     if row is not None:
         request, risk, group, due = row
         _put_asked(tx, request, risk_of(risk), group, at=at, due=due)

@@ -38,6 +38,7 @@ from guarded_agents.stores._results import (
     StuckNotice,
     Swept,
     Told,
+    UnreadableRow,
     Wake,
 )
 
@@ -108,6 +109,9 @@ class Store(Protocol):
 
     def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
         """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
+
+    def unreadable(self, *, limit: int = 100) -> tuple[UnreadableRow, ...]:
+        """Return the rows of requests and of calls in doubt that make no record, which the lists leave out."""
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""

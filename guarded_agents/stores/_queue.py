@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from guarded_agents.records import ApprovalRequest, QueueLimits, Reason
+from guarded_agents.stores._outbox import LAST_ASKED
 from guarded_agents.stores._results import Told
 from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tx import Tx
@@ -31,10 +32,7 @@ def told_at(tx: Tx, request: ApprovalRequest, limits: QueueLimits, now: datetime
 
     None where somebody is to be told of the same question later anyway.
     """
-    (last,) = tx.db.execute(
-        "SELECT max(asked_at) FROM requests INDEXED BY requests_asked WHERE asked_at IS NOT NULL AND question = ?",
-        (request.question,),
-    ).fetchone()
+    (last,) = tx.db.execute(LAST_ASKED, (request.question,)).fetchone()
     if last is None:
         return now
     due = moment(last) + timedelta(seconds=limits.ask_again_after_s)

@@ -1,8 +1,11 @@
 """What is read outside a transaction: lists, and the audit log."""
 
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -19,8 +22,19 @@ from guarded_agents.stores._rows import (
     risk_of,
     vote_from,
 )
+from guarded_agents.stores._tables import is_text
 
 AUDIT_PAGE = 4_096  # rows read at once
+_Record = TypeVar("_Record")
+_NO_RECORD: Final = (ValueError, TypeError, LookupError, OverflowError)
+CLAIM_IS_TEXT: Final = is_text("c.thread || ' ' || c.entry || ' ' || c.digest")
+
+
+def readable(rows: Iterable[Any], record_from: Callable[[Any], _Record]) -> Iterator[_Record]:
+    """Yield the record of each of *rows* that makes one: one that does not keeps no other from being read."""
+    for row in rows:
+        with suppress(*_NO_RECORD):
+            yield record_from(row)
 
 
 def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, ...]:
@@ -34,7 +48,7 @@ def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, 
     return tuple(ClosedCall(call_id, tool, claim_from(tuple(row))) for call_id, tool, *row in rows)
 
 
-_SUMMARY_COLUMNS: Final = (
+SUMMARY_COLUMNS: Final = (
     "r.id, r.status, r.risk, r.tool, r.principal, r.tenant, r.grp, r.quorum,"
     " (SELECT count(*) FROM votes v WHERE v.request = r.id AND v.answer = 'approve'), r.question,"
     " r.thread, r.decide_by, r.escalate_at"
@@ -61,27 +75,33 @@ def requests(
             )
         place = row
     where, values = ("", ()) if status is None else ("r.status = ? AND ", (status.value,))
-    rows = db.execute(
-        f"SELECT {_SUMMARY_COLUMNS} FROM requests r WHERE {where}(r.risk, r.decide_by, r.id) > (?, ?, ?)"
-        " ORDER BY r.risk, r.decide_by, r.id LIMIT ?",
-        (*values, *place, limit),
-    )
-    return tuple(map(_summary_from, rows))
+    found: list[RequestSummary] = []
+    while len(found) < limit:
+        rows = db.execute(
+            f"SELECT {SUMMARY_COLUMNS} FROM requests r WHERE {where}(r.risk, r.decide_by, r.id) > (?, ?, ?)"
+            f" AND {is_text('r.id')} ORDER BY r.risk, r.decide_by, r.id LIMIT ?",
+            (*values, *place, limit - len(found)),
+        ).fetchall()
+        if not rows:
+            break
+        found += readable(rows, summary_from)
+        place = rows[-1][2], rows[-1][11], rows[-1][0]
+    return tuple(found)
 
 
 def similar(db: sqlite3.Connection, standing: StandingRequest, limit: int) -> tuple[RequestSummary, ...]:
     """Return the other settled requests of the same principal, tenant and tool, newest first."""
     request = standing.request
     rows = db.execute(
-        f"SELECT {_SUMMARY_COLUMNS} FROM requests r INDEXED BY requests_similar WHERE r.tenant = ? AND r.principal = ?"
+        f"SELECT {SUMMARY_COLUMNS} FROM requests r INDEXED BY requests_similar WHERE r.tenant = ? AND r.principal = ?"
         " AND r.tool = ? AND r.status <> 'pending' AND r.id <> ?"
         " ORDER BY r.number DESC LIMIT ?",
         (request.tenant, request.requester.id, f"{request.server}/{request.tool}", request.id, limit),
     )
-    return tuple(map(_summary_from, rows))
+    return tuple(readable(rows, summary_from))
 
 
-def _summary_from(
+def summary_from(
     row: tuple[str, str, int, str, str, str, str, int, int, str, str, int, int | None],
 ) -> RequestSummary:
     escalate_at = row[12]
@@ -114,10 +134,11 @@ def doubts(db: sqlite3.Connection, now: datetime, limit: int) -> tuple[Claim, ..
     """Return what a person has to look at, longest lapsed first."""
     rows = db.execute(
         f"SELECT {CLAIM_COLUMNS} FROM {CLAIMS} WHERE c.status IN ('sending', 'in_doubt', 'conflict')"
-        " AND (c.status <> 'sending' OR c.lease_until <= ?) ORDER BY c.lease_until LIMIT ?",
-        (micros(now), limit),
+        " AND (c.status <> 'sending' OR c.lease_until <= ?)"
+        f" AND {CLAIM_IS_TEXT} ORDER BY c.lease_until",
+        (micros(now),),
     )
-    return tuple(map(claim_from, rows))
+    return tuple(islice(readable(rows, claim_from), limit))
 
 
 def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
@@ -127,7 +148,7 @@ def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
         f"SELECT {CLAIM_COLUMNS} FROM {CLAIMS}"
         f" WHERE (c.thread, c.entry, c.turn, c.digest, c.occurrence) IN (SELECT {key} FROM resolutions)"
     )
-    return tuple(map(claim_from, rows))
+    return tuple(readable(rows, claim_from))
 
 
 def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str]]:

@@ -1,7 +1,7 @@
 """The transactions that write a request and that let its time pass."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -11,7 +11,7 @@ from guarded_agents.audit import Kind
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import ApprovalRequest, QueueLimits, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._closing import existing_row, note_of, told_of
-from guarded_agents.stores._outbox import put_asked
+from guarded_agents.stores._outbox import put_asked, tell_of_others
 from guarded_agents.stores._queue import not_asked, told_at
 from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import micros, put, request_of_id, request_of_key, tool_of
@@ -44,20 +44,20 @@ def hold(
     if (told := not_asked(tx, request, limits, now)) is not None:
         return told
     at = told_at(tx, request, limits, now)
-    put_request(tx, request)
+    put_request(tx, request, again_after=timedelta(seconds=limits.ask_again_after_s))
     if at is not None:
         put_asked(tx, request, now=now, due=at)
     tx.append([note], now)
     return StandingRequest(request, RequestStatus.PENDING)
 
 
-def put_request(tx: Tx, request: ApprovalRequest) -> None:
-    """Write *request* as PENDING; it must not be there yet."""
+def put_request(tx: Tx, request: ApprovalRequest, *, again_after: timedelta) -> None:
+    """Write *request* as PENDING; it must not be there yet. Its question is not told again for *again_after*."""
     document = request.model_dump_json(exclude={"arguments"})
     tx.db.execute(
         "INSERT INTO requests (id, thread, entry, turn, digest, occurrence, status, risk, tool, principal,"
-        " tenant, grp, quorum, question, decide_by, escalate_at, arguments, document)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " tenant, grp, quorum, question, again_after, decide_by, escalate_at, arguments, document)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             request.id,
             *request.key,
@@ -69,6 +69,7 @@ def put_request(tx: Tx, request: ApprovalRequest) -> None:
             request.group,
             request.quorum,
             request.question,
+            again_after // timedelta(microseconds=1),
             micros(request.decide_by),
             None if request.escalate_at is None else micros(request.escalate_at),
             put(tx.db, orjson.dumps(request.arguments)),
@@ -91,6 +92,7 @@ def timed_out(tx: Tx, standing: StandingRequest, status: RequestStatus, now: dat
         "UPDATE requests SET status = ?, settled_at = ?, due = ? WHERE id = ?",
         (status.value, micros(now), micros(now), request.id),
     )
+    tell_of_others(tx, [request.id], status, now)
     tx.append([note_of(Kind.APPROVAL, request.key, request=request.id, status=status)], now)
     return replace(standing, status=status, settled_at=now)
 
@@ -105,8 +107,8 @@ def known(tx: Tx, request_id: str) -> StandingRequest:
     return standing
 
 
-def store_move(tx: Tx, standing: StandingRequest) -> StandingRequest:
-    """Write where *standing*, which was PENDING, now stands, and return it."""
+def store_move(tx: Tx, standing: StandingRequest, now: datetime) -> StandingRequest:
+    """Write where *standing*, which was PENDING, stands since *now*, and return it."""
     settled_at = None if standing.settled_at is None else micros(standing.settled_at)
     tx.db.execute(
         "UPDATE requests SET status = ?, execute_by = ?, settled_at = ?, due = ?, settled_by = ?, text = ?,"
@@ -123,4 +125,5 @@ def store_move(tx: Tx, standing: StandingRequest) -> StandingRequest:
             standing.request.id,
         ),
     )
+    tell_of_others(tx, [standing.request.id], standing.status, now)
     return standing

@@ -99,6 +99,17 @@ class StuckNotice(NamedTuple):
     is_readable: bool
 
 
+class UnreadableRow(NamedTuple):
+    """A row that makes no record, of a *kind*, request or call: somebody else has written it. Nothing comes of it.
+
+    *name* is what people call it by, as far as that and *thread* can be read.
+    """
+
+    kind: str
+    name: str
+    thread: str
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What time has done since the last sweep: ids of requests, and how many claims went in doubt."""

@@ -68,6 +68,8 @@ def _connect(path: str) -> sqlite3.Connection:
             check_same_thread=False,  # each connection is used by one thread at a time
         )
         db.execute("PRAGMA trusted_schema = OFF")  # whoever writes the file writes its schema too
+        db.text_factory = _text
+        db.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     except OSError as error:
         raise StoreError(
             f"store {path}",
@@ -78,6 +80,19 @@ def _connect(path: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise store_error(path, error) from error
     return db
+
+
+def _text(stored: bytes) -> str:
+    """Return a text of the file. One that is no UTF-8, which we never write, keeps nobody from reading the others."""
+    return stored.decode(errors="replace")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _prepare(db: sqlite3.Connection, path: str, log_id: str | None) -> str:

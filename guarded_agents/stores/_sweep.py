@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from guarded_agents.audit import Kind
 from guarded_agents.records import CallKey, ClaimStatus, NoticeKind, RequestStatus
 from guarded_agents.stores._closing import note_of
-from guarded_agents.stores._outbox import put_notices
+from guarded_agents.stores._outbox import put_notices, tell_of_others
 from guarded_agents.stores._results import Swept
 from guarded_agents.stores._rows import micros, risk_of
 from guarded_agents.stores._tables import UNREVIEWED
@@ -45,6 +45,7 @@ def _timed_out(tx: Tx, passing: _Passing, now: datetime) -> tuple[str, ...]:
         (status.value, at, at, at),
     ).fetchall()
     rows.sort()
+    tell_of_others(tx, [request for _, request, *_ in rows], status, now)
     notes = [note_of(Kind.APPROVAL, CallKey(*key), request=request, status=status) for _, request, *key in rows]
     tx.append(notes, now)
     return tuple(request for _, request, *_ in rows)

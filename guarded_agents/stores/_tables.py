@@ -44,13 +44,15 @@ _CALLS: Final = (
 
 # What lists and the queue ask stands in columns, and before the document, so that no JSON is read for it.
 # ``risk`` is the negative rank, for the riskiest comes first. ``due`` is since when the thread is to be told
-# how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told.
+# how its request was settled; it is cleared some time after the thread was. ``asked_at`` is when its group is told,
+# and ``again_after`` how long it is not told of the same question again.
 _IN_VAIN: Final = "asked_at IS NOT NULL AND status <> 'pending' AND settled_by IS NULL"  # told, and nobody answered
 _REQUESTS: Final = (
     f"""CREATE TABLE requests (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, {_KEY}, status TEXT NOT NULL, risk INTEGER NOT NULL,
         tool TEXT NOT NULL, principal TEXT NOT NULL, tenant TEXT NOT NULL, grp TEXT NOT NULL,
-        quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, decide_by INTEGER NOT NULL,
+        quorum INTEGER NOT NULL, question TEXT NOT NULL, asked_at INTEGER, again_after INTEGER NOT NULL,
+        decide_by INTEGER NOT NULL,
         escalate_at INTEGER, escalated_at INTEGER, execute_by INTEGER, settled_at INTEGER, due INTEGER,
         settled_by TEXT, text INTEGER, broke_glass INTEGER NOT NULL DEFAULT 0, successor TEXT,
         arguments INTEGER NOT NULL, document TEXT NOT NULL,
@@ -68,7 +70,7 @@ _REQUESTS: Final = (
     f"CREATE INDEX requests_told_principal ON requests (tenant, principal, asked_at) WHERE {_IN_VAIN}",
     f"CREATE INDEX requests_told_tenant ON requests (tenant, asked_at) WHERE {_IN_VAIN}",
     "CREATE INDEX requests_same ON requests (thread, question, decide_by) WHERE status = 'pending'",
-    "CREATE INDEX requests_untold ON requests (question, number) WHERE status = 'pending' AND asked_at IS NULL",
+    "CREATE INDEX requests_waiting ON requests (question, asked_at, number) WHERE status = 'pending'",
     "CREATE INDEX requests_asked ON requests (question, asked_at) WHERE asked_at IS NOT NULL",
     "CREATE INDEX requests_rejected ON requests (question, settled_at) WHERE status = 'rejected'",
     "CREATE INDEX requests_similar ON requests (tenant, principal, tool) WHERE status <> 'pending'",
@@ -102,10 +104,11 @@ _ANSWERS: Final = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-# Leases of those who wake threads and deliver notices. ``due`` and ``until``: not to be taken before.
+# Leases of those who wake threads and deliver notices. ``due`` and ``until``: not to be taken before. ``is_again``: an
+# owner before may have woken the thread.
 _WORK: Final = (
     """CREATE TABLE wakes (
-        thread TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL
+        thread TEXT PRIMARY KEY, owner TEXT NOT NULL, until INTEGER NOT NULL, is_again INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE notices (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, request TEXT NOT NULL,
@@ -116,3 +119,8 @@ _WORK: Final = (
     "CREATE INDEX notices_of ON notices (request)",
 )
 TABLES: Final = (*_CALLS, *_REQUESTS, *_ANSWERS, *_WORK)
+
+
+def is_text(column: str) -> str:
+    """Return the condition that *column* holds UTF-8. A text that does not is read as another, which leads nowhere."""
+    return f"is_utf8(CAST({column} AS BLOB))"

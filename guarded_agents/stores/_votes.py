@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from guarded_agents.approval import agreed_at, check_delegation, closed, execute_by, is_barred
@@ -100,6 +101,7 @@ def _approved_if_met(tx: Tx, standing: StandingRequest, ballot: Ballot) -> Stand
             settled_at=now,
             settled_by=ballot.signed.vote.approver,
         ),
+        now,
     )
 
 
@@ -110,6 +112,7 @@ def _settled(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReque
         replace(
             standing, status=_SETTLES[cast.answer], settled_at=ballot.now, settled_by=cast.approver, text=cast.text
         ),
+        ballot.now,
     )
 
 
@@ -147,10 +150,11 @@ def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReques
             settled_by=ballot.signed.vote.approver,
             successor=new.id,
         ),
+        now,
     )
     call = (f"{new.server}/{new.tool}", old.call_id, new.arguments.encode())
     put_proposal(tx.db, Proposal(new.key, *call, consequential=True, labels=new.labels))
-    put_request(tx, new)
+    put_request(tx, new, again_after=timedelta())  # it is told at once, or needs no answer
     edited = _approved_if_met(tx, StandingRequest(new, RequestStatus.PENDING), ballot)
     if edited.status is RequestStatus.PENDING:
         put_asked(tx, new, now=now, due=now)

@@ -8,15 +8,16 @@ import orjson
 
 from guarded_agents.stores._results import Wake
 from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
+from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
 QUIET: Final = timedelta(minutes=10)
 """How long after its call was closed or settled a thread is left to whoever runs it. Then a worker looks after it."""
 
 _LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
-_FREE: Final = (  # nobody's, and not one that the worker cannot wake
+_FREE: Final = (  # nobody's, and not one that the worker cannot wake, or nobody
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
-    " AND r.thread NOT IN (SELECT value FROM json_each(:but))"
+    f" AND r.thread NOT IN (SELECT value FROM json_each(:but)) AND {is_text('r.thread')}"
 )
 _APPROVED: Final = (
     "SELECT r.thread FROM requests r INDEXED BY requests_lapsing"
@@ -24,7 +25,7 @@ _APPROVED: Final = (
 )
 _AGAIN: Final = (
     "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:but))"
-    " ORDER BY until, thread LIMIT 1"
+    f" AND {is_text('thread')} ORDER BY until, thread LIMIT 1"
 )
 _DUE: Final = (
     "SELECT r.due, r.thread, r.number, c.status, c.changed_at, c.lease_until, t.entry = r.entry"
@@ -50,7 +51,11 @@ def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, but: Collec
         if not waiting:
             return None
         _, wake = min(waiting)
-    tx.db.execute("INSERT OR REPLACE INTO wakes VALUES (?, ?, ?)", (wake.thread, owner, micros(until)))
+    tx.db.execute(
+        "INSERT INTO wakes VALUES (?, ?, ?, FALSE)"
+        " ON CONFLICT DO UPDATE SET owner = excluded.owner, until = excluded.until, is_again = TRUE",
+        (wake.thread, owner, micros(until)),
+    )
     return wake
 
 
@@ -99,8 +104,9 @@ def woken(tx: Tx, thread: str, *, owner: str, again_at: datetime | None) -> None
 
 
 def give_back(tx: Tx, wake: Wake, *, owner: str, now: datetime) -> None:
-    """End the lease of *owner*, who cannot wake that thread: another worker may take it at once."""
-    if wake.is_told:
-        tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ?", (wake.thread, owner))
-    else:
-        woken(tx, wake.thread, owner=owner, again_at=now)
+    """End the lease of *owner*, who cannot wake that thread: another worker may take it at once.
+
+    It is as if *owner* had not taken it, unless one before may have woken it: that is not forgotten.
+    """
+    tx.db.execute("DELETE FROM wakes WHERE thread = ? AND owner = ? AND NOT is_again", (wake.thread, owner))
+    woken(tx, wake.thread, owner=owner, again_at=now)

@@ -1,11 +1,13 @@
 """Two branches of a thread that propose different calls under one id: each is told of its own (DESIGN I4, G1)."""
 
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.bank import CONTEXT, asked, calls, model
+from tests.support.bank import CONTEXT, asked, calls, model, thread
 from tests.support.ledger import Desk, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
@@ -34,6 +36,21 @@ async def test_new_input_on_the_older_branch_is_told_that_its_call_was_carried_o
         waited, _ = await branches(desk)
         result = await desk.agent.ainvoke(asked("and now?"), waited, context=CONTEXT)
         assert "not carried out" not in told(result)
+        assert desk.server.effects == [("wire", 900)]
+
+
+async def test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_it(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        other = replace(desk, config=thread("t2"))
+        elsewhere = await other.held()
+        await other.approve(elsewhere)
+        request = await desk.held()
+        with sqlite3.connect(desk.bank.folder / "guard.db") as db:
+            db.execute("UPDATE requests SET status = 'superseded', successor = ? WHERE id = ?", (elsewhere, request))
+            as_if_edited = "UPDATE requests SET document = json_set(document, '$.parent', ?) WHERE id = ?"
+            db.execute(as_if_edited, (request, elsewhere))
+        result = await desk.agent.ainvoke(asked("and now?"), desk.config, context=CONTEXT)
+        assert told(result).startswith("This call was not carried out.")
         assert desk.server.effects == [("wire", 900)]
 
 

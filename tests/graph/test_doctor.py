@@ -51,6 +51,7 @@ def test_every_kind_that_is_not_repaired_is_for_people() -> None:
         AilmentKind.IN_DOUBT,
         AilmentKind.REVIEW_OVERDUE,
         AilmentKind.UNKNOWN_THREAD,
+        AilmentKind.UNREADABLE,
         AilmentKind.NOTICE_STUCK,
         AilmentKind.NOT_LOOKED_AT,
     ]
@@ -440,3 +441,24 @@ async def test_a_thread_that_cannot_be_woken_is_told_of_and_the_others_are_woken
 
     done = await repair(desk.guard, elsewhere, ailments)
     assert [name for name, _ in done.failed] == ["t1", "t2", "t3"]
+
+
+UNREADABLE = {
+    "an id": "UPDATE requests SET id = CAST(x'ff' AS TEXT) WHERE thread = 't1'",
+    "a time": "UPDATE requests SET decide_by = 9223372036854775807 WHERE thread = 't1'",
+    "a notice": "UPDATE notices SET addressee = CAST(x'ff' AS TEXT) WHERE number = 1",
+}
+
+
+@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
+async def test_one_row_that_cannot_be_read_is_named_and_hides_nothing_else(desk: Desk, change: str) -> None:
+    await desk.held()
+    other = replace(desk, config=thread("t2"))
+    second = await other.held()
+    with sqlite3.connect(desk.bank.folder / "guard.db") as db:
+        db.execute(change)
+    later = desk.guard.now() + 99 * HOUR
+    ailments = await found(desk, now=later)
+    assert (AilmentKind.PAST_ITS_TIME, second, "t2") in ailments
+    assert {kind for kind, *_ in ailments} & {AilmentKind.UNREADABLE, AilmentKind.NOTICE_STUCK}
+    assert desk.server.effects == []

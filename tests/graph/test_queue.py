@@ -177,6 +177,27 @@ async def test_people_are_told_of_what_waits_although_what_stood_for_it_was_with
         assert desk.server.effects == [("wire", 900)]
 
 
+@pytest.mark.parametrize(("answer", "minutes"), [(Answer.APPROVE, 30), (Answer.REJECT, 35)], ids=["approve", "reject"])
+async def test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it(
+    tmp_path: Path, answer: Answer, minutes: int
+) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        phone = Phone()
+        worker = Worker(desk.guard, desk.agent, notifier=phone)
+        waits = [(await at(desk, name))[1][0] for name in ("t1", "t2", "t3")]
+        told_at = {}
+        for minute in range(40):
+            if minute == 16:
+                await desk.guard.cancel("t1")
+            if minute == 20:
+                await desk.approve(waits[1], answer)
+            await worker.run_once()
+            told_at |= {request: minute for request in phone.told if request not in told_at}
+            desk.bank.clock.advance(60)
+        assert told_at == dict(zip(waits, (0, 15, minutes), strict=True))
+        assert len(phone.told) == len(waits)
+
+
 async def test_what_is_refused_for_load_stays_refused_however_it_is_pressed(tmp_path: Path) -> None:
     policy = FULL["of the group"].replace("capacity: 2", "capacity: 1")
     async with at_desk(tmp_path, calls(WIRE, OTHER, THIRD), policy=policy) as desk:

@@ -46,6 +46,7 @@ OUTBOX = "guarded_agents/stores/_outbox.py"
 QUEUE = "guarded_agents/stores/_queue.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
+READS = "guarded_agents/stores/_reads.py"
 CALLED = "guarded_agents/cli/_called.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
@@ -77,6 +78,8 @@ UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
 UNIT_ENTRIES = "tests/unit/stores/test_entries.py"
 UNIT_REQUESTS = "tests/unit/stores/test_requests.py"
 GRAPH_QUEUE = "tests/graph/test_queue.py"
+BRANCHES = "tests/graph/test_branches.py"
+UNREADABLE = "tests/unit/stores/test_unreadable.py"
 UNIT_FILES = "tests/unit/stores/test_files.py"
 
 VOTE_REFUSED = f"{FACADE}::test_a_vote_that_does_not_count_changes_nothing_and_can_be_corrected"
@@ -910,6 +913,13 @@ MUTANTS = (
         "if last is None or last == first:",
         (f"{TOLD_OF_EDITS}::test_a_row_that_leads_into_another_thread_tells_nothing_of_what_happened_there",),
     ),
+    Mutant(
+        "I8:edit-led-new-input-into-another-thread",
+        SCREEN_INPUT,
+        "if last is None or last == asked or last.request.key[:3] != own.key[:3]:",
+        "if last is None or last == asked:",
+        (f"{BRANCHES}::test_new_input_after_a_row_that_leads_into_another_thread_is_told_nothing_of_it",),
+    ),
     # -- I9 labels stick ----------------------------------------------------------------------
     Mutant(
         "I9:join-loosens",
@@ -1041,9 +1051,44 @@ MUTANTS = (
     Mutant(
         "I11:nobody-told-of-the-next",
         OUTBOX,
-        "            if kind == NoticeKind.ASKED:",
-        "            if kind == NoticeKind.ASKED and attempt > 0:",
+        "    if attempts:",
+        "    if any(attempts):",
         (f"{GRAPH_QUEUE}::test_people_are_told_of_what_waits_although_what_stood_for_it_was_withdrawn",),
+    ),
+    Mutant(
+        "I11:nobody-told-after-the-one-that-was-told",
+        OUTBOX,
+        "    elif not tx.db.execute(_STANDS, (question, at)).fetchone():",
+        "    elif False:",
+        (f"{GRAPH_QUEUE}::test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it",),
+    ),
+    Mutant(
+        "I11:one-notice-stops-all",
+        OUTBOX,
+        "AND {is_text('request')} AND",
+        "AND",
+        (f"{UNREADABLE}::test_a_notice_that_is_no_text_is_named_and_keeps_nobody_else_from_being_told",),
+    ),
+    Mutant(
+        "I11:one-thread-stops-all",
+        WAKES,
+        "json_each(:but)) AND {is_text('r.thread')}",
+        "json_each(:but))",
+        (f"{UNREADABLE}::test_a_thread_that_is_no_text_keeps_no_other_from_being_woken",),
+    ),
+    Mutant(
+        "I11:one-row-hides-all",
+        READS,
+        "        with suppress(*_NO_RECORD):",
+        "        with suppress(*()):",
+        (f"{UNREADABLE}::test_a_call_that_cannot_be_read_hides_no_other_in_doubt_and_is_named",),
+    ),
+    Mutant(
+        "I11:asked-again-right-after-a-rejection",
+        OUTBOX,
+        "since=at if is_rejected else last",
+        "since=last",
+        (f"{GRAPH_QUEUE}::test_people_are_told_of_the_next_where_they_have_answered_what_stood_for_it",),
     ),
     Mutant(
         "I12:unknown-finding-for-a-review",

@@ -134,11 +134,16 @@ class Request:
     votes: list[Cast] = field(default_factory=list)
     tampered: bool = False
     asked_at: datetime | None = None  # when its group is told; None where it is not, or need not be any more
+    handed_on: bool = False  # people are told of another of its question, now that it is settled
     answered: bool = False  # by people: whatever becomes of it then, they were not told in vain
 
     @property
     def is_dead(self) -> bool:
         return self.status not in ("pending", "approved", "consumed")
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == "pending" and not self.tampered
 
 
 @dataclass

@@ -76,20 +76,32 @@ class Model(Votes):
     def untell(self, withdrawn: list[Request]) -> None:
         """Let nobody be told of what was withdrawn, for no run delivers: another of its question takes its place."""
         for gone in withdrawn:
-            if gone.asked_at is None:
-                continue
-            at, gone.asked_at = max(gone.asked_at, self.now), None
-            silent = [
-                one
-                for one in self.requests.values()
-                if one.slot.question == gone.slot.question
-                and one.status == "pending"
-                and one.asked_at is None
-                and one.decide_by > at
-                and one is not gone
-            ]
-            if silent:
-                silent[0].asked_at = at
+            gone.handed_on = True
+            if gone.asked_at is not None:
+                at, gone.asked_at = max(gone.asked_at, self.now), None
+                self._tell_of_next(gone, at)
+
+    def hand_on(self, gone: Request, at: datetime) -> None:
+        """Let people be told of another of the question of *gone*, settled at *at*, if they are of none."""
+        gone.handed_on = True
+        if gone.asked_at is None:
+            return
+        again = timedelta(seconds=ASK_AGAIN_S)
+        same = [one for one in self.requests.values() if one.slot.question == gone.slot.question]
+        if gone.asked_at > at:
+            due, gone.asked_at = gone.asked_at, None
+        elif any(one.asked_at and one.is_open and at < one.decide_by for one in same):
+            return
+        else:
+            due = max(at, again + max(one.asked_at for one in same if one.asked_at is not None))
+        self._tell_of_next(gone, max(due, at + again) if gone.status == "rejected" else due)
+
+    def _tell_of_next(self, gone: Request, at: datetime) -> None:
+        for one in self.requests.values():
+            is_same = one.slot.question == gone.slot.question and one is not gone
+            if is_same and one.is_open and one.asked_at is None and one.decide_by > at:
+                one.asked_at = at
+                return
 
     # -- what is sent ----------------------------------------------------------------------------
 

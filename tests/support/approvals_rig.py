@@ -112,6 +112,8 @@ class Rig(RuleBasedStateMachine):
         ).fetchall():
             request = self.model.requests.get(row["id"]) or self.opened(row)
             self.compare(request, row)
+            if row["settled_at"] is not None and not request.handed_on:
+                self.model.hand_on(request, moment(row["settled_at"]))
         self.check_claims()
 
     def opened(self, row: Any) -> Request:

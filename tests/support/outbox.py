@@ -34,6 +34,7 @@ class FakeOutbox:
         return self
 
     def request(self, request_id: str) -> StandingRequest | None:
+        self._check(f"request {request_id}")
         status = self.statuses.get(request_id, RequestStatus.PENDING)
         return StandingRequest(None, status)  # type: ignore[arg-type]  # only where it stands is looked at
 

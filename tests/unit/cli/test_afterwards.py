@@ -84,6 +84,8 @@ def test_a_call_that_nobody_was_asked_about_is_shown_to_the_operators(run: Comma
 
 CHANGED = {
     "other-arguments": """UPDATE payloads SET body = CAST('{"amount_cents":100,"order_id":"1001"}' AS BLOB)""",
+    "no-text": "UPDATE payloads SET body = x'ff'",
+    "no-json": "UPDATE payloads SET body = CAST('{' AS BLOB)",
     "another-tool": "UPDATE claims SET tool = 'payments/balance'",
     "another-tenant": "UPDATE claims SET tenant = 'acme'",
 }

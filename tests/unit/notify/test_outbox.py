@@ -141,6 +141,14 @@ async def test_a_repeated_notice_of_a_request_that_was_settled_meanwhile_is_not_
     assert outbox.notices == {}
 
 
+async def test_a_request_that_cannot_be_read_ends_no_round_and_silences_nobody() -> None:
+    outbox = FakeOutbox(fails={"request request-1"}).put(*(notice(number, attempt=2) for number in range(20)))
+    notifier = FakeNotifier()
+
+    assert await delivered(outbox, notifier) == Delivered(sent=20)
+    assert outbox.notices == {}
+
+
 @pytest.mark.parametrize("method", ["take_notices", "noticed"])
 async def test_a_store_that_fails_is_told_of_and_loses_no_notice(method: str) -> None:
     outbox, notifier = FakeOutbox(fails={method}).put(notice()), FakeNotifier()

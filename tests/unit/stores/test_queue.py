@@ -1,9 +1,11 @@
 """How much waits for people, and what is not asked at all."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 import pytest
 
+from guarded_agents.errors import ApprovalExpiredError
 from guarded_agents.records import (
     UNEXPOSED,
     Answer,
@@ -268,6 +270,82 @@ async def test_what_waits_no_more_is_told_in_the_place_of_nothing(desk: Desk) ->
     assert await _told(desk) == ["r-a", "r-d"]
     await _leave(desk, "b")
     assert await _told(desk, minutes=60) == []
+
+
+TOLD = request(alone("b", thread="b"), question="the same", decide_by=TEN + 25 * MINUTE)
+EDIT = request(alone("b", thread="b")._replace(digest="x"), parent="r-b", question="another")
+ENDS: dict[str, Callable[[Desk, datetime], Awaitable[object]]] = {
+    "withdrawn": lambda desk, now: desk.store.withdraw("b", now=now),
+    "refused": lambda desk, now: desk.refuse(TOLD.key, reason=Reason.QUARANTINED_TOOL, now=now),
+    "superseded": lambda desk, now: desk.store.propose([proposal(EDIT.key)], durable=True, now=now),
+    "approved": lambda desk, now: desk.vote(vote(TOLD, at=now), now=now),
+    "answered": lambda desk, now: desk.vote(vote(TOLD, answer=Answer.RESPOND, text="later"), now=now),
+    "edited": lambda desk, now: desk.vote(vote(TOLD, answer=Answer.EDIT, digest=EDIT.digest), edited=EDIT, now=now),
+    "approved by one": lambda desk, now: desk.vote(broken(TOLD, at=now), holders=HOLDERS, glass=GLASS, now=now),
+    "rejected": lambda desk, now: desk.vote(vote(TOLD, answer=Answer.REJECT), now=now),
+}
+
+
+async def _too_late(desk: Desk, now: datetime) -> None:
+    with pytest.raises(ApprovalExpiredError):
+        await desk.vote(vote(TOLD), now=now)
+
+
+LATE: dict[str, Callable[[Desk, datetime], Awaitable[object]]] = {
+    "expired": lambda desk, now: desk.store.sweep(now=now),
+    "expired where it is looked at": lambda desk, now: desk.store.expire("r-b", now=now),
+    "expired before it was answered": _too_late,
+}
+
+
+async def _of_the_same(desk: Desk, *minutes: int) -> list[str]:
+    """Return what people are told at *minutes* that waits, of the requests of one question."""
+    same, found = {"r-a", "r-b", "r-c", "r-d"}, []
+    for now in (TEN + at * MINUTE for at in minutes):
+        for notice in await desk.store.take_notices(owner="w", limit=99, until=now + MINUTE, now=now):
+            await desk.store.noticed(notice, again_at=None)
+            found += [notice.request] if notice.kind is NoticeKind.ASKED and notice.request in same else []
+    return found
+
+
+@pytest.mark.parametrize("end", (ENDS | LATE).items(), ids=lambda end: end[0])
+async def test_where_what_people_were_told_of_ends_they_are_told_of_the_next(
+    desk: Desk, end: tuple[str, Callable[[Desk, datetime], Awaitable[object]]]
+) -> None:
+    for of in (elsewhere("a"), TOLD, elsewhere("c"), elsewhere("d")):
+        await _ask_on(desk, of)
+    assert await _of_the_same(desk, 0, 15) == ["r-a", "r-b"]
+    await desk.store.withdraw("a", now=TEN + 16 * MINUTE)
+    assert await _of_the_same(desk, 16, 19) == []  # the second stands for the others
+    name, ends = end
+    await ends(desk, TEN + (25 if name in LATE else 20) * MINUTE)
+    again = 35 if name == "rejected" else 30  # when the same question may be told of, or asked, again
+    assert await _of_the_same(desk, 20, 25, again - 1) == []
+    assert await _of_the_same(desk, again, 50, 59) == ["r-c"]  # which stands for the last
+
+
+@pytest.mark.parametrize("end", ENDS.items(), ids=lambda end: end[0])
+async def test_where_a_request_ends_before_people_are_told_of_it_the_next_takes_its_place(
+    desk: Desk, end: tuple[str, Callable[[Desk, datetime], Awaitable[object]]]
+) -> None:
+    for of in (elsewhere("a"), TOLD, elsewhere("c"), elsewhere("d")):
+        await _ask_on(desk, of)
+    assert await _of_the_same(desk, 0) == ["r-a"]
+    name, ends = end
+    await ends(desk, TEN + 5 * MINUTE)
+    again = 20 if name == "rejected" else 15
+    assert await _of_the_same(desk, 5, again - 1) == []
+    assert await _of_the_same(desk, again, 50, 59) == ["r-c"]
+
+
+async def test_requests_that_end_together_are_followed_by_one(desk: Desk) -> None:
+    for digest in "abcd":
+        decide_by = TEN + (20 if digest < "c" else 60) * MINUTE
+        await _ask_on(desk, elsewhere(digest).model_copy(update={"decide_by": decide_by}))
+    assert await _of_the_same(desk, 0, 15) == ["r-a", "r-b"]
+    await desk.store.sweep(now=TEN + 20 * MINUTE)
+    await desk.store.sweep(now=TEN + 20 * MINUTE)
+    assert await _of_the_same(desk, 29, 30, 59) == ["r-c"]
 
 
 async def _ask_on(desk: Desk, of: ApprovalRequest) -> None:

@@ -326,6 +326,27 @@ async def test_a_told_thread_that_is_given_back_is_still_to_be_looked_after(desk
     assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, but=["other"]) == wake
 
 
+async def test_who_gives_a_thread_back_has_not_told_it(desk: Desk) -> None:
+    await desk.approved()
+    wake = await desk.store.take_wake(owner="of another graph", until=TEN + HOUR, now=TEN + MINUTE)
+    assert wake == Wake("thread")
+    await desk.store.give_back(wake, owner="of another graph", now=TEN + MINUTE)
+    await desk.refuse(now=TEN + 2 * MINUTE)  # its application goes on by itself, and closes the call
+    assert await _wakes(desk, minutes=11) == ()
+    told = await desk.store.take_wake(owner="one", until=TEN + HOUR, now=TEN + 12 * MINUTE)
+    assert told == Wake("thread", is_told=True)
+
+
+async def test_who_gives_a_thread_back_leaves_it_as_a_worker_left_it_that_died(desk: Desk) -> None:
+    await desk.approved()
+    assert await _wakes(desk) == ("thread",)
+    await desk.admit(request="r-a")  # and then it died: the model was not told
+    wake = await desk.store.take_wake(owner="of another graph", until=TEN + HOUR, now=TEN + 2 * MINUTE)
+    assert wake is not None
+    await desk.store.give_back(wake, owner="of another graph", now=TEN + 2 * MINUTE)
+    assert await desk.store.take_wake(owner="two", until=TEN + HOUR, now=TEN + 2 * MINUTE) == wake == Wake("thread")
+
+
 # -- the outbox -------------------------------------------------------------------------------
 
 
