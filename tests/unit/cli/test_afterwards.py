@@ -139,6 +139,28 @@ def test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request(
     assert run("approvals", "show", call, "--json").json["resolutions"][0]["proven"] is False
 
 
+NO_TIMES = ("20:43", "", "2026-01-05", "2026-01-05T20:43", "2026-13-05T10:00Z", "0001-01-01T00:00+14:00", "now")
+
+
+@pytest.mark.parametrize("typed", NO_TIMES)
+def test_a_time_that_is_none_is_told_with_one_that_is(run: Command, call: str, typed: str) -> None:
+    words = ("resolve", call, "--verdict", "happened", "--looked-at", typed, "--text", "Seen.", *by(LEE))
+    told = run("approvals", *words)
+    said = " ".join(told.err.replace("│", "").split())
+    assert told.status == 2
+    assert "expected a time with its zone, such as 2026-01-05T10:00:00Z (UTC)" in said
+    assert "%" not in said
+    assert "Value error" not in said
+
+
+@pytest.mark.parametrize("typed", ["2026-01-05T11:00:00Z", "2026-01-05T11:00Z", "2026-01-05T13:00+02:00"])
+def test_the_time_of_a_look_is_one_moment_however_it_is_spelt(run: Command, call: str, typed: str) -> None:
+    words = ("resolve", call, "--verdict", "happened", "--looked-at", typed, "--text", "Seen.", *by(LEE))
+    assert run("approvals", *words).status == 0
+    [said] = run("approvals", "show", call, "--json").json["resolutions"]
+    assert said["resolution"]["looked_at"] == "2026-01-05T11:00:00Z"
+
+
 def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:
     told = run("approvals", "show", "0" * 12)
     assert (told.status, told.out) == (1, "")
