@@ -14,7 +14,7 @@ from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
 from guarded_agents.cli._people import CastVote, asked, cast_votes, counted, is_proven, reviewers
 from guarded_agents.cli._precedents import precedents
 from guarded_agents.cli._report import doubt_as_json, doubtful, doubts, review_as_json, reviews
-from guarded_agents.cli._text import columns, print_json, wrapped
+from guarded_agents.cli._text import columns, print_json
 from guarded_agents.moments import utc
 from guarded_agents.records import Answer, ApprovalRequest, CallKey, RequestStatus, SignedReview
 
@@ -85,17 +85,18 @@ def show(
 ) -> None:
     """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far.
 
-    Of a request that is settled it says what came of it. The id of a call in doubt shows that call, and what is known.
+    Of a request that is settled it says what came of it; `consumed` is one whose approval was used to send the call,
+    once. The id of a call, as `list` or its request prints it, shows that call and what is known of it.
     """
     now = datetime.now(UTC)
     if not at.policy_file.is_file():
         where = f"{at.policy_file.name} not found beside the store" if at.policy is None else f"{at.policy} not found"
         typer.echo(f"{where}: who may answer is not known here, and no vote is checked (--policy)", err=True)
-    from guarded_agents.stores import claim_named
+    from guarded_agents.stores import key_named
 
     with opened(at.store) as store:
-        if store.request(request_id) is None and (claim := claim_named(store, request_id, now=now)) is not None:
-            _show_call(store, claim.key, at, now=now, is_full=full, as_json=as_json)
+        if store.request(request_id) is None and (key := key_named(store, request_id, now=now)) is not None:
+            _show_call(store, key, at, now=now, is_full=full, as_json=as_json)
             return
         view = view_of(store, request_id, at, now=now)
     if as_json:
@@ -112,8 +113,7 @@ def _show_call(store: "Store", key: CallKey, at: Deployment, *, now: datetime, i
     if as_json:
         print_json(_called.as_json(view, now=now))
         return
-    head, rest = _called.as_text(view, now=now, is_full=is_full)
-    typer.echo("\n".join([*wrapped(head, columns=columns()), "", rest]))
+    typer.echo(_called.as_text(view, at, now=now, is_full=is_full, columns=columns()))
 
 
 def view_of(store: "Store", request_id: str, at: Deployment, *, now: datetime) -> _shown.View:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final, get_type_hints
 
 import typer
@@ -75,6 +76,15 @@ class Deployment:
             rich_help_panel=_FILES,
         ),
     ] = None
+
+    @property
+    def typed(self) -> str:
+        """Return the options that name other files than the usual ones, as a shell takes them after a blank."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self))
+        usual = (DEFAULT_STORE, None)
+        return "".join(
+            f" --{name.replace('_', '-')} {quote(str(value))}" for name, value in given if value not in usual
+        )
 
     @property
     def folder(self) -> Path:

@@ -9,7 +9,16 @@ from typing import Final
 from guarded_agents.approval import doubt_id, status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
-from guarded_agents.cli._called import Said, execution_as_json, resolved, said_as_json, status_of
+from guarded_agents.cli._called import (
+    ERASED,
+    Said,
+    asked_as_json,
+    execution_as_json,
+    joining,
+    resolved,
+    said_as_json,
+    status_of,
+)
 from guarded_agents.cli._folded import difference
 from guarded_agents.cli._people import Asked, CastVote
 from guarded_agents.cli._precedents import Precedent
@@ -21,7 +30,6 @@ from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, 
 
 _MAX_WAITING: Final = 5  # ids that are named of those that ask the same
 _BELOW: Final = 8  # blanks before what stands below a line
-_ERASED: Final = "NOT VERIFIED: the arguments were erased; the rest may have been changed in the store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +65,7 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
         "text": standing.text,
         "broke_glass": standing.broke_glass,
         "successor": standing.successor,
-        "may_answer": [
-            {
-                "group": asked.group,
-                "members": None if asked.members is None else list(asked.members),
-                "since": None if asked.since is None else utc(asked.since),
-            }
-            for asked in view.asked
-        ],
+        "may_answer": [asked_as_json(asked) for asked in view.asked],
         "votes": [_vote_as_json(cast) for cast in view.votes],
         "counted": None if view.counted is None else list(view.counted),
         "outcome": None if view.execution is None else execution_as_json(view.execution, view.said, now=now),
@@ -93,7 +94,7 @@ def as_text(view: View, *, now: datetime, is_full: bool = False, columns: int | 
     Prose is broken between words to fit into *columns*; the arguments stand as they are.
     """
     request = view.standing.request
-    lines = [] if view.is_verified else [_ERASED]
+    lines = [] if view.is_verified else [ERASED]
     head = [*_head(view, now), *_clocks(view.standing, now), *_end(view), *_outcome(view, now)]
     lines += wrapped(head, columns=columns)
     is_open = status_at(view.standing, now=now).is_open
@@ -141,7 +142,9 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     yield f"held by    {visible(request.approval_rule)}  (permitted by {visible(request.rule)}{hard})"
     yield f"labels     {labels}: of all that the thread had read by then"
     yield f"waits for  {request.quorum} of {visible(request.group)}"
-    yield from (f"may answer {_names(asked)}  ({visible(asked.group)}{_since(asked, now)})" for asked in view.asked)
+    yield from (
+        f"may answer {_names(asked)}  ({visible(asked.group)}{joining(asked, now=now)})" for asked in view.asked
+    )
     if request.parent is not None:
         yield f"edit of    {visible(request.parent)}"
 
@@ -151,12 +154,6 @@ def _names(asked: Asked) -> str:
         return "the members, whom nothing here knows"
     names = (f"{visible(name)} (not approve)" if name == asked.editor else visible(name) for name in asked.members)
     return ", ".join(names) or "nobody"
-
-
-def _since(asked: Asked, now: datetime) -> str:
-    if asked.since is None:
-        return ""
-    return f", {'since' if asked.since <= now else 'from'} {clock(asked.since, now=now)}"
 
 
 def _clocks(standing: StandingRequest, now: datetime) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 import sqlite3
 from datetime import datetime
+from itertools import starmap
 from typing import Final
 
 import orjson
 
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
+from guarded_agents.records import CallKey, Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
 from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
@@ -21,6 +22,7 @@ from guarded_agents.stores._rows import (
 )
 
 AUDIT_PAGE = 4_096  # rows read at once
+CLAIMED_PAGE = 4_096
 
 
 def calls(db: sqlite3.Connection, thread: str, entry: str) -> tuple[ClosedCall, ...]:
@@ -128,6 +130,14 @@ def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
         f" WHERE (c.thread, c.entry, c.turn, c.digest, c.occurrence) IN (SELECT {key} FROM resolutions)"
     )
     return tuple(map(claim_from, rows))
+
+
+def claimed_page(db: sqlite3.Connection, after: CallKey | None) -> list[CallKey]:
+    """Return the next keys of claims after that one, at most ``CLAIMED_PAGE`` of them."""
+    key = "thread, entry, turn, digest, occurrence"
+    rest = "" if after is None else f"WHERE ({key}) > (?, ?, ?, ?, ?)"
+    rows = db.execute(f"SELECT {key} FROM claims {rest} ORDER BY {key} LIMIT {CLAIMED_PAGE}", after or ())
+    return list(starmap(CallKey, rows))
 
 
 def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str]]:

@@ -829,6 +829,13 @@ MUTANTS = (
         (f"{CLI_AFTERWARDS}::test_a_call_that_was_changed_in_the_store_is_not_shown",),
     ),
     Mutant(
+        "I2:call-shown-by-its-claim-alone",
+        CALLED,
+        'execution.tool if request is None else f"{request.server}/{request.tool}"',
+        "execution.tool",
+        (f"{CLI_AFTERWARDS}::test_what_its_request_verifies_of_a_call_is_shown_from_there",),
+    ),
+    Mutant(
         "I7:said-by-nobody-shown-as-proven",
         CLI_PEOPLE,
         "    return asyncio.run(_stands(signed, tuple(groups), _known(at), now)) if groups else None",
