@@ -36,6 +36,7 @@ def list_requests(
 
     Those that ask exactly the same in several threads are one line (x3), with the fewest and the most approvals that
     one of them has (0-1/2). A line is not verified, nor whether an approval counts: look at the request with `show`.
+    Of those that are settled, `consumed` are those whose approval was used to send the call, which it can be once.
     With --json, `total` says how many there are, `truncated` whether some are left out, and `in_doubt` and
     `reviews_due` name all that somebody has to look at.
     """
@@ -85,8 +86,8 @@ def show(
 ) -> None:
     """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far.
 
-    Of a request that is settled it says what came of it; `consumed` is one whose approval was used to send the call,
-    once. The id of a call, as `list` or its request prints it, shows that call and what is known of it.
+    Of a request that is settled it says what came of it; `consumed` is one whose approval was used. The id of a
+    call, as `list` or its request prints it, shows that call and what is known of it.
     """
     now = datetime.now(UTC)
     if not at.policy_file.is_file():
@@ -159,13 +160,16 @@ def _before(store: "Store", request: ApprovalRequest, at: Deployment) -> tuple[t
 
     One whose arguments were erased ends the way back, for what it names as the one before it proves nothing.
     """
+    from guarded_agents.stores import originals
+
     earlier: list[ApprovalRequest] = []
-    parent, is_verified = request.parent, True
-    while parent is not None and is_verified:
-        standing = standing_request(store, parent)
-        is_verified = require_intact(standing, at)
+    for edited in originals(store, request.id):
+        if edited.request.parent is None:
+            break
+        standing = standing_request(store, edited.request.parent)  # it is there, and no other one in its place
         earlier.append(standing.request)
-        parent = standing.request.parent
+        if not require_intact(standing, at):
+            break
     return tuple(earlier), earlier[-1].arguments if earlier else None
 
 

@@ -21,9 +21,10 @@ from guarded_agents.cli._called import (
 )
 from guarded_agents.cli._folded import difference
 from guarded_agents.cli._people import Asked, CastVote
-from guarded_agents.cli._precedents import Precedent
+from guarded_agents.cli._precedents import Precedent, approved_by, by_whom
 from guarded_agents.cli._precedents import as_json as precedent_as_json
 from guarded_agents.cli._precedents import as_text as precedent_as_text
+from guarded_agents.cli._report import AGREED
 from guarded_agents.cli._text import clock, identifier, indented, pretty, unproven, wrapped
 from guarded_agents.moments import duration, utc
 from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
@@ -62,6 +63,7 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
         "execute_by": None if standing.execute_by is None else utc(standing.execute_by),
         "settled_at": None if standing.settled_at is None else utc(standing.settled_at),
         "settled_by": standing.settled_by,
+        "approved_by": approved_by(standing, (*view.votes, *view.edits)),
         "text": standing.text,
         "broke_glass": standing.broke_glass,
         "successor": standing.successor,
@@ -134,7 +136,9 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     who = request.requester
     acting = "" if who.acting_for is None else f", acting for {visible(who.acting_for)}"
     labels = f"{request.labels.integrity.value}, {request.labels.confidentiality.value}"
-    yield f"request    {visible(request.id)}  ({status_at(standing, now=now).value}, {request.risk.value} risk)"
+    status = status_at(standing, now=now)
+    used = ": its approval was used" if status is RequestStatus.CONSUMED else ""
+    yield f"request    {visible(request.id)}  ({status.value}{used}, {request.risk.value} risk)"
     yield f"tool       {visible(request.server)}/{visible(request.tool)}"
     yield f"asked by   {visible(who.id)}{acting}, tenant {visible(request.tenant)}"
     yield f"thread     {visible(request.thread)}, turn {request.turn}"
@@ -172,18 +176,13 @@ def _end(view: View) -> Iterator[str]:
     given = [cast for cast in (*view.votes, *view.edits) if cast.signed.vote.approver == who]
     if standing.settled_at is not None:
         broken = ", who broke the glass" if standing.broke_glass else ""
-        doubt = "" if who is None else _doubt(given)
-        yield f"settled    {utc(standing.settled_at)} by {visible(who or 'nobody')}{broken}{doubt}"
+        label = "approved" if standing.status in AGREED else "settled"
+        yield f"{label:10} {utc(standing.settled_at)} {by_whom(standing, (*view.votes, *view.edits))}{broken}"
     if standing.text:
         said = [cast for cast in given if cast.signed.vote.text == standing.text]
-        yield f"text       {visible(standing.text)}{_doubt(said)}"
+        yield f"text       {visible(standing.text)}{unproven(cast.is_proven for cast in said)}"
     if standing.successor is not None:
         yield f"led to     {identifier(standing.successor)}"
-
-
-def _doubt(votes: Sequence[CastVote]) -> str:
-    """Return what is to be said of what *votes* say, one of which has to be proven."""
-    return unproven(cast.is_proven for cast in votes)
 
 
 def _outcome(view: View, now: datetime) -> Iterator[str]:
