@@ -194,13 +194,13 @@ def asked_as_json(asked: Asked) -> dict[str, object]:
 
 
 def as_text(view: CallView, at: Deployment, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
-    """Return the same for a person. Prose is broken between words to fit into *columns*, the arguments stand as is.
+    """Return the same for a person, broken between words to fit into *columns*; the arguments are kept as they are.
 
     Arguments, tool, thread and who asked are verified; how far it came, and what was told, is as the store has it.
     """
     lines = [] if view.arguments else [ERASED]
     lines += wrapped(_head(view, now, is_full=is_full), columns=columns)
-    lines += ["", f"{_sent(view)}:", indented(pretty(view.arguments, is_full=is_full))]
+    lines += ["", f"{_sent(view)}:", indented(pretty(view.arguments, is_full=is_full), columns=columns)]
     if view.status is ClaimStatus.IN_DOUBT:
         look = "nobody knows whether it happened: look at the system that it acts on, then say what you saw:"
         lines += [

@@ -93,7 +93,7 @@ def _review_as_json(view: View) -> dict[str, object] | None:
 def as_text(view: View, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
     """Return the same for a person. Nothing in it is hidden; what is long is folded, unless *is_full*.
 
-    Prose is broken between words to fit into *columns*; the arguments stand as they are.
+    It is broken between words to fit into *columns*; of the arguments every character is kept.
     """
     request = view.standing.request
     lines = [] if view.is_verified else [ERASED]
@@ -103,13 +103,17 @@ def as_text(view: View, *, now: datetime, is_full: bool = False, columns: int | 
     lines += [
         "",
         "will be sent, exactly:" if is_open else "the call:",
-        indented(pretty(request.arguments, is_full=is_full)),
+        indented(pretty(request.arguments, is_full=is_full), columns=columns),
     ]
     if view.model == "":
         lines += ["", "a person changed what the model proposed, and that was erased"]
     elif view.model is not None:
         changes = difference(_parsed(view.model), _parsed(request.arguments), is_full=is_full)
-        lines += ["", "a person changed what the model proposed (-) to this (+):", indented("\n".join(changes))]
+        lines += [
+            "",
+            "a person changed what the model proposed (-) to this (+):",
+            indented("\n".join(changes), columns=columns),
+        ]
     if not is_full and pretty(request.arguments, is_full=True) != pretty(request.arguments):
         lines += ["", "long values are folded; --full shows all of them"]
     if view.votes:
@@ -216,7 +220,7 @@ def _vote(cast: CastVote, columns: int | None) -> Iterator[str]:
     yield from wrapped(_said(cast), columns=columns, hanging=_BELOW)
     vote = cast.signed.vote
     if vote.answer is Answer.EDIT and vote.arguments is not None:
-        yield indented(indented(pretty(vote.arguments)))
+        yield indented(indented(pretty(vote.arguments)), columns=columns)
 
 
 def _said(cast: CastVote) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
 
 import asyncio
+import json
 import os
 import pty
 import re
@@ -168,6 +169,30 @@ def test_an_editor_who_may_approve_is_among_who_approved(
     found = run("approvals", "show", edited, "--json").json
     assert (found["status"], found["approved_by"]) == ("approved", [ANA, RAJ])
     assert re.search(f"settled [-0-9T:]+Z by {ANA} and by {RAJ}\n", run("approvals", "show", ids["two"]).out)
+
+
+WORDS = "The grinder arrived broken, and  the first return was lost; see approvals/list, (the ticket) ".strip()
+LONG = orjson.dumps({"order_id": "1001", "amount_cents": 9900, "note": " ".join([WORDS] * 3)}).decode()
+
+
+@pytest.mark.parametrize("wide", [60, 80])
+def test_at_a_terminal_no_line_is_broken_inside_a_word(
+    run: Command, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, wide: int
+) -> None:
+    edited = run("approvals", "edit", ids["one"], "--args", LONG, *by(ANA), "--json").json["request"]
+    run("approvals", "reject", ids["two"], "--reason", " ".join([WORDS] * 3), *by(RAJ))
+    plain = [run("approvals", "show", which).out for which in (edited, ids["one"], ids["two"])]
+    for module in ("_looking", "_policy"):
+        monkeypatch.setattr(f"guarded_agents.cli.{module}.columns", lambda: wide)
+    shown = [run("approvals", "show", which).out for which in (edited, ids["one"], ids["two"])]
+    explain = ("policy", "explain", "policy.yaml", "--principal", "desk-agent", "--tool", "payments/refund")
+    shown.append(run(*explain).out)
+    for line in "".join(shown).splitlines():
+        assert len(line) <= wide or " " not in line.strip().removeprefix("digest     "), line
+    for one, other in zip(plain, shown, strict=False):
+        said = [re.sub(r"\(in [^)]*\)", "", " ".join(told.split())) for told in (one, other)]
+        assert said[0] == said[1]  # nothing is left out
+    assert json.dumps(orjson.loads(LONG)["note"]) in re.sub(r"\n {10}", "", shown[0])  # to the last of its blanks
 
 
 def test_show_needs_no_policy(run: Command, ids: dict[str, str], desk: Path) -> None:
