@@ -14,7 +14,7 @@ from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
 from guarded_agents.cli._people import CastVote, asked, cast_votes, counted, is_proven, reviewers
 from guarded_agents.cli._precedents import precedents
 from guarded_agents.cli._report import doubt_as_json, doubtful, doubts, review_as_json, reviews
-from guarded_agents.cli._text import columns, print_json
+from guarded_agents.cli._text import columns, print_json, wrapped
 from guarded_agents.moments import utc
 from guarded_agents.records import Answer, ApprovalRequest, CallKey, RequestStatus, SignedReview
 
@@ -45,7 +45,8 @@ def list_requests(
         found = listing(store, status=None if every else status, group=group)
         in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
         doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
-    for line in (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told)):
+    told = (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told))
+    for line in wrapped(told, columns=columns()):
         typer.echo(line, err=True)
     if as_json:
         print_json(
@@ -71,9 +72,10 @@ def _print_lines(found: Listing, *, what: str, limit: int, with_status: bool, no
     lines = found.lines[:limit]
     typer.echo(found.title(what=what, shown=len(lines)))
     print_requests(lines, with_status=with_status, now=now)
-    typer.echo(f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`.")
+    below = [f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`."]
     if any(line.fewest != line.most for line in lines):
-        typer.echo("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
+        below.append("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
+    typer.echo("\n".join(wrapped(below, columns=columns())))
 
 
 @options

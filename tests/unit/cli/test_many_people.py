@@ -133,6 +133,7 @@ def test_show_says_who_may_answer_and_who_has(run: Command, ids: dict[str, str])
     assert [(asked["group"], asked["members"]) for asked in found] == [("finance", [ANA, LEE]), ("leads", [KIM])]
 
 
+@pytest.mark.requirement("I7")
 def test_who_approved_a_request_is_everybody_whose_vote_counted(run: Command, ids: dict[str, str], desk: Path) -> None:
     run("approvals", "approve", ids["one"], *by(RAJ))
     run("approvals", "approve", ids["one"], *by(LEE))
@@ -177,7 +178,7 @@ LONG = orjson.dumps({"order_id": "1001", "amount_cents": 9900, "note": " ".join(
 
 @pytest.mark.parametrize("wide", [60, 80])
 def test_at_a_terminal_no_line_is_broken_inside_a_word(
-    run: Command, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch, wide: int
+    run: Command, ids: dict[str, str], desk: Path, monkeypatch: pytest.MonkeyPatch, wide: int
 ) -> None:
     edited = run("approvals", "edit", ids["one"], "--args", LONG, *by(ANA), "--json").json["request"]
     run("approvals", "reject", ids["two"], "--reason", " ".join([WORDS] * 3), *by(RAJ))
@@ -187,6 +188,10 @@ def test_at_a_terminal_no_line_is_broken_inside_a_word(
     shown = [run("approvals", "show", which).out for which in (edited, ids["one"], ids["two"])]
     explain = ("policy", "explain", "policy.yaml", "--principal", "desk-agent", "--tool", "payments/refund")
     shown.append(run(*explain).out)
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute(IN_DOUBT.replace("'one'", "'three'"))
+    shown.append(run("approvals", "list").err)
+    assert shown[-1].startswith("IN DOUBT: ")
     for line in "".join(shown).splitlines():
         assert len(line) <= wide or " " not in line.strip().removeprefix("digest     "), line
     for one, other in zip(plain, shown, strict=False):
