@@ -1,4 +1,4 @@
-"""One call that was sent, or may have been: what it was, what came of it, and what people said of it since."""
+"""One call: what it was, whether it was sent, what came of it, and what people said of it since."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,14 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import require_intact
 from guarded_agents.cli._options import Deployment
 from guarded_agents.cli._people import Asked, is_proven, resolvers
-from guarded_agents.cli._text import clock, cut, indented, pretty, unproven
+from guarded_agents.cli._text import clock, cut, indented, pretty, unproven, wrapped
 from guarded_agents.errors import BindingError, ProofError
 from guarded_agents.moments import utc
 from guarded_agents.records import (
     ApprovalRequest,
     ClaimStatus,
     Execution,
+    Outcome,
     Principal,
     Resolution,
     Review,
@@ -30,7 +31,14 @@ from guarded_agents.records import (
 if TYPE_CHECKING:
     from guarded_agents.stores import Store
 
+ERASED: Final = "NOT VERIFIED: the arguments were erased; the rest may have been changed in the store"
 _NOBODY: Final = Principal(id="")
+_WORDS: Final = {ClaimStatus.SENDING: "being sent"}
+_UNSETTLED: Final = (ClaimStatus.SENDING, ClaimStatus.IN_DOUBT)  # what nobody resolves yet, and what somebody has to
+_VERDICTS: Final = (
+    "VERDICT is happened, not_happened (you are sure, for its sender had ended before you looked) or not_observed (you"
+    " saw nothing, and it may still happen); the time is that of your look, in UTC"
+)
 
 
 class Said(NamedTuple):
@@ -45,6 +53,8 @@ class CallView:
     """A call that has a claim row. Its arguments are verified, or empty; the rest is as the store has it."""
 
     execution: Execution
+    tool: str
+    tenant: str
     status: ClaimStatus  # as it is now: one whose lease has lapsed is in doubt
     arguments: str  # canonical JSON; empty where they were erased
     requester: Principal
@@ -81,6 +91,8 @@ def call_of(store: "Store", execution: Execution, at: Deployment, *, now: dateti
     request = None if standing is None else standing.request
     return CallView(
         execution,
+        tool=execution.tool if request is None else f"{request.server}/{request.tool}",
+        tenant=execution.tenant if request is None else request.tenant,
         status=status_of(execution, now=now),
         arguments=arguments,
         requester=requester if request is None else request.requester,
@@ -158,57 +170,104 @@ def as_json(view: CallView, *, now: datetime) -> dict[str, object]:
     claim = view.execution.claim
     outcome = claim.outcome
     return execution_as_json(view.execution, view.said, now=now) | {
-        "tool": view.execution.tool,
+        "tool": view.tool,
         "thread": claim.key.thread,
         "turn": claim.key.turn,
         "arguments": parse(view.arguments.encode()) if view.arguments else None,
         "requester": view.requester.model_dump(mode="json"),
-        "tenant": view.execution.tenant,
+        "tenant": view.tenant,
         "request": None if view.request is None else view.request.id,
         "idempotency_key": view.idempotency_key,
         "told": None if outcome is None else {"content": outcome.content, "is_error": outcome.is_error},
-        "may_resolve": [
-            {"group": asked.group, "members": None if asked.members is None else list(asked.members)}
-            for asked in view.resolvers
-        ],
+        "verified": bool(view.arguments),
+        "may_resolve": [asked_as_json(asked) for asked in view.resolvers],
     }
 
 
-def as_text(view: CallView, *, now: datetime, is_full: bool = False) -> tuple[list[str], str]:
-    """Return the lines that tell of the call, and those of its arguments, which are not to be folded at words."""
-    shown = "it was sent with these arguments, exactly:" if view.arguments else "its arguments were erased"
-    below = [shown, *([indented(pretty(view.arguments, is_full=is_full))] if view.arguments else [])]
+def asked_as_json(asked: Asked) -> dict[str, object]:
+    """Return a group as JSON, its members, and since when (UTC) it is asked where it was not from the beginning."""
+    return {
+        "group": asked.group,
+        "members": None if asked.members is None else list(asked.members),
+        "since": None if asked.since is None else utc(asked.since),
+    }
+
+
+def as_text(view: CallView, at: Deployment, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
+    """Return the same for a person, broken between words to fit into *columns*; the arguments are kept as they are.
+
+    Arguments, tool, thread and who asked are verified; how far it came, and what was told, is as the store has it.
+    """
+    lines = [] if view.arguments else [ERASED]
+    lines += wrapped(_head(view, now, is_full=is_full), columns=columns)
+    lines += ["", f"{_sent(view)}:", indented(pretty(view.arguments, is_full=is_full), columns=columns)]
     if view.status is ClaimStatus.IN_DOUBT:
-        call = doubt_id(view.execution.claim.key)
-        below += [
+        look = "nobody knows whether it happened: look at the system that it acts on, then say what you saw:"
+        lines += [
             "",
-            "nobody knows whether it happened: look at the system that it acts on, then say what you saw:",
-            f"    guarded-agents approvals resolve {call} --verdict VERDICT --looked-at TIME --text TEXT",
+            *wrapped([look], columns=columns, hanging=0),
+            f"    guarded-agents approvals resolve {doubt_id(view.execution.claim.key)} --verdict VERDICT \\",
+            "        --looked-at YYYY-MM-DDTHH:MM:SSZ --text TEXT \\",
+            f"        --key FILE --as NAME{at.typed}",
+            *wrapped([_VERDICTS], columns=columns, hanging=0),
         ]
-    return list(_head(view, now, is_full=is_full)), "\n".join(below)
+    return "\n".join(lines)
+
+
+def _sent(view: CallView) -> str:
+    if view.status is ClaimStatus.CLOSED:
+        return "the call, which was not sent"
+    did = {ClaimStatus.SENDING: "is being sent", ClaimStatus.FAILED: "failed"}.get(view.status, "was sent")
+    return f"it {did} with these arguments, exactly"
 
 
 def _head(view: CallView, now: datetime, *, is_full: bool) -> Iterator[str]:
-    execution, claim = view.execution, view.execution.claim
+    execution, claim, status = view.execution, view.execution.claim, view.status
     acting = "" if view.requester.acting_for is None else f", acting for {visible(view.requester.acting_for)}"
-    yield f"call       {doubt_id(claim.key)}  ({view.status.value.replace('_', ' ')})"
-    yield f"tool       {visible(execution.tool)}"
-    yield f"asked by   {visible(view.requester.id)}{acting}, tenant {visible(execution.tenant)}"
+    why = f": {claim.reason.value.replace('_', ' ')}" if status is ClaimStatus.CLOSED else ""
+    yield f"call       {doubt_id(claim.key)}  ({_WORDS.get(status, status.value.replace('_', ' '))}{why})"
+    yield f"tool       {visible(view.tool)}"
+    yield f"asked by   {visible(view.requester.id)}{acting}, tenant {visible(view.tenant)}"
     yield f"thread     {visible(claim.key.thread)}, turn {claim.key.turn}"
     yield f"request    {'none: nobody was asked' if view.request is None else visible(view.request.id)}"
-    sent = "not known when" if claim.admitted_at is None else clock(claim.admitted_at, now=now)
-    yield f"admitted   {sent}, attempt {claim.attempt}, by {visible(claim.owner)}"
-    yield f"lease      until {clock(claim.lease_until, now=now)}: after it nobody waits for a reply"
+    if claim.admitted_at is None:
+        yield "admitted   never"
+    else:
+        yield f"admitted   {clock(claim.admitted_at, now=now)}, attempt {claim.attempt}, by {visible(claim.owner)}"
+    if status in _UNSETTLED:
+        yield f"lease      until {clock(claim.lease_until, now=now)}: after it nobody waits for a reply"
+    else:
+        yield f"changed    {clock(execution.changed_at, now=now)}"
     yield f"key        {view.idempotency_key}, as guarded_agents/idempotency_key in _meta of the call"
-    if not view.resolvers:
-        yield "resolve    nobody: the policy here names no operators"
-    for asked in view.resolvers:
-        names = "the members, whom nothing here knows" if asked.members is None else ", ".join(asked.members)
-        yield f"resolve    {visible(names) or 'nobody'}  ({visible(asked.group)})"
-    if claim.outcome is not None and claim.outcome.content:
-        content = visible(claim.outcome.content)
-        yield f"told       {content if is_full else cut(content)}"
+    if status in _UNSETTLED:
+        yield from _resolvers(view.resolvers, now)
+    if claim.outcome is None:
+        yield f"told       {'nothing yet' if status is ClaimStatus.SENDING else 'not on record'}"
+    else:
+        yield _told(claim.outcome, is_full=is_full)
     yield from resolved(view.said)
+
+
+def _resolvers(may: tuple[Asked, ...], now: datetime) -> Iterator[str]:
+    if not may:
+        yield "resolve    nobody: the policy here names no operators"
+    for asked in may:
+        names = "the members, whom nothing here knows" if asked.members is None else ", ".join(asked.members)
+        yield f"resolve    {visible(names) or 'nobody'}  ({visible(asked.group)}{joining(asked, now=now)})"
+
+
+def joining(asked: Asked, *, now: datetime) -> str:
+    """Return from when on the group is asked, where it was not from the beginning."""
+    if asked.since is None:
+        return ""
+    return f", {'since' if asked.since <= now else 'from'} {clock(asked.since, now=now)}"
+
+
+def _told(outcome: Outcome, *, is_full: bool) -> str:
+    """Return what the model was told: a server's words, or the guard's. Nothing proves that they are."""
+    content = visible(outcome.content)
+    error = " (an error)" if outcome.is_error else ""
+    return f"told       the model{error}, and not verified: {(content if is_full else cut(content)) or '(nothing)'}"
 
 
 def resolved(said: tuple[Said, ...]) -> Iterator[str]:
@@ -227,12 +286,15 @@ def _spoken(signed: SignedReview | SignedResolution) -> tuple[str, str, str, Rev
 
 
 __all__ = [
+    "ERASED",
     "CallView",
     "Said",
     "as_json",
     "as_text",
+    "asked_as_json",
     "call_of",
     "execution_as_json",
+    "joining",
     "resolved",
     "said_as_json",
     "said_of",

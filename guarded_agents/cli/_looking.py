@@ -36,6 +36,7 @@ def list_requests(
 
     Those that ask exactly the same in several threads are one line (x3), with the fewest and the most approvals that
     one of them has (0-1/2). A line is not verified, nor whether an approval counts: look at the request with `show`.
+    Of those that are settled, `consumed` are those whose approval was used to send the call, which it can be once.
     With --json, `total` says how many there are, `truncated` whether some are left out, and `in_doubt` and
     `reviews_due` name all that somebody has to look at.
     """
@@ -44,7 +45,8 @@ def list_requests(
         found = listing(store, status=None if every else status, group=group)
         in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
         doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
-    for line in (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told)):
+    told = (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told))
+    for line in wrapped(told, columns=columns()):
         typer.echo(line, err=True)
     if as_json:
         print_json(
@@ -70,9 +72,10 @@ def _print_lines(found: Listing, *, what: str, limit: int, with_status: bool, no
     lines = found.lines[:limit]
     typer.echo(found.title(what=what, shown=len(lines)))
     print_requests(lines, with_status=with_status, now=now)
-    typer.echo(f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`.")
+    below = [f"As of {utc(now)}. Lines are not verified: look at `approvals show ID`."]
     if any(line.fewest != line.most for line in lines):
-        typer.echo("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
+        below.append("VOTES 0-1/2: of the requests that are one line, some have 0 approvals and some 1.")
+    typer.echo("\n".join(wrapped(below, columns=columns())))
 
 
 @options
@@ -85,17 +88,18 @@ def show(
 ) -> None:
     """Show exactly what will be sent, why it was held, who asks, who may answer, until when, and the votes so far.
 
-    Of a request that is settled it says what came of it. The id of a call in doubt shows that call, and what is known.
+    Of a request that is settled it says what came of it; `consumed` is one whose approval was used. The id of a
+    call, as `list` or its request prints it, shows that call and what is known of it.
     """
     now = datetime.now(UTC)
     if not at.policy_file.is_file():
         where = f"{at.policy_file.name} not found beside the store" if at.policy is None else f"{at.policy} not found"
         typer.echo(f"{where}: who may answer is not known here, and no vote is checked (--policy)", err=True)
-    from guarded_agents.stores import claim_named
+    from guarded_agents.stores import key_named
 
     with opened(at.store) as store:
-        if store.request(request_id) is None and (claim := claim_named(store, request_id, now=now)) is not None:
-            _show_call(store, claim.key, at, now=now, is_full=full, as_json=as_json)
+        if store.request(request_id) is None and (key := key_named(store, request_id, now=now)) is not None:
+            _show_call(store, key, at, now=now, is_full=full, as_json=as_json)
             return
         view = view_of(store, request_id, at, now=now)
     if as_json:
@@ -112,8 +116,7 @@ def _show_call(store: "Store", key: CallKey, at: Deployment, *, now: datetime, i
     if as_json:
         print_json(_called.as_json(view, now=now))
         return
-    head, rest = _called.as_text(view, now=now, is_full=is_full)
-    typer.echo("\n".join([*wrapped(head, columns=columns()), "", rest]))
+    typer.echo(_called.as_text(view, at, now=now, is_full=is_full, columns=columns()))
 
 
 def view_of(store: "Store", request_id: str, at: Deployment, *, now: datetime) -> _shown.View:
@@ -159,13 +162,16 @@ def _before(store: "Store", request: ApprovalRequest, at: Deployment) -> tuple[t
 
     One whose arguments were erased ends the way back, for what it names as the one before it proves nothing.
     """
+    from guarded_agents.stores import originals
+
     earlier: list[ApprovalRequest] = []
-    parent, is_verified = request.parent, True
-    while parent is not None and is_verified:
-        standing = standing_request(store, parent)
-        is_verified = require_intact(standing, at)
+    for edited in originals(store, request.id):
+        if edited.request.parent is None:
+            break
+        standing = standing_request(store, edited.request.parent)  # it is there, and no other one in its place
         earlier.append(standing.request)
-        parent = standing.request.parent
+        if not require_intact(standing, at):
+            break
     return tuple(earlier), earlier[-1].arguments if earlier else None
 
 

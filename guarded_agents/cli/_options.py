@@ -11,9 +11,11 @@ is a command with the argument ID and every option of an approver and of a deplo
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final, get_type_hints
 
 import typer
@@ -74,6 +76,15 @@ class Deployment:
             rich_help_panel=_FILES,
         ),
     ] = None
+
+    @property
+    def typed(self) -> str:
+        """Return the options that name other files than the usual ones, as a shell takes them after a blank."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self))
+        usual = (DEFAULT_STORE, None)
+        return "".join(
+            f" --{name.replace('_', '-')} {quote(str(value))}" for name, value in given if value not in usual
+        )
 
     @property
     def folder(self) -> Path:
@@ -162,6 +173,17 @@ class Onward:
     as_json: AsJson = False
 
 
+def moment(text: str) -> datetime:
+    """Return the moment (UTC) that *text* spells, with its zone (RFC 3339). Raises BadParameter with an example."""
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise typer.BadParameter("expected a time with its zone, such as 2026-01-05T10:00:00Z (UTC)")
+
+
 def options(function: Callable[..., None]) -> Callable[..., None]:
     """Return *function* as typer takes it: each parameter that is a record of options is those options instead."""
     given = signature(function, eval_str=True).parameters.values()
@@ -201,5 +223,6 @@ __all__ = [
     "Deployment",
     "Onward",
     "RequestId",
+    "moment",
     "options",
 ]

@@ -151,14 +151,18 @@ def counted(
 def resolvers(
     request: ApprovalRequest | None, requester: Principal, *, at: Deployment, now: datetime
 ) -> tuple[Asked, ...]:
-    """Return who may resolve a call in doubt at *now* (UTC): the groups that its *request* asks, else the operators."""
+    """Return who may resolve a call in doubt: the groups that its *request* asks, else the operators.
+
+    Of a backup it says since when (UTC), also where that is after *now*.
+    """
     policy = _policy(at)
     operators = () if policy is None or policy.operators is None else (policy.operators,)
     found = []
-    for group in operators if request is None else groups_asked(request, now=now):
+    for group in operators if request is None else groups_asked(request, now=request.escalate_at or now):
         members = _members(group, policy, at)
         able = None if members is None else tuple(sorted(name for name in members if not is_barred(name, requester)))
-        found.append(Asked(group, able))
+        since = None if request is None or group == request.group else request.escalate_at
+        found.append(Asked(group, able, since))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from guarded_agents.binding import canonical, parse
 from guarded_agents.cli._exits import wrong_use
 from guarded_agents.cli._options import AsJson
+from guarded_agents.cli._text import columns, wrapped
 from guarded_agents.errors import BindingError, ConfigurationError
 from guarded_agents.policy import Policy, explain, load_policy, seldom_meant
 from guarded_agents.records import AccessRequest, Labels, Principal, ToolRef
@@ -82,7 +83,10 @@ def explain_command(  # noqa: PLR0913  the options of a command
         raise wrong_use(error) from None
     now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
     explanation = explain(policy, request, now=now)
-    typer.echo(explanation.model_dump_json(indent=2) if as_json else explanation.text())
+    if as_json:
+        typer.echo(explanation.model_dump_json(indent=2))
+    else:
+        typer.echo("\n".join(wrapped(explanation.text().split("\n"), columns=columns(), hanging=6)))
 
 
 def _loaded(path: Path) -> Policy:

@@ -11,6 +11,7 @@ from guarded_agents.cli._called import status_of
 from guarded_agents.cli._opened import require_intact
 from guarded_agents.cli._options import Deployment
 from guarded_agents.cli._people import CastVote, cast_votes, says_why
+from guarded_agents.cli._report import AGREED, approvers
 from guarded_agents.cli._text import unproven
 from guarded_agents.errors import ProofError, StoreError
 from guarded_agents.moments import utc
@@ -27,6 +28,7 @@ class Precedent:
     summary: RequestSummary
     standing: StandingRequest | None
     votes: Sequence[CastVote] = ()
+    edits: Sequence[CastVote] = ()  # the votes on the one that it is an edit of
     execution: ClaimStatus | None = None  # where it was sent, or may have been
     is_verified: bool = True  # False where its arguments were erased
 
@@ -40,10 +42,12 @@ def precedents(
 
 
 def _precedent(store: "Store", summary: RequestSummary, at: Deployment, *, now: datetime) -> Precedent:
-    standing, is_verified = None, False
+    standing, is_verified, parent = None, False, None
     try:
         standing = store.request(summary.id)
         is_verified = standing is not None and require_intact(standing, at)
+        if standing is not None and standing.request.parent is not None:
+            parent = store.request(standing.request.parent)
     except (ProofError, StoreError):  # changed, or not to be read
         standing = None
     if standing is None:
@@ -51,7 +55,12 @@ def _precedent(store: "Store", summary: RequestSummary, at: Deployment, *, now: 
     execution = store.execution(standing.request.key)
     votes = cast_votes(store.votes(summary.id), standing.request, at=at, now=now)
     return Precedent(
-        summary, standing, votes, None if execution is None else status_of(execution, now=now), is_verified
+        summary,
+        standing,
+        votes,
+        edits=() if parent is None else cast_votes(store.votes(parent.request.id), parent.request, at=at, now=now),
+        execution=None if execution is None else status_of(execution, now=now),
+        is_verified=is_verified,
     )
 
 
@@ -75,6 +84,7 @@ def as_json(precedent: Precedent, *, question: str, now: datetime) -> dict[str, 
         "settled_at": None if standing.settled_at is None else utc(standing.settled_at),
         "settled_by": standing.settled_by,
         "settled_by_proven": _who(precedent),
+        "approved_by": approved_by(standing, (*precedent.votes, *precedent.edits)),
         "text": standing.text if says_why(standing, precedent.votes) else None,
         "execution": None if precedent.execution is None else precedent.execution.value,
     }
@@ -94,11 +104,35 @@ def as_text(precedent: Precedent, *, question: str, now: datetime) -> Iterator[s
     acting = "" if request.requester.acting_for is None else f", acting for {visible(request.requester.acting_for)}"
     settled = "not settled"
     if standing.settled_at is not None:
-        by = "nobody" if standing.settled_by is None else f"{visible(standing.settled_by)}{unproven([_who(precedent)])}"
-        settled = f"settled {utc(standing.settled_at)} by {by}"
+        settled = f"settled {utc(standing.settled_at)} {by_whom(standing, (*precedent.votes, *precedent.edits))}"
     yield f"        asked by {visible(request.requester.id)}{acting} of {visible(request.group)}, {settled}"
     if standing.text and says_why(standing, precedent.votes):
         yield f"        {visible(standing.text)}"
+
+
+def _settlers(standing: StandingRequest, votes: Sequence[CastVote]) -> tuple[str, ...]:
+    """Return who approved the request, else who settled it.
+
+    A vote that is not its author's is left out, unless the others are too few to have approved it.
+    """
+    found = approvers(standing, [cast.signed for cast in votes if cast.is_proven is not False])
+    return found if len(found) >= standing.request.quorum else approvers(standing, [cast.signed for cast in votes])
+
+
+def approved_by(standing: StandingRequest, votes: Sequence[CastVote]) -> list[str]:
+    """Return who approved the request, nobody where it was settled otherwise."""
+    return list(_settlers(standing, votes)) if standing.status in AGREED else []
+
+
+def by_whom(standing: StandingRequest, votes: Sequence[CastVote]) -> str:
+    """Return `_settlers` in words, beside each of them whether a vote of theirs is proven."""
+    return (
+        " and ".join(
+            f"by {visible(name)}{unproven(cast.is_proven for cast in votes if cast.signed.vote.approver == name)}"
+            for name in _settlers(standing, votes)
+        )
+        or "by nobody"
+    )
 
 
 def _who(precedent: Precedent) -> bool | None:
@@ -110,4 +144,4 @@ def _who(precedent: Precedent) -> bool | None:
     return True if True in found else None if None in found else False
 
 
-__all__ = ["Precedent", "as_json", "as_text", "precedents"]
+__all__ = ["Precedent", "approved_by", "as_json", "as_text", "by_whom", "precedents"]

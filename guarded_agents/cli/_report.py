@@ -14,6 +14,7 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
 from guarded_agents.moments import utc
 from guarded_agents.records import (
+    ApprovalRequest,
     BrokenGlass,
     CallKey,
     Claim,
@@ -21,6 +22,7 @@ from guarded_agents.records import (
     Electorate,
     Reason,
     RequestStatus,
+    SignedVote,
     StandingRequest,
 )
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_LINES: Final = 100  # of calls in doubt, and of reviews; where there are more, that is said
 _FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
-_AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
+AGREED: Final = (RequestStatus.APPROVED, RequestStatus.CONSUMED)
 _ENDED: Final = {Reason.WITHDRAWN: "withdrawn", Reason.SUPERSEDED: "superseded"}
 
 
@@ -169,23 +171,27 @@ def _call(store: "Store", key: CallKey, fields: Mapping[str, object], ended: str
         outcome=outcome,
         arguments="" if proposal is None else proposal.canonical.decode(),
         approval_rule=None if standing is None else standing.request.approval_rule,
-        approvers=() if standing is None else _approvers(store, standing),
+        approvers=() if standing is None else approvers(standing, _votes(store, standing.request)),
         reason=reason,
     )
 
 
-def _approvers(store: "Store", standing: StandingRequest) -> tuple[str, ...]:
-    """Return who approved the request, as the store has it, else who settled it."""
+def _votes(store: "Store", request: ApprovalRequest) -> tuple[SignedVote, ...]:
+    """Return the votes that may count for the request: those on it, and on the one that it is an edit of."""
+    return (*store.votes(request.id), *(() if request.parent is None else store.votes(request.parent)))
+
+
+def approvers(standing: StandingRequest, votes: Sequence[SignedVote]) -> tuple[str, ...]:
+    """Return who approved the request by *votes*, those on it and on what it is an edit of, else who settled it."""
     request, who = standing.request, () if standing.settled_by is None else (standing.settled_by,)
-    if standing.status not in _AGREED or standing.broke_glass:
+    if standing.status not in AGREED or standing.broke_glass:
         return who
-    votes = (*store.votes(request.id), *(() if request.parent is None else store.votes(request.parent)))
     everybody = Electorate(frozenset(signed.vote.approver for signed in votes))
     return tuple(sorted(votes_counted(request, votes, electorate=everybody))) or who
 
 
 def _approval(standing: StandingRequest) -> str:
-    return "approved" if standing.status in _AGREED else standing.status.value
+    return "approved" if standing.status in AGREED else standing.status.value
 
 
 def _outcome(
@@ -203,4 +209,16 @@ def _outcome(
     return ended or "unknown", ""
 
 
-__all__ = ["Call", "Report", "doubt_as_json", "doubtful", "doubts", "report", "review_as_json", "reviews", "waiting"]
+__all__ = [
+    "AGREED",
+    "Call",
+    "Report",
+    "approvers",
+    "doubt_as_json",
+    "doubtful",
+    "doubts",
+    "report",
+    "review_as_json",
+    "reviews",
+    "waiting",
+]

@@ -9,19 +9,28 @@ from typing import Final
 from guarded_agents.approval import doubt_id, status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
-from guarded_agents.cli._called import Said, execution_as_json, resolved, said_as_json, status_of
+from guarded_agents.cli._called import (
+    ERASED,
+    Said,
+    asked_as_json,
+    execution_as_json,
+    joining,
+    resolved,
+    said_as_json,
+    status_of,
+)
 from guarded_agents.cli._folded import difference
 from guarded_agents.cli._people import Asked, CastVote
-from guarded_agents.cli._precedents import Precedent
+from guarded_agents.cli._precedents import Precedent, approved_by, by_whom
 from guarded_agents.cli._precedents import as_json as precedent_as_json
 from guarded_agents.cli._precedents import as_text as precedent_as_text
+from guarded_agents.cli._report import AGREED
 from guarded_agents.cli._text import clock, identifier, indented, pretty, unproven, wrapped
 from guarded_agents.moments import duration, utc
 from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
 
 _MAX_WAITING: Final = 5  # ids that are named of those that ask the same
 _BELOW: Final = 8  # blanks before what stands below a line
-_ERASED: Final = "NOT VERIFIED: the arguments were erased; the rest may have been changed in the store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,11 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
         "execute_by": None if standing.execute_by is None else utc(standing.execute_by),
         "settled_at": None if standing.settled_at is None else utc(standing.settled_at),
         "settled_by": standing.settled_by,
+        "approved_by": approved_by(standing, (*view.votes, *view.edits)),
         "text": standing.text,
         "broke_glass": standing.broke_glass,
         "successor": standing.successor,
-        "may_answer": [
-            {
-                "group": asked.group,
-                "members": None if asked.members is None else list(asked.members),
-                "since": None if asked.since is None else utc(asked.since),
-            }
-            for asked in view.asked
-        ],
+        "may_answer": [asked_as_json(asked) for asked in view.asked],
         "votes": [_vote_as_json(cast) for cast in view.votes],
         "counted": None if view.counted is None else list(view.counted),
         "outcome": None if view.execution is None else execution_as_json(view.execution, view.said, now=now),
@@ -90,23 +93,27 @@ def _review_as_json(view: View) -> dict[str, object] | None:
 def as_text(view: View, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
     """Return the same for a person. Nothing in it is hidden; what is long is folded, unless *is_full*.
 
-    Prose is broken between words to fit into *columns*; the arguments stand as they are.
+    It is broken between words to fit into *columns*; of the arguments every character is kept.
     """
     request = view.standing.request
-    lines = [] if view.is_verified else [_ERASED]
+    lines = [] if view.is_verified else [ERASED]
     head = [*_head(view, now), *_clocks(view.standing, now), *_end(view), *_outcome(view, now)]
     lines += wrapped(head, columns=columns)
     is_open = status_at(view.standing, now=now).is_open
     lines += [
         "",
         "will be sent, exactly:" if is_open else "the call:",
-        indented(pretty(request.arguments, is_full=is_full)),
+        indented(pretty(request.arguments, is_full=is_full), columns=columns),
     ]
     if view.model == "":
         lines += ["", "a person changed what the model proposed, and that was erased"]
     elif view.model is not None:
         changes = difference(_parsed(view.model), _parsed(request.arguments), is_full=is_full)
-        lines += ["", "a person changed what the model proposed (-) to this (+):", indented("\n".join(changes))]
+        lines += [
+            "",
+            "a person changed what the model proposed (-) to this (+):",
+            indented("\n".join(changes), columns=columns),
+        ]
     if not is_full and pretty(request.arguments, is_full=True) != pretty(request.arguments):
         lines += ["", "long values are folded; --full shows all of them"]
     if view.votes:
@@ -133,7 +140,9 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     who = request.requester
     acting = "" if who.acting_for is None else f", acting for {visible(who.acting_for)}"
     labels = f"{request.labels.integrity.value}, {request.labels.confidentiality.value}"
-    yield f"request    {visible(request.id)}  ({status_at(standing, now=now).value}, {request.risk.value} risk)"
+    status = status_at(standing, now=now)
+    used = ": its approval was used" if status is RequestStatus.CONSUMED else ""
+    yield f"request    {visible(request.id)}  ({status.value}{used}, {request.risk.value} risk)"
     yield f"tool       {visible(request.server)}/{visible(request.tool)}"
     yield f"asked by   {visible(who.id)}{acting}, tenant {visible(request.tenant)}"
     yield f"thread     {visible(request.thread)}, turn {request.turn}"
@@ -141,7 +150,9 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     yield f"held by    {visible(request.approval_rule)}  (permitted by {visible(request.rule)}{hard})"
     yield f"labels     {labels}: of all that the thread had read by then"
     yield f"waits for  {request.quorum} of {visible(request.group)}"
-    yield from (f"may answer {_names(asked)}  ({visible(asked.group)}{_since(asked, now)})" for asked in view.asked)
+    yield from (
+        f"may answer {_names(asked)}  ({visible(asked.group)}{joining(asked, now=now)})" for asked in view.asked
+    )
     if request.parent is not None:
         yield f"edit of    {visible(request.parent)}"
 
@@ -151,12 +162,6 @@ def _names(asked: Asked) -> str:
         return "the members, whom nothing here knows"
     names = (f"{visible(name)} (not approve)" if name == asked.editor else visible(name) for name in asked.members)
     return ", ".join(names) or "nobody"
-
-
-def _since(asked: Asked, now: datetime) -> str:
-    if asked.since is None:
-        return ""
-    return f", {'since' if asked.since <= now else 'from'} {clock(asked.since, now=now)}"
 
 
 def _clocks(standing: StandingRequest, now: datetime) -> Iterator[str]:
@@ -175,18 +180,13 @@ def _end(view: View) -> Iterator[str]:
     given = [cast for cast in (*view.votes, *view.edits) if cast.signed.vote.approver == who]
     if standing.settled_at is not None:
         broken = ", who broke the glass" if standing.broke_glass else ""
-        doubt = "" if who is None else _doubt(given)
-        yield f"settled    {utc(standing.settled_at)} by {visible(who or 'nobody')}{broken}{doubt}"
+        label = "approved" if standing.status in AGREED else "settled"
+        yield f"{label:10} {utc(standing.settled_at)} {by_whom(standing, (*view.votes, *view.edits))}{broken}"
     if standing.text:
         said = [cast for cast in given if cast.signed.vote.text == standing.text]
-        yield f"text       {visible(standing.text)}{_doubt(said)}"
+        yield f"text       {visible(standing.text)}{unproven(cast.is_proven for cast in said)}"
     if standing.successor is not None:
         yield f"led to     {identifier(standing.successor)}"
-
-
-def _doubt(votes: Sequence[CastVote]) -> str:
-    """Return what is to be said of what *votes* say, one of which has to be proven."""
-    return unproven(cast.is_proven for cast in votes)
 
 
 def _outcome(view: View, now: datetime) -> Iterator[str]:
@@ -220,7 +220,7 @@ def _vote(cast: CastVote, columns: int | None) -> Iterator[str]:
     yield from wrapped(_said(cast), columns=columns, hanging=_BELOW)
     vote = cast.signed.vote
     if vote.answer is Answer.EDIT and vote.arguments is not None:
-        yield indented(indented(pretty(vote.arguments)))
+        yield indented(indented(pretty(vote.arguments)), columns=columns)
 
 
 def _said(cast: CastVote) -> Iterator[str]:

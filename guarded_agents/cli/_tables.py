@@ -1,5 +1,6 @@
 """Tables for a terminal of 80 columns or more, with or without colour."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
@@ -19,6 +20,7 @@ _FOLDED_CHARS: Final = 16  # a column is never made narrower than this to fit
 _NAMES: Final = range(2, 5)  # the columns of requests that may be folded: an id is there to be copied
 _NAME_CHARS: Final = 8
 _ESCALATES: Final = 7  # its column
+_PIECE: Final = re.compile(r"[^-/:@._ ]*[-/:@._ ]|[^-/:@._ ]+")
 _STYLES: Final = {
     "permit": "green",
     "deny": "red",
@@ -140,10 +142,25 @@ def _widths(rows: Sequence[tuple[str, ...]], available: int, folded: range | Non
 
 
 def _folded(cell: str, width: int) -> str:
-    """Return *cell*, where it does not fit folded after the colon of a rule's id or the slash of a tool."""
+    """Return *cell*, where it does not fit folded after the colon of a rule's id, or the slash of a tool.
+
+    What is too long even so is folded after the other marks of a name.
+    """
     if max(map(len, cell.split("\n"))) <= width:
         return cell
-    return cell.replace(":", ":\n", 1) if ":" in cell else cell.replace("/", "/\n", 1)
+    halved = cell.replace(":", ":\n", 1) if ":" in cell else cell.replace("/", "/\n", 1)
+    return "\n".join(part for line in halved.split("\n") for part in _parts(line, width))
+
+
+def _parts(line: str, width: int) -> Iterator[str]:
+    """Yield *line* in parts of at most *width* characters, each up to a mark; one that has none is longer."""
+    part = ""
+    for piece in _PIECE.findall(line):
+        if part and len(part) + len(piece) > width:
+            yield part
+            part = ""
+        part += piece
+    yield part
 
 
 def _print_indented(console: "Console", lines: Sequence[str]) -> None:

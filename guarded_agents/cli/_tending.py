@@ -1,15 +1,15 @@
 """``guarded-agents approvals review|resolve|sweep|wake``: what is left to do around the answers."""
 
 import asyncio
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from guarded_agents.catalog import visible
 from guarded_agents.cli._closing import close
 from guarded_agents.cli._opened import voting_guard
-from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, options
+from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, moment, options
 from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._text import print_json
 from guarded_agents.cli._vote import wake
@@ -17,8 +17,6 @@ from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
 
 if TYPE_CHECKING:
     from guarded_agents.stores import Swept
-
-_MOMENTS: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ"]
 
 
 @options
@@ -66,7 +64,12 @@ def resolve(
         ),
     ],
     looked_at: Annotated[
-        datetime, typer.Option(formats=_MOMENTS, help="When you looked at the system that the call acts on (UTC).")
+        datetime,
+        typer.Option(
+            parser=moment,
+            metavar="TIME",
+            help="When you looked at the system that the call acts on, such as 2026-01-05T10:00:00Z (UTC).",
+        ),
     ],
     text: Annotated[str, typer.Option(metavar="TEXT", help="What you saw, and where.")],
     as_json: AsJson = False,
@@ -76,11 +79,11 @@ def resolve(
     The model is told what you say where its thread still goes on; where that is at its end, it is on record only.
     `approvals show CALL` prints what was sent.
     """
-    prover, looked = prover_of(by), looked_at.replace(tzinfo=UTC)
+    prover = prover_of(by)
 
     async def send() -> Claim | None:
         async with voting_guard(at) as guard:
-            prepared = guard.prepare_resolution(call, verdict, resolver=by.name, looked_at=looked, text=text)
+            prepared = guard.prepare_resolution(call, verdict, resolver=by.name, looked_at=looked_at, text=text)
             return None if prover.keep(prepared) else await guard.resolve(prover.of_resolution(prepared))
 
     claim = asyncio.run(send())

@@ -88,9 +88,27 @@ def cut(text: str) -> str:
     return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 3]}..."
 
 
-def indented(text: str) -> str:
-    """Return *text* with four blanks before each of its lines."""
-    return "\n".join(f"    {line}" for line in text.split("\n"))
+def indented(text: str, *, columns: int | None = None) -> str:
+    """Return *text* with four blanks before each of its lines, every character of which is kept.
+
+    What does not fit into *columns* stands below, four further in, broken between words.
+    """
+    lines = (f"    {line}" for line in text.split("\n"))
+    return "\n".join(part for line in lines for part in _broken(line, columns))
+
+
+def _broken(line: str, columns: int | None) -> list[str]:
+    if columns is None or len(line) <= columns:
+        return [line]
+    further = " " * (len(line) - len(line.lstrip(" ")) + 4)
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=False,
+    )
 
 
 def clock(moment: datetime, *, now: datetime) -> str:

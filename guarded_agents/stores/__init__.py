@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._named import claim_named
+from guarded_agents.stores._named import claim_named, key_named
 from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
@@ -35,6 +35,7 @@ __all__ = [
     "Wake",
     "claim_named",
     "every_request",
+    "key_named",
     "latest",
     "originals",
 ]

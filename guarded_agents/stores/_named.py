@@ -1,11 +1,11 @@
-"""Which call people mean by the id of a call in doubt."""
+"""Which call people mean by its id."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from guarded_agents.approval import doubt_id
-from guarded_agents.records import Claim
+from guarded_agents.records import CallKey, Claim
 from guarded_agents.stores._protocol import Store
 
 _ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
@@ -17,6 +17,15 @@ def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
     None where there is none. The id is derived from each key, so that no other column can lead to another call.
     """
     return next((claim for claim in _nameable(store, now) if doubt_id(claim.key) == call), None)
+
+
+def key_named(store: Store, call: str, *, now: datetime) -> CallKey | None:
+    """Return the key of the call that people name *call*, whatever became of it; None where there is none.
+
+    Those in doubt at *now* (UTC) are looked through first, then every claim: a second for about 100,000.
+    """
+    doubt = claim_named(store, call, now=now)
+    return next((key for key in store.claimed() if doubt_id(key) == call), None) if doubt is None else doubt.key
 
 
 def _nameable(store: Store, now: datetime) -> Iterator[Claim]:

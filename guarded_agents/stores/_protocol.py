@@ -107,6 +107,9 @@ class Store(Protocol):
     def resolved(self) -> tuple[Claim, ...]:
         """Return the claims that a person has settled, in no order."""
 
+    def claimed(self) -> Iterator[CallKey]:
+        """Yield the key of every call that has a claim row, whatever became of it, in no order."""
+
     def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
         """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
 

@@ -4,13 +4,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any, Final, TypeVar
 
 import orjson
 
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
+from guarded_agents.records import CallKey, Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
 from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
@@ -25,6 +25,7 @@ from guarded_agents.stores._rows import (
 from guarded_agents.stores._tables import is_text
 
 AUDIT_PAGE = 4_096  # rows read at once
+CLAIMED_PAGE = 4_096
 _Record = TypeVar("_Record")
 _NO_RECORD: Final = (ValueError, TypeError, LookupError, OverflowError)
 CLAIM_IS_TEXT: Final = is_text("c.thread || ' ' || c.entry || ' ' || c.digest")
@@ -149,6 +150,16 @@ def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
         f" WHERE (c.thread, c.entry, c.turn, c.digest, c.occurrence) IN (SELECT {key} FROM resolutions)"
     )
     return tuple(readable(rows, claim_from))
+
+
+def claimed_page(db: sqlite3.Connection, after: CallKey | None) -> list[CallKey]:
+    """Return the next readable keys of claims after that one, at most ``CLAIMED_PAGE`` of them."""
+    key = "c.thread, c.entry, c.turn, c.digest, c.occurrence"
+    rest = "" if after is None else f"AND ({key}) > (?, ?, ?, ?, ?)"
+    rows = db.execute(
+        f"SELECT {key} FROM claims c WHERE {CLAIM_IS_TEXT} {rest} ORDER BY {key} LIMIT {CLAIMED_PAGE}", after or ()
+    )
+    return list(starmap(CallKey, rows))
 
 
 def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str]]:

@@ -1,17 +1,23 @@
 """What people said afterwards, as they signed it: of a call in doubt, and of a broken glass."""
 
 import sqlite3
+from typing import Final
 
 import orjson
 
 from guarded_agents.records import CallKey, Execution, SignedResolution, SignedReview
 from guarded_agents.stores._rows import CLAIM_COLUMNS, CLAIMS, KEY_IS, claim_from, moment
 
+_TENANT: Final = (  # of a call that was never admitted its own row does not say it
+    "CASE c.tenant WHEN '' THEN coalesce((SELECT tenant FROM entries e WHERE e.thread = c.thread"
+    " AND e.entry = c.entry), '') ELSE c.tenant END"
+)
+
 
 def execution_of(db: sqlite3.Connection, key: CallKey) -> Execution | None:
     """Return the claim row of *key*, its times, and what people said of it."""
     row = db.execute(
-        f"SELECT {CLAIM_COLUMNS}, c.tool, c.tenant, c.changed_at FROM {CLAIMS} WHERE {KEY_IS}", key
+        f"SELECT {CLAIM_COLUMNS}, c.tool, {_TENANT}, c.changed_at FROM {CLAIMS} WHERE {KEY_IS}", key
     ).fetchone()
     if row is None:
         return None

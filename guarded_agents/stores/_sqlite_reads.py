@@ -141,6 +141,13 @@ class SqliteReads:
         """Return the claims that a person has settled, in no order."""
         return self._read(_reads.resolved)
 
+    def claimed(self) -> Iterator[CallKey]:
+        """Yield the key of every call that has a claim row, whatever became of it."""
+        after: CallKey | None = None
+        while page := self._read(_reads.claimed_page, after):
+            yield from page
+            after = page[-1]
+
     def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
         """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
         return self._read(_outbox.stuck_notices, limit)

@@ -48,6 +48,7 @@ STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
 READS = "guarded_agents/stores/_reads.py"
 CALLED = "guarded_agents/cli/_called.py"
+PRECEDENTS = "guarded_agents/cli/_precedents.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
 ONE_DOOR = "tests/graph/test_one_door.py"
@@ -62,6 +63,7 @@ WORKER = "tests/graph/test_worker.py"
 REVOKED = "tests/graph/test_revoked.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
 CLI_AFTERWARDS = "tests/unit/cli/test_afterwards.py"
+CLI_MANY = "tests/unit/cli/test_many_people.py"
 EDITS = "tests/graph/test_edits.py"
 TOLD_OF_EDITS = "tests/graph/test_told_of_edits.py"
 LABELS = "tests/graph/test_labels.py"
@@ -837,6 +839,20 @@ MUTANTS = (
         "    if not is_bound:",
         "    if is_bound is None:",
         (f"{CLI_AFTERWARDS}::test_a_call_that_was_changed_in_the_store_is_not_shown",),
+    ),
+    Mutant(
+        "I2:call-shown-by-its-claim-alone",
+        CALLED,
+        'execution.tool if request is None else f"{request.server}/{request.tool}"',
+        "execution.tool",
+        (f"{CLI_AFTERWARDS}::test_what_its_request_verifies_of_a_call_is_shown_from_there",),
+    ),
+    Mutant(
+        "I7:vote-of-nobody-among-who-approved",
+        PRECEDENTS,
+        "[cast.signed for cast in votes if cast.is_proven is not False]",
+        "[cast.signed for cast in votes]",
+        (f"{CLI_MANY}::test_who_approved_a_request_is_everybody_whose_vote_counted",),
     ),
     Mutant(
         "I7:said-by-nobody-shown-as-proven",

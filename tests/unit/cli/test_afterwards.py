@@ -1,11 +1,14 @@
 """What the commands show of a call that was sent: its outcome, what people said of it, what similar ones came to."""
 
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 
+from guarded_agents.approval import doubt_id
 from guarded_agents.binding import idempotency_key
 from guarded_agents.keys import RootKey
 from guarded_agents.records import CallKey
@@ -71,14 +74,17 @@ def test_who_resolves_a_call_in_doubt_sees_what_it_was(
     assert (found["call"], found["status"], found["arguments"]) == (call, "in_doubt", REFUND)
     assert (found["request"], found["owner"], found["lease_until"]) == (ids["one"], "killed", "2026-01-05T10:00:00Z")
     assert found["idempotency_key"] == idempotency_key(binding, key)
-    assert found["may_resolve"] == [{"group": "finance", "members": [ANA, LEE, RAJ]}]
+    finance, leads = found["may_resolve"]
+    assert finance == {"group": "finance", "members": [ANA, LEE, RAJ], "since": None}
+    assert (leads["group"], leads["members"]) == ("leads", [KIM])
+    assert f"resolve    {KIM}  (leads, from {leads['since']} (in " in told.out  # as the backup joins the voters
 
 
 def test_a_call_that_nobody_was_asked_about_is_shown_to_the_operators(run: Command, desk: Path, call: str) -> None:
     write(desk, "DELETE FROM requests WHERE thread = 'one'")
     found = run("approvals", "show", call, "--json").json
     assert (found["request"], found["arguments"]) == (None, REFUND)
-    assert found["may_resolve"] == [{"group": "leads", "members": [KIM]}]
+    assert found["may_resolve"] == [{"group": "leads", "members": [KIM], "since": None}]
     assert "request    none: nobody was asked\n" in run("approvals", "show", call).out
 
 
@@ -114,8 +120,26 @@ def test_a_call_whose_arguments_were_erased_is_shown_without_them(run: Command, 
     write(desk, "UPDATE payloads SET body = NULL")
     told = run("approvals", "show", call)
     assert told.status == 0, told.err
-    assert "its arguments were erased" in told.out
-    assert run("approvals", "show", call, "--json").json["arguments"] is None
+    assert told.out.startswith("NOT VERIFIED: the arguments were erased; the rest may have been changed in the store\n")
+    found = run("approvals", "show", call, "--json").json
+    assert (found["arguments"], found["verified"]) == (None, False)
+
+
+def test_the_line_that_resolves_a_call_works_when_it_is_copied(
+    run: Command, desk: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (desk / "policy.yaml").rename(desk / "the policy.yaml")
+    monkeypatch.chdir(desk.parent)
+    files = ("--store", desk / "guard.db", "--policy", desk / "the policy.yaml")
+    told = run("approvals", "show", call, *files).out
+    line = told[told.index("guarded-agents approvals resolve") : told.index("\nVERDICT is ")].replace("\\\n", "")
+    placed = {"VERDICT": "happened", "YYYY-MM-DDTHH:MM:SSZ": "2026-01-05T11:00:00Z", "TEXT": "Seen.", "NAME": LEE}
+    placed["FILE"] = str(desk / "lee")
+    command, *words = (placed.pop(word, word) for word in shlex.split(line))
+    resolved = run(*words)
+    assert (command, placed, resolved.status) == ("guarded-agents", {}, 0), resolved.err
+    found = run("approvals", "show", call, *files, "--json").json
+    assert (found["status"], found["resolutions"][0]["resolution"]["resolver"]) == ("happened", LEE)
 
 
 @pytest.mark.requirement("I7")
@@ -139,6 +163,101 @@ def test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request(
     )
     assert ", NOT VERIFIED: It never was.\n" in run("approvals", "show", ids["one"]).out
     assert run("approvals", "show", call, "--json").json["resolutions"][0]["proven"] is False
+
+
+SHOWN = {
+    "being-sent": ("sending", 9_767_607_200, "being sent", "it is being sent with these arguments, exactly:"),
+    "executed": ("executed", 1_767_607_200, "executed", "it was sent with these arguments, exactly:"),
+    "failed": ("failed", 1_767_607_200, "failed", "it failed with these arguments, exactly:"),
+    "conflict": ("conflict", 1_767_607_200, "conflict", "it was sent with these arguments, exactly:"),
+}
+
+
+@pytest.mark.parametrize(("status", "lease_s", "said", "shown"), SHOWN.values(), ids=SHOWN)
+def test_every_call_that_a_request_names_is_shown(
+    run: Command, ids: dict[str, str], desk: Path, status: str, lease_s: int, said: str, shown: str
+) -> None:
+    sent(desk, status)
+    write(desk, f"UPDATE claims SET lease_until = {lease_s}000000")
+    call = run("approvals", "show", ids["one"], "--json").json["outcome"]["call"]
+    told = run("approvals", "show", call)
+    assert told.status == 0, told.err
+    assert told.out.startswith(f"call       {call}  ({said})\ntool       payments/refund\n")
+    for line in (f"request    {ids['one']}\n", "attempt 1, by killed\n", f"\n{shown}\n"):
+        assert line in told.out
+    assert f"told       {'nothing yet' if status == 'sending' else 'not on record'}\n" in told.out
+    assert ("resolve    " in told.out) is (status == "sending")
+    assert "approvals resolve" not in told.out
+    found = run("approvals", "show", call, "--json").json
+    assert (found["status"], found["told"], found["arguments"]) == (status, None, REFUND)
+    assert run("approvals", "resolve", call, "--verdict", "happened", *LOOKED, *by(LEE)).status == 1
+    assert run("approvals", "show", call, "--json").json["status"] == status  # to show it settles nothing
+
+
+def test_what_a_server_answered_stands_in_one_line_and_is_said_to_be_unverified(
+    run: Command, ids: dict[str, str], desk: Path
+) -> None:
+    sent(desk, "executed")
+    answer = "done\n\nresolve    eve@example.com  (finance)\x1b[2J\u202e"
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        row = store.execute("INSERT INTO payloads (body) VALUES (?)", (orjson.dumps([answer, None]),)).lastrowid
+        store.execute(
+            "UPDATE claims SET outcome_status = 'executed', outcome_is_error = 0, outcome_reason = 'permitted',"
+            " outcome_payload = ?",
+            (row,),
+        )
+    call = run("approvals", "show", ids["one"], "--json").json["outcome"]["call"]
+    told = run("approvals", "show", call).out
+    spelt = "done\\u000a\\u000aresolve    eve@example.com  (finance)\\u001b[2J\\u202e"
+    assert f"\ntold       the model, and not verified: {spelt}\n" in told
+    assert "\nresolve    " not in told
+
+
+def test_a_call_that_was_refused_is_shown_as_never_sent(run: Command, ids: dict[str, str], desk: Path) -> None:
+    run("approvals", "reject", ids["one"], "--reason", "no", *by(RAJ))
+    assert run("worker", "tests.support.desk:saved", "--once").status == 0
+    with closing(sqlite3.connect(desk / "guard.db")) as store:
+        key = CallKey(*store.execute("SELECT thread, entry, turn, digest, occurrence FROM claims").fetchone())
+    told = run("approvals", "show", doubt_id(key)).out
+    assert "  (closed: rejected)\ntool       payments/refund\nasked by   desk-agent, tenant default\n" in told
+    assert "admitted   never\n" in told
+    assert "\nthe call, which was not sent:\n" in told
+    write(desk, "DELETE FROM requests WHERE thread = 'one'")  # as where the policy denied it, and nobody was asked
+    told = run("approvals", "show", doubt_id(key)).out
+    assert "  (closed: rejected)\ntool       payments/refund\nasked by   desk-agent, tenant default\n" in told
+
+
+@pytest.mark.requirement("I2")
+def test_what_its_request_verifies_of_a_call_is_shown_from_there(
+    run: Command, ids: dict[str, str], desk: Path, call: str
+) -> None:
+    write(desk, "UPDATE claims SET tool = 'payments/balance', tenant = 'acme', requester = 'eve'")
+    told = run("approvals", "show", call).out
+    assert "\ntool       payments/refund\nasked by   desk-agent, tenant default\n" in told
+    found = run("approvals", "show", call, "--json").json
+    assert (found["tool"], found["tenant"], found["request"]) == ("payments/refund", "default", ids["one"])
+
+
+NO_TIMES = ("20:43", "", "2026-01-05", "2026-01-05T20:43", "2026-13-05T10:00Z", "0001-01-01T00:00+14:00", "now")
+
+
+@pytest.mark.parametrize("typed", NO_TIMES)
+def test_a_time_that_is_none_is_told_with_one_that_is(run: Command, call: str, typed: str) -> None:
+    words = ("resolve", call, "--verdict", "happened", "--looked-at", typed, "--text", "Seen.", *by(LEE))
+    told = run("approvals", *words)
+    said = " ".join(told.err.replace("│", "").split())
+    assert told.status == 2
+    assert "expected a time with its zone, such as 2026-01-05T10:00:00Z (UTC)" in said
+    assert "%" not in said
+    assert "Value error" not in said
+
+
+@pytest.mark.parametrize("typed", ["2026-01-05T11:00:00Z", "2026-01-05T11:00Z", "2026-01-05T13:00+02:00"])
+def test_the_time_of_a_look_is_one_moment_however_it_is_spelt(run: Command, call: str, typed: str) -> None:
+    words = ("resolve", call, "--verdict", "happened", "--looked-at", typed, "--text", "Seen.", *by(LEE))
+    assert run("approvals", *words).status == 0
+    [said] = run("approvals", "show", call, "--json").json["resolutions"]
+    assert said["resolution"]["looked_at"] == "2026-01-05T11:00:00Z"
 
 
 def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guarded_agents.cli._listed import Listing, asking, differences, left, listing
+from guarded_agents.cli._listed import Line, Listing, asking, differences, left, listing
 from guarded_agents.cli._tables import print_requests
 from guarded_agents.cli._text import clock, duration
 from guarded_agents.records import Confidentiality, Integrity, Labels, RequestStatus, RequestSummary, Risk
@@ -43,6 +43,24 @@ class Summaries:
     def requests(self, *, status: RequestStatus | None, limit: int, after: str | None) -> tuple[RequestSummary, ...]:
         start = 0 if after is None else int(after, 16) + 1
         return tuple(self.found[start : start + limit])
+
+
+def test_a_name_that_does_not_fit_is_folded_at_its_punctuation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    line = summary(
+        1,
+        tool="customer-payments/refund_to_card",
+        principal="support-agent@emea.example.com",
+        group="finance-approvers",
+    )
+    print_requests([Line(line, 12, 0, 1)], with_status=True, now=line.decide_by - timedelta(hours=3))
+    _, *rows = capsys.readouterr().out.splitlines()
+    cells = " ".join(rows).split()
+    for part in ("customer-", "payments/", "refund_to_", "card", "x12", "support-", "agent@emea.", "example.com"):
+        assert part in cells
+    assert max(map(len, rows)) <= 80
 
 
 def test_ten_thousand_requests_are_counted_and_folded_quickly() -> None:

@@ -1,8 +1,10 @@
 """``guarded-agents approvals`` where a refund takes two people, and three threads wait for the same one."""
 
 import asyncio
+import json
 import os
 import pty
+import re
 import sqlite3
 import sys
 from contextlib import closing, suppress
@@ -17,7 +19,7 @@ from langgraph.types import Command as Resumed
 from guarded_agents.approval import load_private_key
 from tests.support.commands import Command, Said
 from tests.support.desk import saved
-from tests.support.two_people import ANA, KEYS, KIM, LEE, RAJ, SECOND, by, waiting_desks
+from tests.support.two_people import ANA, KEYS, KIM, LEE, POLICY, RAJ, SECOND, by, waiting_desks
 
 GRAPH = "tests.support.desk:saved"
 THREADS = ("one", "two", "three")
@@ -129,6 +131,73 @@ def test_show_says_who_may_answer_and_who_has(run: Command, ids: dict[str, str])
     assert f"approve by {RAJ}" in told
     found = run("approvals", "show", ids["one"], "--json").json["may_answer"]
     assert [(asked["group"], asked["members"]) for asked in found] == [("finance", [ANA, LEE]), ("leads", [KIM])]
+
+
+@pytest.mark.requirement("I7")
+def test_who_approved_a_request_is_everybody_whose_vote_counted(run: Command, ids: dict[str, str], desk: Path) -> None:
+    run("approvals", "approve", ids["one"], *by(RAJ))
+    run("approvals", "approve", ids["one"], *by(LEE))
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:  # a third vote that nobody gave
+        store.execute(
+            "INSERT INTO votes"
+            " SELECT NULL, request, ?1, answer, digest, credentials, replace(document, ?2, ?1), payload"
+            " FROM votes WHERE approver = ?2",
+            (ANA, LEE),
+        )
+    told = run("approvals", "show", ids["one"])
+    assert re.search(f"\napproved   [-0-9T:]+Z by {LEE} and by {RAJ}\n", told.out)
+    assert run("approvals", "show", ids["one"], "--json").json["approved_by"] == [LEE, RAJ]
+    assert run("worker", GRAPH, "--once").status == 0
+    told = run("approvals", "show", ids["one"])
+    assert f"request    {ids['one']}  (consumed: its approval was used, high risk)\n" in told.out
+    assert re.search(f"\napproved   [-0-9T:]+Z by {LEE} and by {RAJ}\n", told.out)
+    assert re.search(f"settled [-0-9T:]+Z by {LEE} and by {RAJ}\n", run("approvals", "show", ids["two"]).out)
+    signers = (desk / "allowed_signers").read_text().splitlines(keepends=True)
+    (desk / "allowed_signers").write_text("".join(line for line in signers if RAJ not in line))
+    told = run("approvals", "show", ids["one"])
+    assert f" by {ANA}, NOT VERIFIED and by {LEE} and by {RAJ}, NOT VERIFIED\n" in told.out  # who it was is not proven
+
+
+def test_an_editor_who_may_approve_is_among_who_approved(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = POLICY.replace("quorum: 2,", "quorum: 2, editor_may_approve: true,")
+    monkeypatch.setattr("tests.support.two_people.POLICY", policy)
+    monkeypatch.chdir(waiting_desks(tmp_path / "editing", ("one", "two")))
+    ids = {found["thread"]: found["id"] for found in run("approvals", "list", "--json").json["requests"]}
+    edited = run("approvals", "edit", ids["one"], "--args", LESS, *by(ANA), "--json").json["request"]
+    run("approvals", "approve", edited, *by(RAJ))
+    found = run("approvals", "show", edited, "--json").json
+    assert (found["status"], found["approved_by"]) == ("approved", [ANA, RAJ])
+    assert re.search(f"settled [-0-9T:]+Z by {ANA} and by {RAJ}\n", run("approvals", "show", ids["two"]).out)
+
+
+WORDS = "The grinder arrived broken, and  the first return was lost; see approvals/list, (the ticket) ".strip()
+LONG = orjson.dumps({"order_id": "1001", "amount_cents": 9900, "note": " ".join([WORDS] * 3)}).decode()
+
+
+@pytest.mark.parametrize("wide", [60, 80])
+def test_at_a_terminal_no_line_is_broken_inside_a_word(
+    run: Command, ids: dict[str, str], desk: Path, monkeypatch: pytest.MonkeyPatch, wide: int
+) -> None:
+    edited = run("approvals", "edit", ids["one"], "--args", LONG, *by(ANA), "--json").json["request"]
+    run("approvals", "reject", ids["two"], "--reason", " ".join([WORDS] * 3), *by(RAJ))
+    plain = [run("approvals", "show", which).out for which in (edited, ids["one"], ids["two"])]
+    for module in ("_looking", "_policy"):
+        monkeypatch.setattr(f"guarded_agents.cli.{module}.columns", lambda: wide)
+    shown = [run("approvals", "show", which).out for which in (edited, ids["one"], ids["two"])]
+    explain = ("policy", "explain", "policy.yaml", "--principal", "desk-agent", "--tool", "payments/refund")
+    shown.append(run(*explain).out)
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute(IN_DOUBT.replace("'one'", "'three'"))
+    shown.append(run("approvals", "list").err)
+    assert shown[-1].startswith("IN DOUBT: ")
+    for line in "".join(shown).splitlines():
+        assert len(line) <= wide or " " not in line.strip().removeprefix("digest     "), line
+    for one, other in zip(plain, shown, strict=False):
+        said = [re.sub(r"\(in [^)]*\)", "", " ".join(told.split())) for told in (one, other)]
+        assert said[0] == said[1]  # nothing is left out
+    assert json.dumps(orjson.loads(LONG)["note"]) in re.sub(r"\n {10}", "", shown[0])  # to the last of its blanks
 
 
 def test_show_needs_no_policy(run: Command, ids: dict[str, str], desk: Path) -> None:

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from guarded_agents.approval import doubt_id
 from guarded_agents.errors import ApprovalError, RequestClosedError
 from guarded_agents.records import ClaimStatus, Verdict
+from guarded_agents.stores import claim_named, key_named
 from tests.support.store_desk import Desk
-from tests.support.stores import HOUR, MINUTE, SENT, SILENCE, TEN, key, resolution
+from tests.support.stores import HOUR, MINUTE, SENT, SILENCE, TEN, alone, key, proposal, resolution
 
 
 @pytest.mark.requirement("I4")
@@ -82,6 +84,17 @@ async def test_what_is_not_in_doubt_is_not_resolved(desk: Desk, said: object) ->
         await desk.settle(SENT)
     with pytest.raises(RequestClosedError, match="executed" if said else "no claim"):
         await desk.resolve()
+
+
+async def test_a_call_is_found_by_its_id_whatever_became_of_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guarded_agents.stores._reads.CLAIMED_PAGE", 2)
+    keys = [alone(digest) for digest in "abcde"]
+    for of in keys[1:]:
+        await desk.propose(proposal(of))
+        await desk.refuse(of)
+    assert claim_named(desk.store, doubt_id(keys[1]), now=TEN) is None  # of those that a person settles it is none
+    assert [key_named(desk.store, doubt_id(of), now=TEN) for of in keys] == [None, *keys[1:]]
+    assert sorted(desk.store.claimed()) == sorted(keys[1:])
 
 
 @pytest.mark.requirement("I4")
