@@ -58,7 +58,9 @@ def worker(
     at: Deployment,
     notices: Notices,
     *,
-    every: Annotated[str, typer.Option(metavar="TIME", help="How often to look for work: 5s, 1m.")] = "5s",
+    every: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How often to look for work: 5s (the default), 1m.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Do what there is to do now, then end.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,8 +69,10 @@ def worker(
     It approves nothing. Several may run side by side, and one that ends in the middle is made up for by another.
     With --once it exits with 1 where a thread did not go on or a notice did not arrive.
     """
-    told = _notifier(notices)
-    if asyncio.run(_work(at, graph, told, every_s=None if once else _seconds(every), as_json=as_json)):
+    if once and every is not None:
+        raise typer.BadParameter("name one of --once and --every", param_hint="--every")
+    every_s = None if once else _seconds("5s" if every is None else every)
+    if asyncio.run(_work(at, graph, _notifier(notices), every_s=every_s, as_json=as_json)):
         raise typer.Exit(FAILED)
 
 
@@ -91,7 +95,7 @@ async def _work(at: Deployment, graph: str, told: "Notifier | None", *, every_s:
 async def _opened_worker(at: Deployment, graph: str, told: "Notifier | None") -> "AsyncIterator[Worker]":
     from guarded_agents.operations import Worker
 
-    async with voting_guard(at) as guard, opened_graph(graph, at) as agent:
+    async with voting_guard(at) as guard, opened_graph(graph, at, option="graph") as agent:
         yield Worker(guard, agent, notifier=told)
 
 

@@ -61,6 +61,15 @@ def test_a_thread_that_does_not_go_on_is_told_and_exits_with_1(run: Command, req
     assert "thread one did not go on: " in told.out
 
 
+@pytest.mark.parametrize("name", ["nosuch:thing", "tests.support.desk:missing", "tests.support.desk:unsaved"])
+def test_a_graph_that_cannot_be_used_is_named_as_it_was_typed(run: Command, name: str) -> None:
+    told = run("worker", name, "--once")
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"error: graph {name}: expected ")
+    assert "--graph" not in told.err
+    assert run("doctor", "--graph", name).err.startswith(f"error: --graph {name}: expected ")
+
+
 NOTIFIER = """
 class Failing:
     async def notify(self, notice):
@@ -115,6 +124,7 @@ def test_a_function_of_ones_own_that_cannot_be_called_is_wrong_use(
 WRONG = {
     "no-time": ("--every", "soon"),
     "zero": ("--every", "0s"),
+    "once-and-every": ("--once", "--every", "5s"),
     "webhook-without-secret": ("--webhook", "https://example.com"),
     "secret-without-webhook": ("--webhook-secret", "ana"),
     "webhook-and-notifier": ("--webhook", "https://example.com", "--webhook-secret", "ana", "--notifier", "own:kept"),
