@@ -6,7 +6,8 @@ from secrets import token_hex
 
 from guarded_agents.approval import check_resolution, check_review, doubt_id, groups_asked
 from guarded_agents.binding import clipped
-from guarded_agents.errors import BreakGlassError, NotEligibleError, UnknownRequestError
+from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError, UnknownRequestError
+from guarded_agents.moments import utc
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._people import first_with
 from guarded_agents.nodes._services import NOBODY, Services
@@ -111,7 +112,7 @@ class Statements:
     ) -> Resolution:
         """Return the statement that *resolver* signs, over the attempt that is in doubt now.
 
-        Raises UnknownRequestError.
+        Raises UnknownRequestError, and ApprovalError for a call under its sender's lease.
         """
         return Resolution(
             call=doubt,
@@ -148,9 +149,18 @@ class Statements:
 
     def _claim(self, doubt: str) -> Claim:
         """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
-        claim = claim_named(self._services.store, doubt, now=self._services.now())
+        claim = claim_named(self._services.store, doubt)
+        if claim is not None and claim.status is ClaimStatus.SENDING:
+            if self._services.now() < claim.lease_until:
+                raise ApprovalError(
+                    f"resolution of {clipped(doubt)}",
+                    expected="a call in doubt",
+                    got=f"one that is being sent, still under its sender's lease until {utc(claim.lease_until)}",
+                    action="look and say what you saw after that, unless a reply has come by then",
+                )
+            return replace(claim, status=ClaimStatus.IN_DOUBT)
         if claim is not None:
-            return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
+            return claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._named import claim_named
+from guarded_agents.stores._named import being_sent, claim_named
 from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
@@ -31,6 +31,7 @@ __all__ = [
     "Swept",
     "Told",
     "Wake",
+    "being_sent",
     "claim_named",
     "every_request",
     "latest",

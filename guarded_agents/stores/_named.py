@@ -1,24 +1,34 @@
 """Which call people mean by the id of a call in doubt."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from guarded_agents.approval import doubt_id
-from guarded_agents.records import Claim
+from guarded_agents.records import Claim, ClaimStatus
 from guarded_agents.stores._protocol import Store
 
 _ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
+_AT_LAST: Final = datetime.max.replace(tzinfo=UTC)  # every lease is over then
 
 
-def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
-    """Return the claim that people name *call* (`doubt_id`), in doubt at *now* (UTC) or settled by a person.
+def claim_named(store: Store, call: str) -> Claim | None:
+    """Return the claim that people name *call* (`doubt_id`): in doubt, being sent, or settled by a person.
 
     None where there is none. The id is derived from each key, so that no other column can lead to another call.
     """
-    return next((claim for claim in _nameable(store, now) if doubt_id(claim.key) == call), None)
+    return next((claim for claim in _nameable(store) if doubt_id(claim.key) == call), None)
 
 
-def _nameable(store: Store, now: datetime) -> Iterator[Claim]:
-    yield from store.doubts(now=now, limit=_ALL)
+def being_sent(store: Store, *, now: datetime) -> tuple[Claim, ...]:
+    """Return the calls under their senders' leases at *now* (UTC), by when these end. Raises StoreError."""
+    return tuple(
+        claim
+        for claim in store.doubts(now=_AT_LAST, limit=_ALL)
+        if claim.status is ClaimStatus.SENDING and now < claim.lease_until
+    )
+
+
+def _nameable(store: Store) -> Iterator[Claim]:
+    yield from store.doubts(now=_AT_LAST, limit=_ALL)
     yield from store.resolved()

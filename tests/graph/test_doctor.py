@@ -15,10 +15,11 @@ from langgraph.graph import END, StateGraph
 
 from guarded_agents import Answer, AssemblyError, GuardedState
 from guarded_agents.approval import doubt_id
-from guarded_agents.errors import NoReplyError, StoreError
+from guarded_agents.errors import ApprovalError, NoReplyError, StoreError
 from guarded_agents.operations import Ailment, AilmentKind, Repaired, diagnose, repair
-from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus
-from tests.support.bank import calls, model, thread
+from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus, Verdict
+from guarded_agents.stores import being_sent
+from tests.support.bank import NOON, RAJ, calls, model, thread
 from tests.support.ledger import Desk, Ledger, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
@@ -337,6 +338,35 @@ async def test_a_call_that_is_being_sent_is_no_ailment(tmp_path: Path) -> None:
         desk.bank.clock.advance(late.total_seconds())
         await desk.ask()
     assert seen == [[]]
+
+
+async def test_a_call_is_listed_as_being_sent_until_its_senders_lease_is_over(tmp_path: Path) -> None:
+    now, seen = NOON, list[Any]()
+
+    def look() -> None:
+        store = desk.guard.store
+        seen.extend((claim.key.thread, claim.status) for claim in being_sent(store, now=now))
+        seen.append(being_sent(store, now=now + HOUR))
+
+    async with at_desk(tmp_path, calls(TOPUP), server=Ledger(before=look)) as desk:
+        await desk.ask()
+        assert seen == [("t1", ClaimStatus.SENDING), ()]
+        assert being_sent(desk.guard.store, now=now) == ()
+
+
+async def test_a_call_that_is_being_sent_takes_no_resolution_and_says_until_when(tmp_path: Path) -> None:
+    sending: list[Claim] = []
+    async with at_desk(tmp_path, calls(WIRE), server=Ledger()) as desk:
+        desk.server.before = lambda: sending.extend(being_sent(desk.guard.store, now=NOON)) or resolve()
+
+        def resolve() -> None:
+            with pytest.raises(ApprovalError, match=r"still under its sender's lease until 2026-01-05T12:01:30Z"):
+                desk.guard.prepare_resolution(
+                    doubt_id(sending[0].key), Verdict.HAPPENED, resolver=RAJ, looked_at=NOON, text="saw it"
+                )
+
+        await desk.approve(await desk.held())
+        assert (len(sending), await desk.told()) == (1, {"call-0": "did wire"})
 
 
 async def test_a_breakpoint_of_the_application_is_left_to_its_people(tmp_path: Path) -> None:

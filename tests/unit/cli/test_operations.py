@@ -147,7 +147,7 @@ def test_a_worker_that_is_set_up_wrongly_does_not_start(run: Command, desk: Path
 
 def test_the_doctor_finds_nothing_where_nothing_is_wrong(run: Command) -> None:
     assert run("doctor") == Said(0, "nothing found\n", "")
-    assert run("doctor", "--graph", GRAPH, "--json").json == {"found": [], "repaired": None, "left": []}
+    assert run("doctor", "--graph", GRAPH, "--json").json == {"found": [], "repaired": None, "left": [], "sending": []}
 
 
 def test_the_doctor_says_which_notices_do_not_arrive_and_why(run: Command, request_id: str, desk: Path) -> None:
