@@ -25,6 +25,7 @@ from guarded_agents.moments import utc
 if TYPE_CHECKING:
     from guarded_agents.notify import Delivered, Notifier
     from guarded_agents.operations import Round, Worker
+    from guarded_agents.stores import Delayed
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 _DURATION: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)([smh])")
@@ -144,9 +145,14 @@ def _say(found: "Round", *, as_json: bool, is_idle_told: bool = False) -> None:
         *([f"notices to be tried again: {delivered.failed}{_why(delivered)}"] if delivered.failed else []),
         *(f"notice {visible(identifier)} was given up" for identifier in delivered.given_up),
         *(f"problem: {one_line(problem)}" for problem in found.problems),
+        *(f"thread {visible(delayed.thread)} {_when(delayed)}" for delayed in found.delayed),
     ]
     for line in lines or ["nothing to do"]:
         typer.echo(f"{at} {line}")
+
+
+def _when(delayed: "Delayed") -> str:
+    return f"is {'leased to another worker until' if delayed.is_leased else 'tried again at'} {utc(delayed.until)}"
 
 
 def _why(delivered: "Delivered") -> str:
@@ -168,6 +174,7 @@ def _json(found: "Round") -> dict[str, object]:
         "reason": delivered.reason,
         "given_up": delivered.given_up,
         "problems": found.problems,
+        "delayed": [delayed._asdict() | {"until": utc(delayed.until)} for delayed in found.delayed],
     }
 
 

@@ -19,7 +19,7 @@ from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.notify import Delivered, Notifier, deliver
 from guarded_agents.operations._failure import said
 from guarded_agents.records import Notice
-from guarded_agents.stores import AuditNote, Swept, Wake
+from guarded_agents.stores import AuditNote, Delayed, Swept, Wake
 
 LEASE_S: Final = 600.0  # a thread that is woken is its worker's for so long; a dead worker's comes back after it
 _FIRST_WAIT: Final = timedelta(seconds=5)  # before a thread that could not go on is woken again; doubled each time
@@ -51,18 +51,22 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a worker did. *problems* are steps that the store refused; the next round takes them up again."""
+    """What a worker did. *problems* are steps that the store refused; the next round takes them up again.
+
+    *delayed* are the threads that are due and not to be woken yet, as they stand after `Worker.run_once`.
+    """
 
     swept: Swept = field(default_factory=Swept)
     woken: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     delivered: Delivered = field(default_factory=Delivered)
     problems: tuple[str, ...] = ()
+    delayed: tuple[Delayed, ...] = ()
 
     @property
     def is_idle(self) -> bool:
         """Return whether there was nothing to do."""
-        return self == Round()
+        return self == Round(delayed=self.delayed)
 
 
 @dataclass(slots=True)
@@ -74,6 +78,7 @@ class _Work:
     failed: list[Failure] = field(default_factory=list)
     delivered: Delivered = field(default_factory=Delivered)
     problems: list[str] = field(default_factory=list)
+    delayed: tuple[Delayed, ...] = ()
     stood: set[str] = field(default_factory=set)  # threads that were woken and did not go on
 
     def done(self) -> Round:
@@ -83,6 +88,7 @@ class _Work:
             tuple(sorted(self.failed)),
             self.delivered,
             tuple(sorted(self.problems)),
+            self.delayed,
         )
 
 
@@ -128,6 +134,10 @@ class Worker:
             group.create_task(self._deliver(work))
             for slot in range(self._concurrency):
                 group.create_task(self._wake_all(work, slot))
+        try:
+            work.delayed = self._guard.store.delayed(now=self._guard.now())
+        except StoreError as error:
+            work.problems.append(f"wakes: {error}")
         return work.done()
 
     async def run(

@@ -33,6 +33,7 @@ from guarded_agents.stores._results import (
     Admission,
     AuditNote,
     ClosedCall,
+    Delayed,
     EntryOpened,
     Proven,
     StuckNotice,
@@ -108,6 +109,9 @@ class Store(Protocol):
 
     def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
         """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
+
+    def delayed(self, *, now: datetime) -> tuple[Delayed, ...]:
+        """Return the threads that `take_wake` leaves out at *now* (UTC), leased or to be tried again, by until when."""
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""

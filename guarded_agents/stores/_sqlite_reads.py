@@ -27,9 +27,9 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said
+from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _wakes
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._results import ClosedCall, StuckNotice
+from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer
@@ -144,6 +144,10 @@ class SqliteReads:
     def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
         """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
         return self._read(_outbox.stuck_notices, limit)
+
+    def delayed(self, *, now: datetime) -> tuple[Delayed, ...]:
+        """Return the threads that are leased at *now* (UTC) or to be tried again later, by until when."""
+        return self._read(_wakes.delayed, now)
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""

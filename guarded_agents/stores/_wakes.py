@@ -1,13 +1,14 @@
 """Which threads are to be told that a request of theirs was settled, and who does it: one worker at a time."""
 
+import sqlite3
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import orjson
 
-from guarded_agents.stores._results import Wake
-from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
+from guarded_agents.stores._results import Delayed, Wake
+from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros, moment
 from guarded_agents.stores._tx import Tx
 
 QUIET: Final = timedelta(minutes=10)
@@ -78,6 +79,15 @@ def _longest_due(tx: Tx, given: dict[str, int | str]) -> list[tuple[int, Wake]]:
     tx.db.executemany("UPDATE requests SET due = ? WHERE number = ?", later)
     tx.db.executemany("UPDATE requests SET due = NULL WHERE number = ?", over)
     return found
+
+
+def delayed(db: sqlite3.Connection, now: datetime) -> tuple[Delayed, ...]:
+    """Return the threads that are leased at *now* (UTC) or to be tried again later, by until when."""
+    rows = db.execute(
+        "SELECT thread, min(until, ?), owner <> '' FROM wakes WHERE until > ? ORDER BY until, thread",
+        (micros(datetime.max.replace(tzinfo=UTC)), micros(now)),  # whatever somebody has written into a row
+    )
+    return tuple(Delayed(thread, moment(until), is_leased=bool(is_leased)) for thread, until, is_leased in rows)
 
 
 def woken(tx: Tx, thread: str, *, owner: str, again_at: datetime | None) -> None:

@@ -24,7 +24,7 @@ from tests.support.ledger import Desk, Ledger, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 OTHER = ("wire", {"account": "EVE", "amount_cents": 100})
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 async def found(desk: Desk, now: datetime | None = None, **more: Any) -> list[tuple[AilmentKind, str, str | None]]:
@@ -254,6 +254,31 @@ async def test_a_settled_request_whose_thread_was_not_told_is_found(desk: Desk, 
     assert (await repaired(desk)).woken == ("t1",)
     assert await desk.told() == {"call-0": "did wire"}
     assert await found(desk, agent=agent) == []
+
+
+DELAYS = {
+    "leased": (None, "its thread is leased to a worker until 2026-01-05T12:05:00Z: another one wakes it then"),
+    "failed": (5 * MINUTE, "a worker tries again at 2026-01-05T12:05:00Z to wake its thread"),
+}
+
+
+@pytest.mark.parametrize("has_graph", [True, False])
+@pytest.mark.parametrize(("again_after", "said"), DELAYS.values(), ids=DELAYS)
+async def test_a_thread_that_no_worker_wakes_yet_is_found_with_until_when_and_what_wakes_it_at_once(
+    desk: Desk, has_graph: bool, again_after: timedelta | None, said: str
+) -> None:
+    request = await desk.held()
+    await desk.guard.vote(desk.signed(request))
+    now, store = desk.guard.now(), desk.guard.store
+    await store.take_wake(owner="one", until=now + 5 * MINUTE, now=now)
+    if again_after is not None:
+        await store.woken("t1", owner="one", again_at=now + again_after)
+    agent = desk.agent if has_graph else None
+    [ailment] = await diagnose(desk.guard, agent, now=now + 2 * MINUTE)
+    assert (ailment.kind, ailment.subject) == (AilmentKind.NOT_TOLD, request)
+    assert ailment.action == f"{said}; or at once: `guarded-agents approvals wake {request} --graph MODULE:FACTORY`"
+    [ailment] = await diagnose(desk.guard, agent, now=now + 5 * MINUTE)
+    assert "run a worker" in ailment.action
 
 
 class Died(BaseException):

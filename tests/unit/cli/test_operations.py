@@ -1,6 +1,7 @@
 """``guarded-agents worker`` and ``doctor``, and answers that an ID token proves."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -16,6 +18,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from guarded_agents.moments import utc
 from tests.support.commands import Command, Said
 from tests.support.two_people import ANA, LEE, RAJ, by, waiting_desks
 
@@ -68,6 +71,37 @@ def test_a_graph_that_cannot_be_used_is_named_as_it_was_typed(run: Command, name
     assert told.err.startswith(f"error: graph {name}: expected ")
     assert "--graph" not in told.err
     assert run("doctor", "--graph", name).err.startswith(f"error: --graph {name}: expected ")
+
+
+def test_a_thread_that_is_leased_is_told_of_with_until_when_and_what_wakes_it_at_once(
+    run: Command, request_id: str, desk: Path
+) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=9)
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("INSERT INTO wakes VALUES ('one', 'dead', ?)", (int(until.timestamp()) * 1_000_000,))
+        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
+    told = run("worker", GRAPH, "--once")
+    assert (told.status, told.out[20:]) == (0, f" thread one is leased to another worker until {utc(until)}\n")
+    found = run("worker", GRAPH, "--once", "--json").json
+    assert found["delayed"] == [{"thread": "one", "until": utc(until), "is_leased": True}]
+    for words in ((), ("--graph", GRAPH)):
+        told = run("doctor", *words)
+        assert told.status == 1
+        assert f"NOT TOLD  {request_id}  (thread one)\n" in told.out
+        assert f"leased to a worker until {utc(until)}" in told.out
+
+    [command] = re.findall(r"`guarded-agents (approvals wake .*) --graph MODULE:FACTORY`", told.out)
+    woken = run(*command.split(), "--graph", GRAPH)
+    assert (woken.status, "the agent says:\n    done\n" in woken.out) == (0, True), woken.err
+    assert run("doctor", "--graph", GRAPH).out == "nothing found\n"
+
+
+def test_a_thread_that_failed_is_told_of_with_when_it_is_tried_again(run: Command, request_id: str, desk: Path) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("INSERT INTO wakes VALUES ('one', '', 4102444800000000)")
+    assert run("worker", GRAPH, "--once").out[20:] == " thread one is tried again at 2100-01-01T00:00:00Z\n"
 
 
 NOTIFIER = """
