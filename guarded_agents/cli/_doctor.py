@@ -110,7 +110,7 @@ def _print(looked: _Looked) -> None:
     for claim, tool in looked.sending[:MAX_LINES]:
         _print_about("being sent", doubt_id(claim.key), claim.key.thread)
         until = f"under its sender's lease until {utc(claim.lease_until)}"
-        _say(f"{visible(tool or 'a call')}, {until}; in doubt after that, unless a reply has come")
+        _say(f"    {visible(tool or 'a call')}, {until}; in doubt after that, unless a reply has come")
     if len(looked.sending) > MAX_LINES:
         typer.echo(f"and {len(looked.sending) - MAX_LINES} more that are being sent")
 
@@ -122,9 +122,9 @@ def _print_repaired(repaired: "Repaired") -> None:
         f" {len(repaired.woken)} threads woken"
     )
     for thread, error in repaired.failed:
-        typer.echo(f"thread {visible(thread)} did not go on: {one_line(error)}")
+        _say(f"thread {visible(thread)} did not go on: {one_line(error)}")
     for thread in repaired.left:
-        typer.echo(f"thread {visible(thread)} was left alone: something else stands in it than was found")
+        _say(f"thread {visible(thread)} was left alone: something else stands in it than was found")
     typer.echo("")
 
 
@@ -132,17 +132,17 @@ def _print_ailments(ailments: "Sequence[Ailment]", what: str) -> None:
     typer.echo(f"{len(ailments) or 'nothing'} {what}")
     for ailment in ailments:
         _print_about(ailment.kind.value, ailment.subject, ailment.thread)
-        _say(one_line(ailment.what))
-        _say(one_line(ailment.action))
+        _say(f"    {one_line(ailment.what)}")
+        _say(f"    {one_line(ailment.action)}")
 
 
 def _print_about(what: str, subject: str, thread: str | None) -> None:
     of_thread = "" if thread is None else f"  (thread {visible(thread)})"
-    typer.echo(f"{what.replace('_', ' ').upper()}  {visible(subject)}{of_thread}")
+    _say(f"{what.replace('_', ' ').upper()}  {visible(subject)}{of_thread}")
 
 
 def _say(text: str) -> None:
-    for line in wrapped([f"    {text}"], columns=columns(), hanging=4):
+    for line in wrapped([text], columns=columns(), hanging=4):
         typer.echo(line)
 
 

@@ -17,7 +17,7 @@ from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import made_by
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import json_text, one_line
+from guarded_agents.cli._text import columns, json_text, one_line, wrapped
 from guarded_agents.cli._vote import opened_graph
 from guarded_agents.keys import read_key_file
 from guarded_agents.moments import utc
@@ -147,8 +147,9 @@ def _say(found: "Round", *, as_json: bool, is_idle_told: bool = False) -> None:
         *(f"problem: {one_line(problem)}" for problem in found.problems),
         *(f"thread {visible(delayed.thread)} {_when(delayed)}" for delayed in found.delayed),
     ]
-    for line in lines or ["nothing to do"]:
-        typer.echo(f"{at} {line}")
+    told = [f"{at} {line}" for line in lines or ["nothing to do"]]
+    for line in wrapped(told, columns=columns(), hanging=len(at) + 1):
+        typer.echo(line)
 
 
 def _when(delayed: "Delayed") -> str:

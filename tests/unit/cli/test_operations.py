@@ -207,6 +207,27 @@ def test_the_doctor_says_what_is_past_its_time_and_repairs_it(run: Command, requ
     assert "repaired: 1 expired" in repaired.out, repaired.out
 
 
+def test_on_a_terminal_lines_break_between_words_and_no_command_breaks(
+    run: Command, request_id: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("INSERT INTO wakes VALUES ('one', 'dead', 4102444800000000)")
+        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
+        store.execute("UPDATE notices SET attempt = 3, problem = 'webhook example: expected 2xx, got 503'")
+    commands = (("doctor",), ("worker", GRAPH, "--once"))
+    plain = [run(*words).out for words in commands]
+    for module in ("_doctor", "_worker"):
+        monkeypatch.setattr(f"guarded_agents.cli.{module}.columns", lambda: 80)
+    narrow = [run(*words).out for words in commands]
+    for long, short in zip(plain, narrow, strict=True):
+        assert max(map(len, long.splitlines())) > 80 >= max(map(len, short.splitlines()))
+        assert short.split()[1:] == long.split()[1:]  # but for the time at which the worker said it
+    wake = f"`guarded-agents approvals wake {request_id} --graph MODULE:FACTORY`"
+    assert f"\n    {wake}\n" in narrow[0]
+    assert f"\n{' ' * 21}" in narrow[1]
+
+
 def test_a_log_that_does_not_verify_is_an_ailment(run: Command, desk: Path) -> None:
     with closing(sqlite3.connect(desk / "guard.db")) as store, store:
         store.execute("UPDATE audit SET body = CAST(replace(CAST(body AS TEXT), 'policy', 'polish') AS BLOB)")
