@@ -17,14 +17,14 @@ QUIET: Final = timedelta(minutes=10)
 _LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
 _FREE: Final = (  # nobody's, and not one that the worker cannot wake
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
-    " AND r.thread NOT IN (SELECT value FROM json_each(:but))"
+    " AND r.thread NOT IN (SELECT value FROM json_each(:skip))"
 )
 _APPROVED: Final = (
     "SELECT r.thread FROM requests r INDEXED BY requests_lapsing"
     f" WHERE r.status = 'approved' AND r.execute_by > :now AND {_FREE} ORDER BY r.execute_by, r.thread LIMIT 1"
 )
 _AGAIN: Final = (
-    "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:but))"
+    "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:skip))"
     " ORDER BY until, thread LIMIT 1"
 )
 _DUE: Final = (
@@ -34,14 +34,14 @@ _DUE: Final = (
 )
 
 
-def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
-    """Lease a thread that waits to be told to *owner*, none of *but*.
+def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, skip: Collection[str] = ()) -> Wake | None:
+    """Lease a thread that waits to be told to *owner*, none of *skip*.
 
     First one whose call is approved and can still be sent, by when it has to be; then the longest waiting, be it that
     nobody has woken it yet or that its lease has ended: its worker died, or it is to be tried again now. What is
     tried again and again takes its place behind the others each time.
     """
-    given: dict[str, int | str] = {"now": micros(now), "but": orjson.dumps([*but]).decode()}
+    given: dict[str, int | str] = {"now": micros(now), "skip": orjson.dumps([*skip]).decode()}
     approved: tuple[str] | None = tx.db.execute(_APPROVED, given).fetchone()
     if approved is not None:
         wake = Wake(approved[0])

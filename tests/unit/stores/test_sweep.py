@@ -312,7 +312,7 @@ async def test_a_lease_that_is_given_back_is_anybodys_at_once(desk: Desk) -> Non
     await desk.store.give_back(wake, owner="two", now=TEN)  # not its lease
     assert await _wakes(desk, "two") == ()
     await desk.store.give_back(wake, owner="one", now=TEN)
-    assert await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN, but={"thread"}) is None
+    assert await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN, skip={"thread"}) is None
     assert await _wakes(desk, "two") == ("thread",)
 
 
@@ -323,7 +323,7 @@ async def test_a_told_thread_that_is_given_back_is_still_to_be_looked_after(desk
     wake = await desk.store.take_wake(owner="one", until=now + MINUTE, now=now)
     assert wake is not None
     await desk.store.give_back(wake, owner="one", now=now)
-    assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, but=["other"]) == wake
+    assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, skip=["other"]) == wake
 
 
 async def test_a_thread_that_nobody_else_may_wake_yet_is_read_with_until_when(desk: Desk) -> None:
