@@ -94,7 +94,7 @@ def show(
     from guarded_agents.stores import claim_named
 
     with opened(at.store) as store:
-        if store.request(request_id) is None and (claim := claim_named(store, request_id)) is not None:
+        if store.request(request_id) is None and (claim := claim_named(store, request_id, now=now)) is not None:
             _show_call(store, claim.key, at, now=now, is_full=full, as_json=as_json)
             return
         view = view_of(store, request_id, at, now=now)

@@ -100,7 +100,7 @@ def _require_unresolved(store: "Store", call: str, at: Deployment, *, now: datet
     """Raise RequestClosedError for a call that a person has settled, with what they said: before anything is signed."""
     from guarded_agents.stores import claim_named
 
-    claim = claim_named(store, call)
+    claim = claim_named(store, call, now=now)
     if claim is None or claim.status in (ClaimStatus.SENDING, ClaimStatus.IN_DOUBT):
         return
     execution = store.execution(claim.key)

@@ -29,7 +29,7 @@ from guarded_agents.records import (
     SignedVote,
     Verdict,
 )
-from guarded_agents.stores import claim_named
+from guarded_agents.stores import being_sent, claim_named
 
 
 class Statements:
@@ -149,18 +149,18 @@ class Statements:
 
     def _claim(self, doubt: str) -> Claim:
         """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
-        claim = claim_named(self._services.store, doubt)
-        if claim is not None and claim.status is ClaimStatus.SENDING:
-            if self._services.now() < claim.lease_until:
+        now = self._services.now()
+        claim = claim_named(self._services.store, doubt, now=now)
+        if claim is not None:
+            return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
+        for sending in being_sent(self._services.store, now=now):
+            if doubt_id(sending.key) == doubt:
                 raise ApprovalError(
-                    f"resolution of {clipped(doubt)}",
+                    f"resolution of {doubt}",
                     expected="a call in doubt",
-                    got=f"one that is being sent, still under its sender's lease until {utc(claim.lease_until)}",
+                    got=f"one that is being sent, still under its sender's lease until {utc(sending.lease_until)}",
                     action="look and say what you saw after that, unless a reply has come by then",
                 )
-            return replace(claim, status=ClaimStatus.IN_DOUBT)
-        if claim is not None:
-            return claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -12,12 +12,17 @@ _ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
 _AT_LAST: Final = datetime.max.replace(tzinfo=UTC)  # every lease is over then
 
 
-def claim_named(store: Store, call: str) -> Claim | None:
-    """Return the claim that people name *call* (`doubt_id`): in doubt, being sent, or settled by a person.
+def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
+    """Return the claim that people name *call* (`doubt_id`), in doubt at *now* (UTC) or settled by a person.
 
     None where there is none. The id is derived from each key, so that no other column can lead to another call.
     """
-    return next((claim for claim in _nameable(store) if doubt_id(claim.key) == call), None)
+    return next((claim for claim in _nameable(store, now) if doubt_id(claim.key) == call), None)
+
+
+def _nameable(store: Store, now: datetime) -> Iterator[Claim]:
+    yield from store.doubts(now=now, limit=_ALL)
+    yield from store.resolved()
 
 
 def being_sent(store: Store, *, now: datetime) -> tuple[Claim, ...]:
@@ -27,8 +32,3 @@ def being_sent(store: Store, *, now: datetime) -> tuple[Claim, ...]:
         for claim in store.doubts(now=_AT_LAST, limit=_ALL)
         if claim.status is ClaimStatus.SENDING and now < claim.lease_until
     )
-
-
-def _nameable(store: Store) -> Iterator[Claim]:
-    yield from store.doubts(now=_AT_LAST, limit=_ALL)
-    yield from store.resolved()

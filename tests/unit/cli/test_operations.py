@@ -1,5 +1,6 @@
 """``guarded-agents worker`` and ``doctor``, and answers that an ID token proves."""
 
+import asyncio
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from guarded_agents.moments import utc
+from guarded_agents.stores import SqliteStore, Wake
 from tests.support.commands import Command, Said
 from tests.support.two_people import ANA, LEE, RAJ, by, waiting_desks
 
@@ -73,14 +75,27 @@ def test_a_graph_that_cannot_be_used_is_named_as_it_was_typed(run: Command, name
     assert run("doctor", "--graph", name).err.startswith(f"error: --graph {name}: expected ")
 
 
+def lease(desk: Path, *, until: datetime, is_failed: bool = False) -> None:
+    """Leave behind what a worker does that took thread ``one`` two minutes after its answer, and died or failed."""
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
+
+    async def take() -> None:
+        store = SqliteStore.open(desk / "guard.db")
+        assert await store.take_wake(owner="dead", until=until, now=datetime.now(UTC)) == Wake("one")
+        if is_failed:
+            await store.woken("one", owner="dead", again_at=until)
+        await store.aclose()
+
+    asyncio.run(take())
+
+
 def test_a_thread_that_is_leased_is_told_of_with_until_when_and_what_wakes_it_at_once(
     run: Command, request_id: str, desk: Path
 ) -> None:
     run("approvals", "reject", request_id, *by(ANA))
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=9)
-    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
-        store.execute("INSERT INTO wakes VALUES ('one', 'dead', ?)", (int(until.timestamp()) * 1_000_000,))
-        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
+    lease(desk, until=until)
     told = run("worker", GRAPH, "--once")
     assert (told.status, told.out[20:]) == (0, f" thread one is leased to another worker until {utc(until)}\n")
     found = run("worker", GRAPH, "--once", "--json").json
@@ -99,8 +114,7 @@ def test_a_thread_that_is_leased_is_told_of_with_until_when_and_what_wakes_it_at
 
 def test_a_thread_that_failed_is_told_of_with_when_it_is_tried_again(run: Command, request_id: str, desk: Path) -> None:
     run("approvals", "reject", request_id, *by(ANA))
-    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
-        store.execute("INSERT INTO wakes VALUES ('one', '', 4102444800000000)")
+    lease(desk, until=datetime(2100, 1, 1, tzinfo=UTC), is_failed=True)
     assert run("worker", GRAPH, "--once").out[20:] == " thread one is tried again at 2100-01-01T00:00:00Z\n"
 
 
@@ -211,9 +225,8 @@ def test_on_a_terminal_lines_break_between_words_and_no_command_breaks(
     run: Command, request_id: str, desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("approvals", "reject", request_id, *by(ANA))
+    lease(desk, until=datetime(2100, 1, 1, tzinfo=UTC))
     with closing(sqlite3.connect(desk / "guard.db")) as store, store:
-        store.execute("INSERT INTO wakes VALUES ('one', 'dead', 4102444800000000)")
-        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
         store.execute("UPDATE notices SET attempt = 3, problem = 'webhook example: expected 2xx, got 503'")
     commands = (("doctor",), ("worker", GRAPH, "--once"))
     plain = [run(*words).out for words in commands]

@@ -340,9 +340,10 @@ async def test_a_thread_that_nobody_else_may_wake_yet_is_read_with_until_when(de
 
 
 async def test_a_lease_that_somebody_has_written_into_the_store_hides_no_other(desk: Desk) -> None:
-    rows = "('x', 'x', 9223372036854775807), ('y', 'x', -9223372036854775808)"
-    desk.store._writer.submit(lambda tx: tx.db.execute(f"INSERT INTO wakes VALUES {rows}")).result()
-    assert [(found.thread, found.until.year) for found in desk.store.delayed(now=TEN)] == [("x", 9999)]
+    await desk.approved()
+    await _wakes(desk)
+    desk.store._writer.submit(lambda tx: tx.db.execute("UPDATE wakes SET until = 9223372036854775807")).result()
+    assert [(found.thread, found.until.year) for found in desk.store.delayed(now=TEN)] == [("thread", 9999)]
 
 
 # -- the outbox -------------------------------------------------------------------------------
