@@ -141,6 +141,12 @@ def test_what_was_said_of_a_call_is_shown_with_the_call_and_with_its_request(
     assert run("approvals", "show", call, "--json").json["resolutions"][0]["proven"] is False
 
 
+def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:
+    told = run("approvals", "show", "0" * 12)
+    assert (told.status, told.out) == (1, "")
+    assert "list what waits" in told.err
+
+
 def test_a_call_under_its_senders_lease_is_told_of_with_until_when_and_not_resolved(run: Command, desk: Path) -> None:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     sent(desk, "sending")
@@ -180,12 +186,6 @@ def test_who_resolves_a_call_that_is_resolved_is_told_as_what_by_whom_and_when(
     with closing(sqlite3.connect(desk / "guard.db")) as store:
         assert store.execute("SELECT status FROM claims").fetchall() == [("conflict",)]
         assert store.execute("SELECT count(*) FROM resolutions").fetchone() == (1,)
-
-
-def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:
-    told = run("approvals", "show", "0" * 12)
-    assert (told.status, told.out) == (1, "")
-    assert "list what waits" in told.err
 
 
 # -- what came of a request ---------------------------------------------------------------------------
