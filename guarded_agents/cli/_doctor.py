@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from guarded_agents.approval import doubt_id
 from guarded_agents.catalog import visible
 from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import one_line, print_json
+from guarded_agents.cli._report import MAX_LINES, doubt_as_json
+from guarded_agents.cli._text import columns, one_line, print_json, wrapped
 from guarded_agents.cli._vote import opened_graph
+from guarded_agents.moments import utc
+from guarded_agents.records import Claim
 
 if TYPE_CHECKING:
     from guarded_agents import Guard
     from guarded_agents.assembly import AnyGraph
     from guarded_agents.operations import Ailment, Repaired
+    from guarded_agents.stores import Store
 
 
 class _Looked(NamedTuple):
-    """What was found, what was done about it, and what is left."""
+    """What was found, what was done about it, what is left; and the calls that are being sent, with their tools."""
 
     found: "tuple[Ailment, ...]"
     repaired: "Repaired | None"
     left: "tuple[Ailment, ...]"
+    sending: tuple[tuple[Claim, str | None], ...]
 
 
 @options
@@ -44,8 +50,9 @@ def doctor(
 ) -> None:
     """Look for what does not fit together: threads and requests, calls in doubt, what is overdue, the log.
 
-    It approves nothing. Exit status 0 where nothing is found (or left, with --repair), else 1. Do not repair while
-    another process works on the same threads.
+    It approves nothing. Exit status 0 where nothing is found (or left, with --repair), else 1. A call that is being
+    sent is listed with until when a reply is waited for, and is nothing wrong. Do not repair while another process
+    works on the same threads.
     """
     if repair and graph is None:
         raise typer.BadParameter("name the graph that the threads go on in", param_hint="--graph")
@@ -56,6 +63,7 @@ def doctor(
                 "found": [_json(ailment) for ailment in looked.found],
                 "repaired": None if looked.repaired is None else asdict(looked.repaired),
                 "left": [_json(ailment) for ailment in looked.left],
+                "sending": [doubt_as_json(claim, tool) for claim, tool in looked.sending],
             }
         )
     else:
@@ -77,9 +85,17 @@ async def _examine(guard: "Guard", agent: "AnyGraph | None", *, is_repaired: boo
 
     found = await diagnose(guard, agent, now=datetime.now(UTC))
     if agent is None or not is_repaired or not found:
-        return _Looked(found, None, found)
+        return _Looked(found, None, found, _sending(guard.store))
     repaired = await repair(guard, agent, found)
-    return _Looked(found, repaired, await diagnose(guard, agent, now=datetime.now(UTC)))
+    return _Looked(found, repaired, await diagnose(guard, agent, now=datetime.now(UTC)), _sending(guard.store))
+
+
+def _sending(store: "Store") -> tuple[tuple[Claim, str | None], ...]:
+    """Return the calls under their senders' leases, with their tools: nothing is wrong, but a sender may have died."""
+    from guarded_agents.stores import being_sent
+
+    found = ((claim, store.proposal(claim.key)) for claim in being_sent(store, now=datetime.now(UTC)))
+    return tuple((claim, None if proposal is None else proposal.tool) for claim, proposal in found)
 
 
 def _json(ailment: "Ailment") -> dict[str, object]:
@@ -88,29 +104,46 @@ def _json(ailment: "Ailment") -> dict[str, object]:
 
 def _print(looked: _Looked) -> None:
     _print_ailments(looked.found, "found")
-    repaired = looked.repaired
-    if repaired is None:
-        return
+    if looked.repaired is not None:
+        _print_repaired(looked.repaired)
+        _print_ailments(looked.left, "left")
+    for claim, tool in looked.sending[:MAX_LINES]:
+        _print_about("being sent", doubt_id(claim.key), claim.key.thread)
+        until = f"under its sender's lease until {utc(claim.lease_until)}"
+        _say(f"    {visible(tool or 'a call')}, {until}; in doubt after that, unless a reply has come")
+    if len(looked.sending) > MAX_LINES:
+        typer.echo(f"and {len(looked.sending) - MAX_LINES} more that are being sent")
+
+
+def _print_repaired(repaired: "Repaired") -> None:
     swept = repaired.swept
     typer.echo(
         f"\nrepaired: {len(swept.expired)} expired, {len(swept.lapsed)} lapsed, {len(repaired.withdrawn)} withdrawn,"
         f" {len(repaired.woken)} threads woken"
     )
     for thread, error in repaired.failed:
-        typer.echo(f"thread {visible(thread)} did not go on: {one_line(error)}")
+        _say(f"thread {visible(thread)} did not go on: {one_line(error)}")
     for thread in repaired.left:
-        typer.echo(f"thread {visible(thread)} was left alone: something else stands in it than was found")
+        _say(f"thread {visible(thread)} was left alone: something else stands in it than was found")
     typer.echo("")
-    _print_ailments(looked.left, "left")
 
 
 def _print_ailments(ailments: "Sequence[Ailment]", what: str) -> None:
     typer.echo(f"{len(ailments) or 'nothing'} {what}")
     for ailment in ailments:
-        thread = "" if ailment.thread is None else f"  (thread {visible(ailment.thread)})"
-        typer.echo(f"{ailment.kind.value.replace('_', ' ').upper()}  {visible(ailment.subject)}{thread}")
-        typer.echo(f"    {one_line(ailment.what)}")
-        typer.echo(f"    {one_line(ailment.action)}")
+        _print_about(ailment.kind.value, ailment.subject, ailment.thread)
+        _say(f"    {one_line(ailment.what)}")
+        _say(f"    {one_line(ailment.action)}")
+
+
+def _print_about(what: str, subject: str, thread: str | None) -> None:
+    of_thread = "" if thread is None else f"  (thread {visible(thread)})"
+    _say(f"{what.replace('_', ' ').upper()}  {visible(subject)}{of_thread}")
+
+
+def _say(text: str) -> None:
+    for line in wrapped([text], columns=columns(), hanging=4):
+        typer.echo(line)
 
 
 __all__ = ["doctor"]

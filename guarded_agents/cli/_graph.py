@@ -58,24 +58,27 @@ def made_by(name: str, *, option: str, kind: str, method: str) -> object:
 
 
 @asynccontextmanager
-async def application(name: str, *, thread: str | None, store: Path) -> AsyncIterator["AnyGraph"]:
+async def application(
+    name: str, *, thread: str | None, store: Path, option: str = "--graph"
+) -> AsyncIterator["AnyGraph"]:
     """Open the graph that ``module:factory`` names.
 
     The factory has the shape of those in ``langgraph.json``: called with a config whose ``configurable`` holds
     ``thread_id`` (absent where it is for all threads) and ``guard_store`` (the store's path), it returns a compiled
-    graph, or a context manager or awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError.
+    graph, or a context manager or awaitable of one. The graph has to have a checkpointer. Raises ConfigurationError
+    that names *option*.
     """
-    factory = _load_name(name, option="--graph")
+    factory, given = _load_name(name, option=option), f"{option} {name}"
     if not callable(factory):
-        raise _unusable(name, type(factory).__name__)
+        raise _unusable(given, type(factory).__name__)
     of_thread = {} if thread is None else {"thread_id": thread}
     config = {"configurable": {**of_thread, "guard_store": str(store)}}
-    made = _called(factory, config, option=f"--graph {name}", given="a config")
+    made = _called(factory, config, option=given, given="a config")
     if isinstance(made, AbstractAsyncContextManager):
         async with made as graph:
-            yield _checked(graph, name)
+            yield _checked(graph, given)
     else:
-        yield _checked(await made if isawaitable(made) else made, name)
+        yield _checked(await made if isawaitable(made) else made, given)
 
 
 def _called(function: Callable[..., object], *parameters: object, option: str, given: str) -> object:
@@ -116,14 +119,14 @@ def effects_of(name: str, folder: Path) -> object:
     return tell(folder)
 
 
-def _checked(graph: object, name: str) -> "AnyGraph":
+def _checked(graph: object, given: str) -> "AnyGraph":
     from langgraph.graph.state import CompiledStateGraph
 
     if not isinstance(graph, CompiledStateGraph):
-        raise _unusable(name, type(graph).__name__)
+        raise _unusable(given, type(graph).__name__)
     if not graph.checkpointer:
         raise AssemblyError(
-            f"--graph {name}",
+            given,
             expected="a graph with the checkpointer that the thread is in",
             got="one without",
             action="name a factory that compiles it with one",
@@ -131,9 +134,9 @@ def _checked(graph: object, name: str) -> "AnyGraph":
     return graph
 
 
-def _unusable(name: str, got: str) -> ConfigurationError:
+def _unusable(given: str, got: str) -> ConfigurationError:
     return ConfigurationError(
-        f"--graph {name}",
+        given,
         expected="a factory of a compiled graph, as in langgraph.json",
         got=got,
         action="name a function that takes a config",

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guarded_agents.catalog import visible
+from guarded_agents.cli._called import call_of
 from guarded_agents.cli._closing import close
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import Approver, AsJson, Deployment, Onward, RequestId, moment, options
 from guarded_agents.cli._prove import prover_of
-from guarded_agents.cli._text import print_json
+from guarded_agents.cli._text import print_json, unproven
 from guarded_agents.cli._vote import wake
-from guarded_agents.records import BrokenGlass, Claim, ReviewFinding, Verdict
+from guarded_agents.errors import RequestClosedError
+from guarded_agents.moments import utc
+from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, ReviewFinding, Verdict
 
 if TYPE_CHECKING:
-    from guarded_agents.stores import Swept
+    from guarded_agents.stores import Store, Swept
 
 
 @options
@@ -83,6 +86,7 @@ def resolve(
 
     async def send() -> Claim | None:
         async with voting_guard(at) as guard:
+            await asyncio.to_thread(_require_unresolved, guard.store, call, at, now=guard.now())  # it runs a loop
             prepared = guard.prepare_resolution(call, verdict, resolver=by.name, looked_at=looked_at, text=text)
             return None if prover.keep(prepared) else await guard.resolve(prover.of_resolution(prepared))
 
@@ -93,6 +97,28 @@ def resolve(
         print_json({"call": call, "status": claim.status.value, "attempt": claim.attempt})
     else:
         typer.echo(f"{visible(call)}: {claim.status.value} says {visible(by.name)}, the resolution is recorded")
+
+
+def _require_unresolved(store: "Store", call: str, at: Deployment, *, now: datetime) -> None:
+    """Raise RequestClosedError for a call that a person has settled, with what they said: before anything is signed."""
+    from guarded_agents.stores import claim_named
+
+    claim = claim_named(store, call, now=now)
+    if claim is None or claim.status in (ClaimStatus.SENDING, ClaimStatus.IN_DOUBT):
+        return
+    execution = store.execution(claim.key)
+    if execution is None or not execution.resolutions:
+        return
+    last = call_of(store, execution, at, now=now).said[-1]
+    said = execution.resolutions[-1].resolution
+    conflict = ", and that its server says happened" if claim.status is ClaimStatus.CONFLICT else ""
+    raise RequestClosedError(
+        f"call {call}",
+        expected="one in doubt",
+        got=f"one that was resolved as {said.verdict.value} by {said.resolver} at {utc(said.at)}"
+        f"{unproven([last.is_proven])}{conflict}",
+        action=f"nothing is left to say here; `guarded-agents approvals show {call}` prints what is known",
+    )
 
 
 @options

@@ -21,6 +21,8 @@ from guarded_agents.moments import duration, utc
 
 LABEL_CHARS: Final = 11  # of what stands before a line of `show`
 _MAX_CHARS: Final = 150  # of one value in a table
+_COMMAND: Final = re.compile("`[^`]*`")
+_NO_BREAK: Final = "\u00a0"  # no text has one: it is among the characters that are made visible
 _ID: Final = re.compile("[0-9a-f]{12}")
 
 
@@ -131,15 +133,19 @@ def columns() -> int | None:
 
 
 def wrapped(lines: Iterable[str], *, columns: int | None, hanging: int = LABEL_CHARS) -> Iterator[str]:
-    """Yield *lines* of prose, what does not fit into *columns* below the line's own text, broken between words."""
+    """Yield *lines* of prose, what does not fit into *columns* below the line's own text, broken between words.
+
+    A command in backquotes stays whole, to be copied.
+    """
     for line in lines:
         if columns is None or len(line) <= columns:
             yield line
         else:
-            indent = " " * hanging
-            yield from textwrap.wrap(
-                line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            whole = _COMMAND.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
+            broken = textwrap.wrap(
+                whole, columns, subsequent_indent=" " * hanging, break_long_words=False, break_on_hyphens=False
             )
+            yield from (part.replace(_NO_BREAK, " ") for part in broken)
 
 
 __all__ = [

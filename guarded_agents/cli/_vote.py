@@ -150,10 +150,15 @@ async def last_words(agent: "AnyGraph", thread: str) -> str | None:
 
 
 @asynccontextmanager
-async def opened_graph(name: str, deployment: Deployment, *, thread: str | None = None) -> AsyncIterator["AnyGraph"]:
-    """Open the application's graph, and tell of its own database, with the checkpointer, as of every other one."""
+async def opened_graph(
+    name: str, deployment: Deployment, *, thread: str | None = None, option: str = "--graph"
+) -> AsyncIterator["AnyGraph"]:
+    """Open the application's graph, which *option* has named.
+
+    Its own database, with the checkpointer, is told of as every other one is.
+    """
     with _told(name):
-        async with application(name, thread=thread, store=deployment.store) as agent:
+        async with application(name, thread=thread, store=deployment.store, option=option) as agent:
             yield agent
 
 

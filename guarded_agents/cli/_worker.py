@@ -17,7 +17,7 @@ from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._graph import made_by
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._text import json_text, one_line
+from guarded_agents.cli._text import columns, json_text, one_line, wrapped
 from guarded_agents.cli._vote import opened_graph
 from guarded_agents.keys import read_key_file
 from guarded_agents.moments import utc
@@ -25,6 +25,7 @@ from guarded_agents.moments import utc
 if TYPE_CHECKING:
     from guarded_agents.notify import Delivered, Notifier
     from guarded_agents.operations import Round, Worker
+    from guarded_agents.stores import Delayed
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 _DURATION: Final = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)([smh])")
@@ -58,7 +59,9 @@ def worker(
     at: Deployment,
     notices: Notices,
     *,
-    every: Annotated[str, typer.Option(metavar="TIME", help="How often to look for work: 5s, 1m.")] = "5s",
+    every: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How often to look for work: 5s (the default), 1m.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Do what there is to do now, then end.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,8 +70,10 @@ def worker(
     It approves nothing. Several may run side by side, and one that ends in the middle is made up for by another.
     With --once it exits with 1 where a thread did not go on or a notice did not arrive.
     """
-    told = _notifier(notices)
-    if asyncio.run(_work(at, graph, told, every_s=None if once else _seconds(every), as_json=as_json)):
+    if once and every is not None:
+        raise typer.BadParameter("name one of --once and --every", param_hint="--every")
+    every_s = None if once else _seconds("5s" if every is None else every)
+    if asyncio.run(_work(at, graph, _notifier(notices), every_s=every_s, as_json=as_json)):
         raise typer.Exit(FAILED)
 
 
@@ -91,7 +96,7 @@ async def _work(at: Deployment, graph: str, told: "Notifier | None", *, every_s:
 async def _opened_worker(at: Deployment, graph: str, told: "Notifier | None") -> "AsyncIterator[Worker]":
     from guarded_agents.operations import Worker
 
-    async with voting_guard(at) as guard, opened_graph(graph, at) as agent:
+    async with voting_guard(at) as guard, opened_graph(graph, at, option="graph") as agent:
         yield Worker(guard, agent, notifier=told)
 
 
@@ -140,9 +145,15 @@ def _say(found: "Round", *, as_json: bool, is_idle_told: bool = False) -> None:
         *([f"notices to be tried again: {delivered.failed}{_why(delivered)}"] if delivered.failed else []),
         *(f"notice {visible(identifier)} was given up" for identifier in delivered.given_up),
         *(f"problem: {one_line(problem)}" for problem in found.problems),
+        *(f"thread {visible(delayed.thread)} {_when(delayed)}" for delayed in found.delayed),
     ]
-    for line in lines or ["nothing to do"]:
-        typer.echo(f"{at} {line}")
+    told = [f"{at} {line}" for line in lines or ["nothing to do"]]
+    for line in wrapped(told, columns=columns(), hanging=len(at) + 1):
+        typer.echo(line)
+
+
+def _when(delayed: "Delayed") -> str:
+    return f"is {'leased to another worker until' if delayed.is_leased else 'tried again at'} {utc(delayed.until)}"
 
 
 def _why(delivered: "Delivered") -> str:
@@ -164,6 +175,7 @@ def _json(found: "Round") -> dict[str, object]:
         "reason": delivered.reason,
         "given_up": delivered.given_up,
         "problems": found.problems,
+        "delayed": [delayed._asdict() | {"until": utc(delayed.until)} for delayed in found.delayed],
     }
 
 

@@ -6,7 +6,8 @@ from secrets import token_hex
 
 from guarded_agents.approval import check_resolution, check_review, doubt_id, groups_asked
 from guarded_agents.binding import clipped
-from guarded_agents.errors import BreakGlassError, NotEligibleError, UnknownRequestError
+from guarded_agents.errors import ApprovalError, BreakGlassError, NotEligibleError, UnknownRequestError
+from guarded_agents.moments import utc
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import NOBODY, Services
 from guarded_agents.nodes._votes import require_signed, standing_of
@@ -27,7 +28,7 @@ from guarded_agents.records import (
     SignedVote,
     Verdict,
 )
-from guarded_agents.stores import claim_named
+from guarded_agents.stores import being_sent, claim_named
 
 
 class Statements:
@@ -108,7 +109,7 @@ class Statements:
     ) -> Resolution:
         """Return the statement that *resolver* signs, over the attempt that is in doubt now.
 
-        Raises UnknownRequestError.
+        Raises UnknownRequestError, and ApprovalError for a call under its sender's lease.
         """
         return Resolution(
             call=doubt,
@@ -139,9 +140,18 @@ class Statements:
 
     def _claim(self, doubt: str) -> Claim:
         """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
-        claim = claim_named(self._services.store, doubt, now=self._services.now())
+        now = self._services.now()
+        claim = claim_named(self._services.store, doubt, now=now)
         if claim is not None:
             return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
+        for sending in being_sent(self._services.store, now=now):
+            if doubt_id(sending.key) == doubt:
+                raise ApprovalError(
+                    f"resolution of {doubt}",
+                    expected="a call in doubt",
+                    got=f"one that is being sent, still under its sender's lease until {utc(sending.lease_until)}",
+                    action="look and say what you saw after that, unless a reply has come by then",
+                )
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -5,7 +5,7 @@ A thread and its request are written by two systems, one after the other, and a 
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from langgraph.types import StateSnapshot
 
 from guarded_agents.assembly import GUARD_NODES, AnyGraph, Guard, waiting_of
 from guarded_agents.errors import AssemblyError
+from guarded_agents.moments import utc
 from guarded_agents.operations._ailments import (
     GRACE,
     Ailment,
@@ -27,7 +28,7 @@ from guarded_agents.operations._ailments import (
 )
 from guarded_agents.operations._failure import said
 from guarded_agents.records import RequestStatus, StandingRequest
-from guarded_agents.stores import Store, Swept, every_request, latest, originals
+from guarded_agents.stores import Delayed, Store, Swept, every_request, latest, originals
 
 MAX_CHECKPOINTS: Final = 100_000
 _WAKES_AT_ONCE: Final = 4
@@ -80,7 +81,7 @@ async def diagnose(
     found = await asyncio.to_thread(of_store, store, now=now)
     silent = await asyncio.to_thread(untold, store, now=now)
     if agent is None:
-        return in_order([*found, *(_not_told(standing) for standing in silent)])
+        return in_order(_with_delays([*found, *(_not_told(standing) for standing in silent)], store, now))
     waiting = list(every_request(store))
     threads = {summary.thread for summary in waiting} | {standing.request.thread for standing in silent}
     if not await _add_threads(agent, threads, max_checkpoints):
@@ -96,7 +97,7 @@ async def diagnose(
             found += _of_row(store, standing, stands[summary.thread])
     for standing in silent:
         found += _of_row(store, standing, stands[standing.request.thread])
-    return in_order(found)
+    return in_order(_with_delays(found, store, now))
 
 
 async def repair(guard: Guard, agent: AnyGraph, ailments: Sequence[Ailment]) -> Repaired:
@@ -243,6 +244,25 @@ def _not_told(standing: StandingRequest) -> Ailment:
     what = f"is {standing.status.value}, and its thread was not told"
     action = "run a worker, or `guarded-agents doctor --repair`"
     return Ailment(AilmentKind.NOT_TOLD, standing.request.id, what, action, standing.request.thread)
+
+
+def _with_delays(ailments: list[Ailment], store: Store, now: datetime) -> list[Ailment]:
+    """Return *ailments*, of a thread that no worker takes yet with until when, and with what wakes it at once."""
+    delays = {delayed.thread: delayed for delayed in store.delayed(now=now)}
+    return [
+        replace(ailment, action=_later(ailment.subject, delays[ailment.thread]))
+        if ailment.kind is AilmentKind.NOT_TOLD and ailment.thread in delays
+        else ailment
+        for ailment in ailments
+    ]
+
+
+def _later(request: str, delayed: Delayed) -> str:
+    until = utc(delayed.until)
+    at_once = f"or at once: `guarded-agents approvals wake {request} --graph MODULE:FACTORY`"
+    if delayed.is_leased:
+        return f"its thread is leased to a worker until {until}: another one wakes it then; {at_once}"
+    return f"a worker tries again at {until} to wake its thread; {at_once}"
 
 
 def _unknown(standing: StandingRequest) -> Ailment:

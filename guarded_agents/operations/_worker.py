@@ -19,27 +19,27 @@ from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.notify import Delivered, Notifier, deliver
 from guarded_agents.operations._failure import said
 from guarded_agents.records import Notice
-from guarded_agents.stores import AuditNote, Swept, Wake
+from guarded_agents.stores import AuditNote, Delayed, Swept, Wake
 
 LEASE_S: Final = 600.0  # a thread that is woken is its worker's for so long; a dead worker's comes back after it
 _FIRST_WAIT: Final = timedelta(seconds=5)  # before a thread that could not go on is woken again; doubled each time
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _DOUBLINGS: Final = 10  # more than lead to the longest wait
 _SHARE: Final = 0.9  # of the lease, for running; the rest is for ending what was cancelled
-_STANDS: Final = "it does not go on: see what `guarded-agents doctor` says of it"
+_STAYS: Final = "it does not go on: see what `guarded-agents doctor` says of it"
 _ELSEWHERE: Final = (
     "this checkpointer knows nothing of it: it is left to the worker of its own graph; if this is that graph,"
     " see what `guarded-agents doctor` says of it"
 )
 
 
-class _Went(Enum):
+class _Result(Enum):
     """What came of waking a thread."""
 
-    ON = auto()
-    NOWHERE = auto()  # it is at its end, or waits for something else
-    ELSEWHERE = auto()  # the checkpointer has no checkpoint of it
-    BEFORE = auto()  # it had been told already
+    WENT_ON = auto()
+    STAYED = auto()  # it is at its end, or waits for something else
+    NOT_HERE = auto()  # the checkpointer has no checkpoint of it
+    TOLD_BEFORE = auto()  # it had been told already
 
 
 class Failure(NamedTuple):
@@ -51,18 +51,22 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a worker did. *problems* are steps that the store refused; the next round takes them up again."""
+    """What a worker did. *problems* are steps that the store refused; the next round takes them up again.
+
+    *delayed* are the threads that are due and not to be woken yet, as they stand after `Worker.run_once`.
+    """
 
     swept: Swept = field(default_factory=Swept)
     woken: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     delivered: Delivered = field(default_factory=Delivered)
     problems: tuple[str, ...] = ()
+    delayed: tuple[Delayed, ...] = ()
 
     @property
     def is_idle(self) -> bool:
         """Return whether there was nothing to do."""
-        return self == Round()
+        return self == Round(delayed=self.delayed)
 
 
 @dataclass(slots=True)
@@ -74,7 +78,8 @@ class _Work:
     failed: list[Failure] = field(default_factory=list)
     delivered: Delivered = field(default_factory=Delivered)
     problems: list[str] = field(default_factory=list)
-    stood: set[str] = field(default_factory=set)  # threads that were woken and did not go on
+    delayed: tuple[Delayed, ...] = ()
+    stayed: set[str] = field(default_factory=set)  # threads that were woken and did not go on
 
     def done(self) -> Round:
         return Round(
@@ -83,6 +88,7 @@ class _Work:
             tuple(sorted(self.failed)),
             self.delivered,
             tuple(sorted(self.problems)),
+            self.delayed,
         )
 
 
@@ -128,6 +134,10 @@ class Worker:
             group.create_task(self._deliver(work))
             for slot in range(self._concurrency):
                 group.create_task(self._wake_all(work, slot))
+        try:
+            work.delayed = self._guard.store.delayed(now=self._guard.now())
+        except StoreError as error:
+            work.problems.append(f"wakes: {error}")
         return work.done()
 
     async def run(
@@ -189,7 +199,7 @@ class Worker:
             while stop is None or not stop.is_set():
                 now = self._guard.now()
                 until = now + timedelta(seconds=self._lease_s)
-                wake = await self._guard.store.take_wake(owner=owner, until=until, now=now, but=self._left_alone(now))
+                wake = await self._guard.store.take_wake(owner=owner, until=until, now=now, skip=self._left_alone(now))
                 if wake is None:
                     break
                 await self._wake(work, wake, owner)
@@ -206,22 +216,22 @@ class Worker:
     async def _wake(self, work: _Work, wake: Wake, owner: str) -> None:
         """Wake a thread that is leased to *owner*, and end the lease."""
         thread, store = wake.thread, self._guard.store
-        went = await self._tried(wake) if thread not in work.stood else _STANDS
+        result = await self._tried(wake) if thread not in work.stayed else _STAYS
         again_at = None
-        if went is _Went.ELSEWHERE:
+        if result is _Result.NOT_HERE:
             self._elsewhere[thread] = self._failed(work, Failure(thread, _ELSEWHERE))
             await store.give_back(wake, owner=owner, now=self._guard.now())
             return
-        if isinstance(went, str):
-            again_at = self._failed(work, Failure(thread, went))
-        elif went is _Went.NOWHERE:
-            work.stood.add(thread)  # it is taken again in this round if the store still says that it is to be told
+        if isinstance(result, str):
+            again_at = self._failed(work, Failure(thread, result))
+        elif result is _Result.STAYED:
+            work.stayed.add(thread)  # it is taken again in this round if the store still says that it is to be told
         else:
             self._tries.pop(thread, None)
-            work.woken += [thread] if went is _Went.ON else []
+            work.woken += [thread] if result is _Result.WENT_ON else []
         await store.woken(thread, owner=owner, again_at=again_at)
 
-    async def _tried(self, wake: Wake) -> _Went | str:
+    async def _tried(self, wake: Wake) -> _Result | str:
         """Wake a thread; return what came of it, or how it failed."""
         # No `except` around what executes: an interrupt never leaves the outermost ainvoke (LangGraph's loop
         # keeps it and returns), so that whatever is raised here is an error of the application's graph, its model or
@@ -236,17 +246,17 @@ class Worker:
         tries = self._tries[failure.thread] = self._tries.get(failure.thread, 0) + 1
         return self._guard.now() + min(_FIRST_WAIT * (1 << min(tries - 1, _DOUBLINGS)), _LONGEST_WAIT)
 
-    async def _go_on(self, wake: Wake) -> _Went:
+    async def _go_on(self, wake: Wake) -> _Result:
         config: RunnableConfig = {"configurable": {"thread_id": wake.thread}}
         state = await self._agent.aget_state(config)
         if state.created_at is None:
-            return _Went.ELSEWHERE
+            return _Result.NOT_HERE
         if wake.is_told and not state.interrupts:
-            return _Went.BEFORE  # it went on long ago, and whoever runs it now is not disturbed
+            return _Result.TOLD_BEFORE  # it went on long ago, and whoever runs it now is not disturbed
         await self._guard.wake(self._agent, wake.thread)
         if _stand(await self._agent.aget_state(config)) != _stand(state):
-            return _Went.ON
-        return _Went.BEFORE if wake.is_told else _Went.NOWHERE
+            return _Result.WENT_ON
+        return _Result.TOLD_BEFORE if wake.is_told else _Result.STAYED
 
 
 def _stand(state: StateSnapshot) -> tuple[object, Waiting]:

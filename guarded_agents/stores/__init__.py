@@ -3,13 +3,14 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._named import claim_named, key_named
+from guarded_agents.stores._named import being_sent, claim_named, key_named
 from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
     Admission,
     AuditNote,
     ClosedCall,
+    Delayed,
     EntryOpened,
     Proven,
     StuckNotice,
@@ -24,6 +25,7 @@ __all__ = [
     "Admission",
     "AuditNote",
     "ClosedCall",
+    "Delayed",
     "EntryOpened",
     "Proven",
     "SqliteStore",
@@ -33,6 +35,7 @@ __all__ = [
     "Told",
     "UnreadableRow",
     "Wake",
+    "being_sent",
     "claim_named",
     "every_request",
     "key_named",

@@ -33,6 +33,7 @@ from guarded_agents.stores._results import (
     Admission,
     AuditNote,
     ClosedCall,
+    Delayed,
     EntryOpened,
     Proven,
     StuckNotice,
@@ -116,6 +117,9 @@ class Store(Protocol):
     def unreadable(self, *, limit: int = 100) -> tuple[UnreadableRow, ...]:
         """Return the rows of requests and of calls in doubt that make no record, which the lists leave out."""
 
+    def delayed(self, *, now: datetime) -> tuple[Delayed, ...]:
+        """Return the threads that `take_wake` leaves out at *now* (UTC), leased or to be tried again, by until when."""
+
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
 
@@ -125,14 +129,7 @@ class Store(Protocol):
     # -- transactions --------------------------------------------------------------------------
 
     async def open_entry(
-        self,
-        *,
-        thread: str,
-        entry: str,
-        requester: Principal,
-        tenant: str,
-        labels: Labels,
-        now: datetime,
+        self, *, thread: str, entry: str, requester: Principal, tenant: str, labels: Labels, now: datetime
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently.
 
@@ -266,8 +263,8 @@ class Store(Protocol):
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
 
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
-        """Return a thread that may not know of a settled request, leased to *owner* until *until* (UTC); none of *but*.
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime, skip: Collection[str] = ()) -> Wake | None:
+        """Lease to *owner*, until *until* (UTC), a thread that may not know of a settled request; none of *skip*.
 
         First one whose call is approved, by when it has to be sent; then the one that waits longest: settled since
         then, or its lease ended (its worker died), or to be tried again. None where there is none. ``is_told`` where

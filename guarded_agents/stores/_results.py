@@ -85,6 +85,14 @@ class Wake(NamedTuple):
     is_told: bool = False
 
 
+class Delayed(NamedTuple):
+    """A thread that no worker takes before *until* (UTC): one has leased it, or else it is to be tried again then."""
+
+    thread: str
+    until: datetime
+    is_leased: bool
+
+
 class StuckNotice(NamedTuple):
     """A notice of the outbox that does not arrive: *problem* is why its last attempt failed.
 

@@ -159,9 +159,9 @@ class SqliteStore(SqliteReads):
         """Record the verified review of a broken glass, once."""
         return await self._write(partial(_glass.review, signed=signed, note=note, now=now))
 
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
+    async def take_wake(self, *, owner: str, until: datetime, now: datetime, skip: Collection[str] = ()) -> Wake | None:
         """Return a thread that may not know of a settled request, leased to *owner* until *until* (UTC)."""
-        taken = partial(_wakes.take_wake, owner=owner, until=until, now=now, but=but)
+        taken = partial(_wakes.take_wake, owner=owner, until=until, now=now, skip=skip)
         return await self._write(taken, is_light=True)
 
     async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:

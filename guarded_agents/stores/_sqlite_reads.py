@@ -27,9 +27,9 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _unreadable
+from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _unreadable, _wakes
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._results import ClosedCall, StuckNotice, UnreadableRow
+from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, UnreadableRow
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer
@@ -155,6 +155,10 @@ class SqliteReads:
     def unreadable(self, *, limit: int = 100) -> tuple[UnreadableRow, ...]:
         """Return the rows of requests and of calls in doubt that make no record, which the lists leave out."""
         return self._read(_unreadable.unreadable, limit)
+
+    def delayed(self, *, now: datetime) -> tuple[Delayed, ...]:
+        """Return the threads that are leased at *now* (UTC) or to be tried again later, by until when."""
+        return self._read(_wakes.delayed, now)
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""

@@ -1,13 +1,14 @@
 """Which threads are to be told that a request of theirs was settled, and who does it: one worker at a time."""
 
+import sqlite3
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import orjson
 
-from guarded_agents.stores._results import Wake
-from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros
+from guarded_agents.stores._results import Delayed, Wake
+from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros, moment
 from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
@@ -17,14 +18,14 @@ QUIET: Final = timedelta(minutes=10)
 _LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
 _FREE: Final = (  # nobody's, and not one that the worker cannot wake, or nobody
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
-    f" AND r.thread NOT IN (SELECT value FROM json_each(:but)) AND {is_text('r.thread')}"
+    f" AND r.thread NOT IN (SELECT value FROM json_each(:skip)) AND {is_text('r.thread')}"
 )
 _APPROVED: Final = (
     "SELECT r.thread FROM requests r INDEXED BY requests_lapsing"
     f" WHERE r.status = 'approved' AND r.execute_by > :now AND {_FREE} ORDER BY r.execute_by, r.thread LIMIT 1"
 )
 _AGAIN: Final = (
-    "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:but))"
+    "SELECT until, thread FROM wakes WHERE until <= :now AND thread NOT IN (SELECT value FROM json_each(:skip))"
     f" AND {is_text('thread')} ORDER BY until, thread LIMIT 1"
 )
 _DUE: Final = (
@@ -34,14 +35,14 @@ _DUE: Final = (
 )
 
 
-def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, but: Collection[str] = ()) -> Wake | None:
-    """Lease a thread that waits to be told to *owner*, none of *but*.
+def take_wake(tx: Tx, *, owner: str, until: datetime, now: datetime, skip: Collection[str] = ()) -> Wake | None:
+    """Lease a thread that waits to be told to *owner*, none of *skip*.
 
     First one whose call is approved and can still be sent, by when it has to be; then the longest waiting, be it that
     nobody has woken it yet or that its lease has ended: its worker died, or it is to be tried again now. What is
     tried again and again takes its place behind the others each time.
     """
-    given: dict[str, int | str] = {"now": micros(now), "but": orjson.dumps([*but]).decode()}
+    given: dict[str, int | str] = {"now": micros(now), "skip": orjson.dumps([*skip]).decode()}
     approved: tuple[str] | None = tx.db.execute(_APPROVED, given).fetchone()
     if approved is not None:
         wake = Wake(approved[0])
@@ -83,6 +84,16 @@ def _longest_due(tx: Tx, given: dict[str, int | str]) -> list[tuple[int, Wake]]:
     tx.db.executemany("UPDATE requests SET due = ? WHERE number = ?", later)
     tx.db.executemany("UPDATE requests SET due = NULL WHERE number = ?", over)
     return found
+
+
+def delayed(db: sqlite3.Connection, now: datetime) -> tuple[Delayed, ...]:
+    """Return the threads that are leased at *now* (UTC) or to be tried again later, by until when."""
+    rows = db.execute(
+        "SELECT thread, min(until, ?), owner <> '' FROM wakes"
+        f" WHERE until > ? AND {is_text('thread')} ORDER BY until, thread",
+        (micros(datetime.max.replace(tzinfo=UTC)), micros(now)),  # whatever somebody has written into a row
+    )
+    return tuple(Delayed(thread, moment(until), is_leased=bool(is_leased)) for thread, until, is_leased in rows)
 
 
 def woken(tx: Tx, thread: str, *, owner: str, again_at: datetime | None) -> None:

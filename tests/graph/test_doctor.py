@@ -15,15 +15,16 @@ from langgraph.graph import END, StateGraph
 
 from guarded_agents import Answer, AssemblyError, GuardedState
 from guarded_agents.approval import doubt_id
-from guarded_agents.errors import NoReplyError, StoreError
+from guarded_agents.errors import ApprovalError, NoReplyError, StoreError
 from guarded_agents.operations import Ailment, AilmentKind, Repaired, diagnose, repair
-from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus
-from tests.support.bank import calls, model, thread
+from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, Reason, RequestStatus, Verdict
+from guarded_agents.stores import being_sent
+from tests.support.bank import NOON, RAJ, calls, model, thread
 from tests.support.ledger import Desk, Ledger, at_desk
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 OTHER = ("wire", {"account": "EVE", "amount_cents": 100})
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 async def found(desk: Desk, now: datetime | None = None, **more: Any) -> list[tuple[AilmentKind, str, str | None]]:
@@ -256,6 +257,31 @@ async def test_a_settled_request_whose_thread_was_not_told_is_found(desk: Desk, 
     assert await found(desk, agent=agent) == []
 
 
+DELAYS = {
+    "leased": (None, "its thread is leased to a worker until 2026-01-05T12:05:00Z: another one wakes it then"),
+    "failed": (5 * MINUTE, "a worker tries again at 2026-01-05T12:05:00Z to wake its thread"),
+}
+
+
+@pytest.mark.parametrize("has_graph", [True, False])
+@pytest.mark.parametrize(("again_after", "said"), DELAYS.values(), ids=DELAYS)
+async def test_a_thread_that_no_worker_wakes_yet_is_found_with_until_when_and_what_wakes_it_at_once(
+    desk: Desk, has_graph: bool, again_after: timedelta | None, said: str
+) -> None:
+    request = await desk.held()
+    await desk.guard.vote(desk.signed(request))
+    now, store = desk.guard.now(), desk.guard.store
+    await store.take_wake(owner="one", until=now + 5 * MINUTE, now=now)
+    if again_after is not None:
+        await store.woken("t1", owner="one", again_at=now + again_after)
+    agent = desk.agent if has_graph else None
+    [ailment] = await diagnose(desk.guard, agent, now=now + 2 * MINUTE)
+    assert (ailment.kind, ailment.subject) == (AilmentKind.NOT_TOLD, request)
+    assert ailment.action == f"{said}; or at once: `guarded-agents approvals wake {request} --graph MODULE:FACTORY`"
+    [ailment] = await diagnose(desk.guard, agent, now=now + 5 * MINUTE)
+    assert "run a worker" in ailment.action
+
+
 class Died(BaseException):
     """The process is no more."""
 
@@ -338,6 +364,35 @@ async def test_a_call_that_is_being_sent_is_no_ailment(tmp_path: Path) -> None:
         desk.bank.clock.advance(late.total_seconds())
         await desk.ask()
     assert seen == [[]]
+
+
+async def test_a_call_is_listed_as_being_sent_until_its_senders_lease_is_over(tmp_path: Path) -> None:
+    now, seen = NOON, list[Any]()
+
+    def look() -> None:
+        store = desk.guard.store
+        seen.extend((claim.key.thread, claim.status) for claim in being_sent(store, now=now))
+        seen.append(being_sent(store, now=now + HOUR))
+
+    async with at_desk(tmp_path, calls(TOPUP), server=Ledger(before=look)) as desk:
+        await desk.ask()
+        assert seen == [("t1", ClaimStatus.SENDING), ()]
+        assert being_sent(desk.guard.store, now=now) == ()
+
+
+async def test_a_call_that_is_being_sent_takes_no_resolution_and_says_until_when(tmp_path: Path) -> None:
+    sending: list[Claim] = []
+    async with at_desk(tmp_path, calls(WIRE), server=Ledger()) as desk:
+        desk.server.before = lambda: sending.extend(being_sent(desk.guard.store, now=NOON)) or resolve()
+
+        def resolve() -> None:
+            with pytest.raises(ApprovalError, match=r"still under its sender's lease until 2026-01-05T12:01:30Z"):
+                desk.guard.prepare_resolution(
+                    doubt_id(sending[0].key), Verdict.HAPPENED, resolver=RAJ, looked_at=NOON, text="saw it"
+                )
+
+        await desk.approve(await desk.held())
+        assert (len(sending), await desk.told()) == (1, {"call-0": "did wire"})
 
 
 async def test_a_breakpoint_of_the_application_is_left_to_its_people(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from guarded_agents.errors import DeliveryError, StoreError
 from guarded_agents.notify import Delivered
 from guarded_agents.operations import Failure, Round, Worker
 from guarded_agents.records import Notice, RequestStatus
-from guarded_agents.stores import Swept
+from guarded_agents.stores import Delayed, Swept
 from tests.support.bank import asked, calls, model, thread
 from tests.support.ledger import CONTEXT, Desk, Ledger, at_desk
 from tests.support.outbox import FakeNotifier
@@ -162,12 +163,14 @@ async def test_a_thread_whose_model_raises_is_tried_again_later_and_holds_up_no_
         return calls()
 
     async with at_desk(tmp_path, calls(WIRE), reply) as desk:
+        now = desk.bank.clock()
         for name in ("one", "two"):
             await desk.agent.ainvoke(asked(name), thread(name), context=CONTEXT)
             [found] = (await desk.agent.aget_state(thread(name))).interrupts
             await desk.guard.vote(desk.signed(found.value["request_id"]))
         work = worker(desk)
-        assert await work.run_once() == Round(woken=("two",), failed=(Failure("one", "ValueError"),))
+        later = (Delayed("one", now + timedelta(seconds=5), is_leased=False),)
+        assert await work.run_once() == Round(woken=("two",), failed=(Failure("one", "ValueError"),), delayed=later)
         assert len(desk.server.effects) == 2  # the call had run: only the model was not told
 
         broken = False
@@ -280,13 +283,13 @@ async def test_a_wake_ends_before_its_lease_does(desk: Desk) -> None:
     assert found.failed == (Failure("t1", "TimeoutError"),)
 
 
-@pytest.mark.parametrize("method", ["sweep", "take_wake", "woken", "take_notices"])
+@pytest.mark.parametrize("method", ["sweep", "take_wake", "woken", "take_notices", "delayed"])
 async def test_a_store_that_fails_is_told_of_and_the_next_round_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     await answered(desk)
 
-    async def fails(*_: object, **__: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise StoreError("store", expected="a disk", got="none", action="repair it")
 
     work = worker(desk, notifier=FakeNotifier())
@@ -460,6 +463,22 @@ async def test_a_thread_that_knows_already_is_not_run_once_more(tmp_path: Path, 
         before = (await desk.state()).config
         assert (await worker(desk).run_once()).is_idle
         assert (await desk.state()).config == before
+
+
+async def test_a_thread_that_a_dead_worker_has_leased_is_told_of_with_until_when(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE)) as desk:
+        await answered(desk)
+        now = desk.bank.clock()
+        until = now + timedelta(seconds=LEASE_S)
+        await desk.guard.store.take_wake(owner="dead", until=until, now=now)
+
+        found = await worker(desk).run_once()
+        assert found == Round(delayed=(Delayed("t1", until, is_leased=True),))
+        assert (found.is_idle, desk.server.effects) == (True, [])
+
+        desk.bank.clock.advance(LEASE_S)
+        assert await worker(desk).run_once() == Round(woken=("t1",))
+        assert desk.server.effects == [("wire", 900)]
 
 
 # -- running ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import shlex
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,7 @@ import pytest
 from guarded_agents.approval import doubt_id
 from guarded_agents.binding import idempotency_key
 from guarded_agents.keys import RootKey
+from guarded_agents.moments import utc
 from guarded_agents.records import CallKey
 from tests.support.commands import Command
 from tests.support.two_people import ANA, KIM, LEE, RAJ, SECOND, by, waiting_desks
@@ -264,6 +266,47 @@ def test_an_id_of_nothing_is_told(run: Command, call: str) -> None:
     told = run("approvals", "show", "0" * 12)
     assert (told.status, told.out) == (1, "")
     assert "list what waits" in told.err
+
+
+def test_a_call_under_its_senders_lease_is_told_of_with_until_when_and_not_resolved(run: Command, desk: Path) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    sent(desk, "sending")
+    write(desk, f"UPDATE claims SET lease_until = {int(until.timestamp())}000000")
+    [sending] = run("doctor", "--json").json["sending"]
+    call = sending["call"]
+    assert (sending["thread"], sending["tool"], sending["lease_until"]) == ("one", "payments/refund", utc(until))
+    told = run("doctor")
+    assert told.status == 0, told.out  # it is not wrong: a reply may come
+    assert f"nothing found\nBEING SENT  {call}  (thread one)\n    payments/refund, under its sender's lease" in told.out
+    assert f" until {utc(until)}" in told.out
+    for verdict in ("happened", "not_observed"):
+        refused = run("approvals", "resolve", call, "--verdict", verdict, *LOOKED, *by(LEE))
+        assert (refused.status, refused.out) == (1, "")
+        assert f"still under its sender's lease until {utc(until)}" in refused.err
+    with closing(sqlite3.connect(desk / "guard.db")) as store:
+        assert store.execute("SELECT status FROM claims").fetchall() == [("sending",)]
+        assert store.execute("SELECT count(*) FROM resolutions").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("second", ["happened", "not_happened"])
+def test_who_resolves_a_call_that_is_resolved_is_told_as_what_by_whom_and_when(
+    run: Command, desk: Path, call: str, second: str
+) -> None:
+    run("approvals", "resolve", call, "--verdict", "not_happened", *LOOKED, *by(LEE))
+    [resolution] = run("approvals", "show", call, "--json").json["resolutions"]
+    said = f"not_happened by {LEE} at {resolution['resolution']['at'][:19]}Z"
+    told = run("approvals", "resolve", call, "--verdict", second, *LOOKED, *by(RAJ))
+    assert (told.status, told.out) == (1, "")
+    assert f"error: call {call}: expected one in doubt, got one that was resolved as {said}; " in told.err
+    write(desk, "UPDATE claims SET status = 'conflict'")
+    told = run("approvals", "resolve", call, "--verdict", second, *LOOKED, *by(RAJ))
+    assert (told.status, f"{said}, and that its server says happened;" in told.err) == (1, True), told.err
+    write(desk, f"UPDATE resolutions SET resolver = '{KIM}', document = replace(document, '{LEE}', '{KIM}')")
+    told = run("approvals", "resolve", call, "--verdict", second, *LOOKED, *by(RAJ))
+    assert (told.status, f"not_happened by {KIM} at " in told.err, ", NOT VERIFIED" in told.err) == (1, True, True)
+    with closing(sqlite3.connect(desk / "guard.db")) as store:
+        assert store.execute("SELECT status FROM claims").fetchall() == [("conflict",)]
+        assert store.execute("SELECT count(*) FROM resolutions").fetchone() == (1,)
 
 
 # -- what came of a request ---------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """``guarded-agents worker`` and ``doctor``, and answers that an ID token proves."""
 
+import asyncio
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -9,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -16,6 +19,8 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from guarded_agents.moments import utc
+from guarded_agents.stores import SqliteStore, Wake
 from tests.support.commands import Command, Said
 from tests.support.two_people import ANA, LEE, RAJ, by, waiting_desks
 
@@ -59,6 +64,58 @@ def test_a_thread_that_does_not_go_on_is_told_and_exits_with_1(run: Command, req
     told = run("worker", GRAPH, "--once")
     assert told.status == 1
     assert "thread one did not go on: " in told.out
+
+
+@pytest.mark.parametrize("name", ["nosuch:thing", "tests.support.desk:missing", "tests.support.desk:unsaved"])
+def test_a_graph_that_cannot_be_used_is_named_as_it_was_typed(run: Command, name: str) -> None:
+    told = run("worker", name, "--once")
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"error: graph {name}: expected ")
+    assert "--graph" not in told.err
+    assert run("doctor", "--graph", name).err.startswith(f"error: --graph {name}: expected ")
+
+
+def lease(desk: Path, *, until: datetime, is_failed: bool = False) -> None:
+    """Leave behind what a worker does that took thread ``one`` two minutes after its answer, and died or failed."""
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE requests SET settled_at = settled_at - 120000000")
+
+    async def take() -> None:
+        store = SqliteStore.open(desk / "guard.db")
+        assert await store.take_wake(owner="dead", until=until, now=datetime.now(UTC)) == Wake("one")
+        if is_failed:
+            await store.woken("one", owner="dead", again_at=until)
+        await store.aclose()
+
+    asyncio.run(take())
+
+
+def test_a_thread_that_is_leased_is_told_of_with_until_when_and_what_wakes_it_at_once(
+    run: Command, request_id: str, desk: Path
+) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=9)
+    lease(desk, until=until)
+    told = run("worker", GRAPH, "--once")
+    assert (told.status, told.out[20:]) == (0, f" thread one is leased to another worker until {utc(until)}\n")
+    found = run("worker", GRAPH, "--once", "--json").json
+    assert found["delayed"] == [{"thread": "one", "until": utc(until), "is_leased": True}]
+    for words in ((), ("--graph", GRAPH)):
+        told = run("doctor", *words)
+        assert told.status == 1
+        assert f"NOT TOLD  {request_id}  (thread one)\n" in told.out
+        assert f"leased to a worker until {utc(until)}" in told.out
+
+    [command] = re.findall(r"`guarded-agents (approvals wake .*) --graph MODULE:FACTORY`", told.out)
+    woken = run(*command.split(), "--graph", GRAPH)
+    assert (woken.status, "the agent says:\n    done\n" in woken.out) == (0, True), woken.err
+    assert run("doctor", "--graph", GRAPH).out == "nothing found\n"
+
+
+def test_a_thread_that_failed_is_told_of_with_when_it_is_tried_again(run: Command, request_id: str, desk: Path) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    lease(desk, until=datetime(2100, 1, 1, tzinfo=UTC), is_failed=True)
+    assert run("worker", GRAPH, "--once").out[20:] == " thread one is tried again at 2100-01-01T00:00:00Z\n"
 
 
 NOTIFIER = """
@@ -115,6 +172,7 @@ def test_a_function_of_ones_own_that_cannot_be_called_is_wrong_use(
 WRONG = {
     "no-time": ("--every", "soon"),
     "zero": ("--every", "0s"),
+    "once-and-every": ("--once", "--every", "5s"),
     "webhook-without-secret": ("--webhook", "https://example.com"),
     "secret-without-webhook": ("--webhook-secret", "ana"),
     "webhook-and-notifier": ("--webhook", "https://example.com", "--webhook-secret", "ana", "--notifier", "own:kept"),
@@ -137,7 +195,7 @@ def test_a_worker_that_is_set_up_wrongly_does_not_start(run: Command, desk: Path
 
 def test_the_doctor_finds_nothing_where_nothing_is_wrong(run: Command) -> None:
     assert run("doctor") == Said(0, "nothing found\n", "")
-    assert run("doctor", "--graph", GRAPH, "--json").json == {"found": [], "repaired": None, "left": []}
+    assert run("doctor", "--graph", GRAPH, "--json").json == {"found": [], "repaired": None, "left": [], "sending": []}
 
 
 def test_the_doctor_says_which_notices_do_not_arrive_and_why(run: Command, request_id: str, desk: Path) -> None:
@@ -161,6 +219,26 @@ def test_the_doctor_says_what_is_past_its_time_and_repairs_it(run: Command, requ
     assert run("doctor", "--repair").status == 2  # it takes the graph
     repaired = run("doctor", "--graph", GRAPH, "--repair")
     assert "repaired: 1 expired" in repaired.out, repaired.out
+
+
+def test_on_a_terminal_lines_break_between_words_and_no_command_breaks(
+    run: Command, request_id: str, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("approvals", "reject", request_id, *by(ANA))
+    lease(desk, until=datetime(2100, 1, 1, tzinfo=UTC))
+    with closing(sqlite3.connect(desk / "guard.db")) as store, store:
+        store.execute("UPDATE notices SET attempt = 3, problem = 'webhook example: expected 2xx, got 503'")
+    commands = (("doctor",), ("worker", GRAPH, "--once"))
+    plain = [run(*words).out for words in commands]
+    for module in ("_doctor", "_worker"):
+        monkeypatch.setattr(f"guarded_agents.cli.{module}.columns", lambda: 80)
+    narrow = [run(*words).out for words in commands]
+    for long, short in zip(plain, narrow, strict=True):
+        assert max(map(len, long.splitlines())) > 80 >= max(map(len, short.splitlines()))
+        assert short.split()[1:] == long.split()[1:]  # but for the time at which the worker said it
+    wake = f"`guarded-agents approvals wake {request_id} --graph MODULE:FACTORY`"
+    assert f"\n    {wake}\n" in narrow[0]
+    assert f"\n{' ' * 21}" in narrow[1]
 
 
 def test_a_log_that_does_not_verify_is_an_ailment(run: Command, desk: Path) -> None:

@@ -14,7 +14,7 @@ from guarded_agents.records import (
     RequestStatus,
     Risk,
 )
-from guarded_agents.stores import StuckNotice, Swept, Wake
+from guarded_agents.stores import Delayed, StuckNotice, Swept, Wake
 from guarded_agents.stores._tx import Tx
 from tests.support.store_desk import Desk
 from tests.support.stores import (
@@ -312,7 +312,7 @@ async def test_a_lease_that_is_given_back_is_anybodys_at_once(desk: Desk) -> Non
     await desk.store.give_back(wake, owner="two", now=TEN)  # not its lease
     assert await _wakes(desk, "two") == ()
     await desk.store.give_back(wake, owner="one", now=TEN)
-    assert await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN, but={"thread"}) is None
+    assert await desk.store.take_wake(owner="one", until=TEN + MINUTE, now=TEN, skip={"thread"}) is None
     assert await _wakes(desk, "two") == ("thread",)
 
 
@@ -323,7 +323,27 @@ async def test_a_told_thread_that_is_given_back_is_still_to_be_looked_after(desk
     wake = await desk.store.take_wake(owner="one", until=now + MINUTE, now=now)
     assert wake is not None
     await desk.store.give_back(wake, owner="one", now=now)
-    assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, but=["other"]) == wake
+    assert await desk.store.take_wake(owner="two", until=now + MINUTE, now=now, skip=["other"]) == wake
+
+
+async def test_a_thread_that_nobody_else_may_wake_yet_is_read_with_until_when(desk: Desk) -> None:
+    await _ask_elsewhere(desk, "x", "y")
+    assert desk.store.delayed(now=TEN) == ()
+    for thread in "xy":
+        await desk.vote(vote(request(key(thread, thread=thread)), answer=Answer.REJECT, text="no"), now=TEN)
+    assert await _wakes(desk) == ("x", "y")
+    await desk.store.woken("x", owner="one", again_at=TEN + MINUTE)
+    failed, leased = Delayed("x", TEN + MINUTE, is_leased=False), Delayed("y", TEN + 2 * MINUTE, is_leased=True)
+    assert desk.store.delayed(now=TEN) == (failed, leased)
+    assert desk.store.delayed(now=TEN + MINUTE) == (leased,)
+    assert desk.store.delayed(now=TEN + 2 * MINUTE) == ()
+
+
+async def test_a_lease_that_somebody_has_written_into_the_store_hides_no_other(desk: Desk) -> None:
+    await desk.approved()
+    await _wakes(desk)
+    desk.store._writer.submit(lambda tx: tx.db.execute("UPDATE wakes SET until = 9223372036854775807")).result()
+    assert [(found.thread, found.until.year) for found in desk.store.delayed(now=TEN)] == [("thread", 9999)]
 
 
 async def test_who_gives_a_thread_back_has_not_told_it(desk: Desk) -> None:
