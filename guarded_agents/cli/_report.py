@@ -169,7 +169,7 @@ def _call(store: "Store", key: CallKey, fields: Mapping[str, object], ended: str
         rule=str(fields["rule"]),
         approval=None if standing is None else _approval(standing),
         outcome=outcome,
-        arguments="" if proposal is None else proposal.canonical.decode(),
+        arguments="" if proposal is None else proposal.canonical.decode(errors="replace"),
         approval_rule=None if standing is None else standing.request.approval_rule,
         approvers=() if standing is None else approvers(standing, _votes(store, standing.request)),
         reason=reason,

@@ -28,7 +28,11 @@ AUDIT_PAGE = 4_096  # rows read at once
 CLAIMED_PAGE = 4_096
 _Record = TypeVar("_Record")
 _NO_RECORD: Final = (ValueError, TypeError, LookupError, OverflowError)
-CLAIM_IS_TEXT: Final = is_text("c.thread || ' ' || c.entry || ' ' || c.digest")
+_EXACT: Final = 2**53 - 1  # RFC 8785 section 3.2.2.3: a number beyond has no canonical form, so the call has no id
+CLAIM_HAS_ID: Final = (
+    f"({is_text('c.thread || c.entry || c.digest')}"
+    f" AND c.turn BETWEEN 0 AND {_EXACT} AND c.occurrence BETWEEN 0 AND {_EXACT})"
+)
 
 
 def readable(rows: Iterable[Any], record_from: Callable[[Any], _Record]) -> Iterator[_Record]:
@@ -136,7 +140,7 @@ def doubts(db: sqlite3.Connection, now: datetime, limit: int) -> tuple[Claim, ..
     rows = db.execute(
         f"SELECT {CLAIM_COLUMNS} FROM {CLAIMS} WHERE c.status IN ('sending', 'in_doubt', 'conflict')"
         " AND (c.status <> 'sending' OR c.lease_until <= ?)"
-        f" AND {CLAIM_IS_TEXT} ORDER BY c.lease_until",
+        f" AND {CLAIM_HAS_ID} ORDER BY c.lease_until",
         (micros(now),),
     )
     return tuple(islice(readable(rows, claim_from), limit))
@@ -157,7 +161,7 @@ def claimed_page(db: sqlite3.Connection, after: CallKey | None) -> list[CallKey]
     key = "c.thread, c.entry, c.turn, c.digest, c.occurrence"
     rest = "" if after is None else f"AND ({key}) > (?, ?, ?, ?, ?)"
     rows = db.execute(
-        f"SELECT {key} FROM claims c WHERE {CLAIM_IS_TEXT} {rest} ORDER BY {key} LIMIT {CLAIMED_PAGE}", after or ()
+        f"SELECT {key} FROM claims c WHERE {CLAIM_HAS_ID} {rest} ORDER BY {key} LIMIT {CLAIMED_PAGE}", after or ()
     )
     return list(starmap(CallKey, rows))
 

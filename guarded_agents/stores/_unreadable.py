@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from guarded_agents.approval import doubt_id
 from guarded_agents.records import CallKey
-from guarded_agents.stores._reads import CLAIM_IS_TEXT, SUMMARY_COLUMNS, readable, summary_from
+from guarded_agents.stores._reads import CLAIM_HAS_ID, SUMMARY_COLUMNS, readable, summary_from
 from guarded_agents.stores._results import UnreadableRow
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
@@ -36,9 +36,9 @@ def _requests(db: sqlite3.Connection) -> Iterator[UnreadableRow]:
 
 def _claims(db: sqlite3.Connection) -> Iterator[UnreadableRow]:
     rows = db.execute(
-        f"SELECT {CLAIM_IS_TEXT}, {CLAIM_COLUMNS} FROM claims c LEFT JOIN payloads o ON FALSE"
+        f"SELECT {CLAIM_HAS_ID}, {CLAIM_COLUMNS} FROM claims c LEFT JOIN payloads o ON FALSE"
         " WHERE c.status NOT IN ('closed', 'executed', 'failed')"
     )
-    for is_named, *row in rows:
-        if not (is_named and list(readable([row], claim_from))):
-            yield UnreadableRow("call", doubt_id(CallKey(*row[:5])), row[0])
+    for has_id, *row in rows:
+        if not (has_id and list(readable([row], claim_from))):
+            yield UnreadableRow("call", doubt_id(CallKey(*row[:5])) if has_id else "", row[0])

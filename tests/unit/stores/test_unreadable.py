@@ -94,6 +94,8 @@ CHANGES = {
     "a reason": "reason = 'x'",
     "a time": "lease_until = -9223372036854775807",
     "a thread": f"thread = {NO_TEXT}",
+    "a turn": "turn = 9007199254740992",
+    "an occurrence": "occurrence = -1",
 }
 
 
