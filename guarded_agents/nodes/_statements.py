@@ -111,9 +111,11 @@ class Statements:
 
         Raises UnknownRequestError, and ApprovalError for a call under its sender's lease.
         """
+        claim = self._claim(doubt)
+        _require_over(claim)
         return Resolution(
             call=doubt,
-            attempt=self._claim(doubt).attempt,
+            attempt=claim.attempt,
             verdict=verdict,
             resolver=resolver,
             looked_at=looked_at,
@@ -134,24 +136,20 @@ class Statements:
         now = services.now()
         asked, requester = self._asked(claim.key, request, now=now)
         heard = await services.people.heard(signed, request, asked=asked, now=now)
+        _require_over(claim)  # whoever is not proven is not told where the call stands
         check_resolution(resolution, claim, groups=heard.circle.groups, requester=requester, now=now)
         note = _notes.resolved(signed, heard.credentials, key=claim.key, group=heard.group)
         return await services.store.resolve(signed, claim.key, note=note, now=services.now())
 
     def _claim(self, doubt: str) -> Claim:
-        """Return the claim of that id, in doubt or settled; one whose lease has lapsed is, before anybody has swept."""
+        """Return the claim of that id: in doubt, as one is whose lease has lapsed, settled, or under its sender's."""
         now = self._services.now()
         claim = claim_named(self._services.store, doubt, now=now)
         if claim is not None:
             return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
         for sending in being_sent(self._services.store, now=now):
             if doubt_id(sending.key) == doubt:
-                raise ApprovalError(
-                    f"resolution of {doubt}",
-                    expected="a call in doubt",
-                    got=f"one that is being sent, still under its sender's lease until {utc(sending.lease_until)}",
-                    action="look and say what you saw after that, unless a reply has come by then",
-                )
+                return sending
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",
@@ -181,3 +179,14 @@ class Statements:
                 action="name a group as `operators` in the policy",
             )
         return (self._services.operators,), self._services.store.requester(key.thread, key.entry) or NOBODY
+
+
+def _require_over(claim: Claim) -> None:
+    """Raise ApprovalError for a call whose sender may still hear of it."""
+    if claim.status is ClaimStatus.SENDING:
+        raise ApprovalError(
+            f"resolution of {doubt_id(claim.key)}",
+            expected="a call in doubt",
+            got=f"one that is being sent, still under its sender's lease until {utc(claim.lease_until)}",
+            action="look and say what you saw after that, unless a reply has come by then",
+        )

@@ -29,10 +29,8 @@ CLAIMED_PAGE = 4_096
 _Record = TypeVar("_Record")
 _NO_RECORD: Final = (ValueError, TypeError, LookupError, OverflowError)
 _EXACT: Final = 2**53 - 1  # RFC 8785 section 3.2.2.3: a number beyond has no canonical form, so the call has no id
-CLAIM_HAS_ID: Final = (
-    f"({is_text('c.thread || c.entry || c.digest')}"
-    f" AND c.turn BETWEEN 0 AND {_EXACT} AND c.occurrence BETWEEN 0 AND {_EXACT})"
-)
+_NAMES: Final = "c.thread || ' ' || c.entry || ' ' || c.digest"  # each is UTF-8 if this is: none ends in another
+CLAIM_HAS_ID: Final = f"({is_text(_NAMES)} AND c.turn BETWEEN 0 AND {_EXACT} AND c.occurrence BETWEEN 0 AND {_EXACT})"
 
 
 def readable(rows: Iterable[Any], record_from: Callable[[Any], _Record]) -> Iterator[_Record]:
@@ -152,6 +150,7 @@ def resolved(db: sqlite3.Connection) -> tuple[Claim, ...]:
     rows = db.execute(
         f"SELECT {CLAIM_COLUMNS} FROM {CLAIMS}"
         f" WHERE (c.thread, c.entry, c.turn, c.digest, c.occurrence) IN (SELECT {key} FROM resolutions)"
+        f" AND {CLAIM_HAS_ID}"
     )
     return tuple(readable(rows, claim_from))
 

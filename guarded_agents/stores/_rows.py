@@ -93,11 +93,14 @@ def dump_json(value: JsonValue) -> bytes:
 
 
 def load_json(body: bytes) -> JsonValue:
-    """Return what `dump_json` wrote."""
+    """Return what `dump_json` wrote. Raises ValueError for anything else."""
     try:
         value: JsonValue = orjson.loads(body)
     except orjson.JSONDecodeError:
-        value = json.loads(body)
+        try:
+            value = json.loads(body)
+        except RecursionError:
+            raise ValueError("JSON nested too deeply") from None
     return value
 
 

@@ -52,13 +52,17 @@ def _timed_out(tx: Tx, passing: _Passing, now: datetime) -> tuple[str, ...]:
 
 
 def _escalated(tx: Tx, now: datetime) -> tuple[str, ...]:
-    """Note what the backup may answer as well from now on, and tell it. Who may answer follows from the time alone."""
+    """Note what the backup may answer as well, and tell it. Who may answer follows from the time alone.
+
+    Of what its own group was not told, the backup is not told either: another request stands for that question.
+    """
     rows = tx.db.execute(
         "UPDATE requests INDEXED BY requests_escalating SET escalated_at = ?"
         " WHERE status = 'pending' AND escalate_at IS NOT NULL AND escalated_at IS NULL AND escalate_at <= ?"
+        " AND asked_at <= ?"
         " RETURNING number, id, risk, iif(json_valid(document), document ->> '$.backup', NULL),"
         " thread, entry, turn, digest, occurrence",
-        (micros(now), micros(now)),
+        (micros(now),) * 3,
     ).fetchall()
     rows.sort()
     put_notices(

@@ -10,6 +10,7 @@ from guarded_agents.stores._reads import CLAIM_HAS_ID, SUMMARY_COLUMNS, readable
 from guarded_agents.stores._results import UnreadableRow
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
+    CLAIMS,
     REQUEST_COLUMNS,
     REQUESTS,
     claim_from,
@@ -36,8 +37,7 @@ def _requests(db: sqlite3.Connection) -> Iterator[UnreadableRow]:
 
 def _claims(db: sqlite3.Connection) -> Iterator[UnreadableRow]:
     rows = db.execute(
-        f"SELECT {CLAIM_HAS_ID}, {CLAIM_COLUMNS} FROM claims c LEFT JOIN payloads o ON FALSE"
-        " WHERE c.status NOT IN ('closed', 'executed', 'failed')"
+        f"SELECT {CLAIM_HAS_ID}, {CLAIM_COLUMNS} FROM {CLAIMS} WHERE c.status NOT IN ('closed', 'executed', 'failed')"
     )
     for has_id, *row in rows:
         if not (has_id and list(readable([row], claim_from))):

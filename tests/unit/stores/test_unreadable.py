@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 
 import pytest
 
@@ -9,7 +10,7 @@ from guarded_agents.errors import StoreError
 from guarded_agents.records import UNEXPOSED, Answer, ClaimStatus, RequestStatus, Verdict
 from guarded_agents.stores import UnreadableRow, every_request
 from tests.support.store_desk import Desk
-from tests.support.stores import DESK, HOUR, MINUTE, NOTE, TEN, alone, key, proposal, request, resolution, vote
+from tests.support.stores import DESK, HOUR, MINUTE, NOTE, SILENCE, TEN, alone, key, proposal, request, resolution, vote
 
 NO_TEXT = "CAST(x'ff' AS TEXT)"
 SHOWN = "\N{REPLACEMENT CHARACTER}"
@@ -96,6 +97,7 @@ CHANGES = {
     "a thread": f"thread = {NO_TEXT}",
     "a turn": "turn = 9007199254740992",
     "an occurrence": "occurrence = -1",
+    "names that make a text only together": "thread = CAST(x'f0' AS TEXT), entry = CAST(x'9f9880' AS TEXT)",
 }
 
 
@@ -108,7 +110,40 @@ async def test_a_call_that_cannot_be_read_hides_no_other_in_doubt_and_is_named(d
     desk.write(f"UPDATE claims SET {change} WHERE digest = 'a'")
     assert [claim.key.digest for claim in desk.store.doubts(now=TEN + HOUR)] == ["b"]
     assert [(row.kind, row.thread) for row in desk.store.unreadable()] in ([("call", "thread")], [("call", SHOWN)])
+    assert len(list(islice(desk.store.claimed(), 9))) <= 2
     assert len(desk.store.unreadable(limit=0)) == 0
+
+
+BODIES = {
+    "no text": "x'ff'",
+    "no outcome": "x'5b5d'",
+    "nested": "CAST(replace(hex(zeroblob(50000)), '0', '[') AS BLOB)",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+async def test_a_call_in_doubt_whose_outcome_cannot_be_read_hides_no_other_and_is_named(desk: Desk, body: str) -> None:
+    for digest in "ab":
+        await desk.propose(proposal(alone(digest)))
+        await desk.admit(alone(digest))
+        await desk.settle(SILENCE, of=alone(digest))
+    outcome = "(SELECT outcome_payload FROM claims WHERE digest = 'a')"
+    desk.write(f"UPDATE payloads SET body = {body} WHERE id = {outcome}")
+    assert [claim.key.digest for claim in desk.store.doubts(now=TEN + HOUR)] == ["b"]
+    assert [(row.kind, row.thread) for row in desk.store.unreadable()] == [("call", "thread")]
+
+
+async def test_a_settled_call_without_an_id_hides_no_other(desk: Desk) -> None:
+    for digest in "ab":
+        await desk.propose(proposal(alone(digest)))
+        await desk.admit(alone(digest))
+    await desk.store.sweep(now=TEN + HOUR)
+    for digest in "ab":
+        said = resolution(Verdict.HAPPENED, call=f"call-{digest}")
+        await desk.store.resolve(said, alone(digest), note=NOTE, now=TEN + HOUR)
+    for table in ("claims", "resolutions"):
+        desk.write(f"UPDATE {table} SET turn = 9007199254740992 WHERE digest = 'a'")
+    assert [claim.key.digest for claim in desk.store.resolved()] == ["b"]
 
 
 async def test_a_settled_call_that_cannot_be_read_hides_no_other(desk: Desk) -> None:
