@@ -9,18 +9,9 @@ from typing import Final
 from guarded_agents.approval import doubt_id, status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
-from guarded_agents.cli._called import (
-    ERASED,
-    Said,
-    asked_as_json,
-    execution_as_json,
-    joining,
-    resolved,
-    said_as_json,
-    status_of,
-)
+from guarded_agents.cli._called import ERASED, Said, execution_as_json, resolved, said_as_json, status_of
 from guarded_agents.cli._folded import difference
-from guarded_agents.cli._people import Asked, CastVote
+from guarded_agents.cli._people import Asked, CastVote, asked_as_json, asked_from
 from guarded_agents.cli._precedents import Precedent, approved_by, by_whom
 from guarded_agents.cli._precedents import as_json as precedent_as_json
 from guarded_agents.cli._precedents import as_text as precedent_as_text
@@ -151,7 +142,7 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     yield f"labels     {labels}: of all that the thread had read by then"
     yield f"waits for  {request.quorum} of {visible(request.group)}"
     yield from (
-        f"may answer {_names(asked)}  ({visible(asked.group)}{joining(asked, now=now)})" for asked in view.asked
+        f"may answer {_names(asked)}  ({visible(asked.group)}{asked_from(asked, now=now)})" for asked in view.asked
     )
     if request.parent is not None:
         yield f"edit of    {visible(request.parent)}"
