@@ -44,8 +44,8 @@ def list_requests(
     with opened(at.store) as store:
         found = listing(store, status=None if every else status, group=group)
         in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
-        doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
-    told = (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told))
+        told = [f"IN DOUBT: {line}" for line in doubts(store, now=now)]
+        told += [f"TO REVIEW: {line}" for line in reviews(store, now=now)]
     for line in wrapped(told, columns=columns()):
         typer.echo(line, err=True)
     if as_json:
