@@ -1,15 +1,15 @@
 """Which call people mean by its id."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from guarded_agents.approval import doubt_id
 from guarded_agents.records import CallKey, Claim, ClaimStatus
 from guarded_agents.stores._protocol import Store
+from guarded_agents.stores._rows import LAST_MOMENT
 
 _ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
-_AT_LAST: Final = datetime.max.replace(tzinfo=UTC)  # every lease is over then
 
 
 def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
@@ -38,6 +38,6 @@ def being_sent(store: Store, *, now: datetime) -> tuple[Claim, ...]:
     """Return the calls under their senders' leases at *now* (UTC), by when these end. Raises StoreError."""
     return tuple(
         claim
-        for claim in store.doubts(now=_AT_LAST, limit=_ALL)
+        for claim in store.doubts(now=LAST_MOMENT, limit=_ALL)  # when every lease is over
         if claim.status is ClaimStatus.SENDING and now < claim.lease_until
     )
