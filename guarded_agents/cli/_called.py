@@ -11,7 +11,7 @@ from guarded_agents.binding import bind, idempotency_key, parse, requester_key
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import require_intact
 from guarded_agents.cli._options import Deployment
-from guarded_agents.cli._people import Asked, asked_as_json, asked_from, is_proven, resolvers
+from guarded_agents.cli._people import Asked, CastVote, asked_as_json, asked_from, is_proven, resolvers
 from guarded_agents.cli._text import clock, cut, indented, pretty, unproven, wrapped
 from guarded_agents.errors import BindingError, ProofError
 from guarded_agents.moments import utc
@@ -156,8 +156,8 @@ def execution_as_json(execution: Execution, said: tuple[Said, ...], *, now: date
     }
 
 
-def said_as_json(said: Said) -> dict[str, object]:
-    """Return the statement, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
+def said_as_json(said: Said | CastVote) -> dict[str, object]:
+    """Return a statement or vote, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
     found: dict[str, object] = said.signed.model_dump(mode="json") | {"proven": said.is_proven}
     if said.signed.scheme is Scheme.OIDC:
         del found["signature"]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from guarded_agents.approval import doubt_id, status_at
@@ -18,7 +17,7 @@ from guarded_agents.cli._precedents import as_text as precedent_as_text
 from guarded_agents.cli._report import AGREED
 from guarded_agents.cli._text import clock, identifier, indented, pretty, unproven, wrapped
 from guarded_agents.moments import duration, utc
-from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
+from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, StandingRequest
 
 _MAX_WAITING: Final = 5  # ids that are named of those that ask the same
 _BELOW: Final = 8  # blanks before what stands below a line
@@ -59,7 +58,7 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
         "broke_glass": standing.broke_glass,
         "successor": standing.successor,
         "may_answer": [asked_as_json(asked) for asked in view.asked],
-        "votes": [_vote_as_json(cast) for cast in view.votes],
+        "votes": [said_as_json(cast) for cast in view.votes],
         "counted": None if view.counted is None else list(view.counted),
         "outcome": None if view.execution is None else execution_as_json(view.execution, view.said, now=now),
         "review": _review_as_json(view),
@@ -195,16 +194,6 @@ def _outcome(view: View, now: datetime) -> Iterator[str]:
         yield f"review     {found}, NOT VERIFIED: nobody's statement is there"
     if view.review is not None:
         yield from resolved((view.review,))
-
-
-def _vote_as_json(cast: CastVote) -> dict[str, object]:
-    """Return the vote, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
-    signed = cast.signed
-    found: dict[str, object] = signed.model_dump(mode="json") | {"proven": cast.is_proven}
-    if signed.scheme is Scheme.OIDC:
-        del found["signature"]
-        found["proof"] = sha256(signed.signature.encode()).hexdigest()
-    return found
 
 
 def _vote(cast: CastVote, columns: int | None) -> Iterator[str]:
