@@ -29,6 +29,11 @@ def key_named(store: Store, call: str, *, now: datetime) -> CallKey | None:
     return next((key for key in store.claimed() if doubt_id(key) == call), None) if doubt is None else doubt.key
 
 
+def sending_named(store: Store, call: str, *, now: datetime) -> Claim | None:
+    """Return the claim that people name *call*, under its sender's lease at *now* (UTC); None where there is none."""
+    return next((claim for claim in being_sent(store, now=now) if doubt_id(claim.key) == call), None)
+
+
 def _nameable(store: Store, now: datetime) -> Iterator[Claim]:
     yield from store.doubts(now=now, limit=_ALL)
     yield from store.resolved()
