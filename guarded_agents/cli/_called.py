@@ -11,7 +11,7 @@ from guarded_agents.binding import bind, idempotency_key, parse, requester_key
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import require_intact
 from guarded_agents.cli._options import Deployment
-from guarded_agents.cli._people import Asked, is_proven, resolvers
+from guarded_agents.cli._people import Asked, CastVote, asked_as_json, asked_from, is_proven, resolvers
 from guarded_agents.cli._text import clock, cut, indented, pretty, unproven, wrapped
 from guarded_agents.errors import BindingError, ProofError
 from guarded_agents.moments import utc
@@ -156,8 +156,8 @@ def execution_as_json(execution: Execution, said: tuple[Said, ...], *, now: date
     }
 
 
-def said_as_json(said: Said) -> dict[str, object]:
-    """Return the statement, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
+def said_as_json(said: Said | CastVote) -> dict[str, object]:
+    """Return a statement or vote, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
     found: dict[str, object] = said.signed.model_dump(mode="json") | {"proven": said.is_proven}
     if said.signed.scheme is Scheme.OIDC:
         del found["signature"]
@@ -184,15 +184,6 @@ def as_json(view: CallView, *, now: datetime) -> dict[str, object]:
     }
 
 
-def asked_as_json(asked: Asked) -> dict[str, object]:
-    """Return a group as JSON, its members, and since when (UTC) it is asked where it was not from the beginning."""
-    return {
-        "group": asked.group,
-        "members": None if asked.members is None else list(asked.members),
-        "since": None if asked.since is None else utc(asked.since),
-    }
-
-
 def as_text(view: CallView, at: Deployment, *, now: datetime, is_full: bool = False, columns: int | None = None) -> str:
     """Return the same for a person, broken between words to fit into *columns*; the arguments are kept as they are.
 
@@ -208,7 +199,7 @@ def as_text(view: CallView, at: Deployment, *, now: datetime, is_full: bool = Fa
             *wrapped([look], columns=columns, hanging=0),
             f"    guarded-agents approvals resolve {doubt_id(view.execution.claim.key)} --verdict VERDICT \\",
             "        --looked-at YYYY-MM-DDTHH:MM:SSZ --text TEXT \\",
-            f"        --key FILE --as NAME{at.typed}",
+            f"        --key FILE --as NAME{at.shell_options}",
             *wrapped([_VERDICTS], columns=columns, hanging=0),
         ]
     return "\n".join(lines)
@@ -253,14 +244,7 @@ def _resolvers(may: tuple[Asked, ...], now: datetime) -> Iterator[str]:
         yield "resolve    nobody: the policy here names no operators"
     for asked in may:
         names = "the members, whom nothing here knows" if asked.members is None else ", ".join(asked.members)
-        yield f"resolve    {visible(names) or 'nobody'}  ({visible(asked.group)}{joining(asked, now=now)})"
-
-
-def joining(asked: Asked, *, now: datetime) -> str:
-    """Return from when on the group is asked, where it was not from the beginning."""
-    if asked.since is None:
-        return ""
-    return f", {'since' if asked.since <= now else 'from'} {clock(asked.since, now=now)}"
+        yield f"resolve    {visible(names) or 'nobody'}  ({visible(asked.group)}{asked_from(asked, now=now)})"
 
 
 def _told(outcome: Outcome, *, is_full: bool) -> str:
@@ -291,10 +275,8 @@ __all__ = [
     "Said",
     "as_json",
     "as_text",
-    "asked_as_json",
     "call_of",
     "execution_as_json",
-    "joining",
     "resolved",
     "said_as_json",
     "said_of",

@@ -13,7 +13,7 @@ from guarded_agents.catalog import visible
 from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._opened import voting_guard
 from guarded_agents.cli._options import AsJson, Deployment, options
-from guarded_agents.cli._report import MAX_LINES, doubt_as_json
+from guarded_agents.cli._report import MAX_LINES, claim_as_json, with_tools
 from guarded_agents.cli._text import columns, one_line, print_json, wrapped
 from guarded_agents.cli._vote import opened_graph
 from guarded_agents.moments import utc
@@ -63,7 +63,7 @@ def doctor(
                 "found": [_json(ailment) for ailment in looked.found],
                 "repaired": None if looked.repaired is None else asdict(looked.repaired),
                 "left": [_json(ailment) for ailment in looked.left],
-                "sending": [doubt_as_json(claim, tool) for claim, tool in looked.sending],
+                "sending": [claim_as_json(claim, tool) for claim, tool in looked.sending],
             }
         )
     else:
@@ -94,8 +94,7 @@ def _sending(store: "Store") -> tuple[tuple[Claim, str | None], ...]:
     """Return the calls under their senders' leases, with their tools: nothing is wrong, but a sender may have died."""
     from guarded_agents.stores import being_sent
 
-    found = ((claim, store.proposal(claim.key)) for claim in being_sent(store, now=datetime.now(UTC)))
-    return tuple((claim, None if proposal is None else proposal.tool) for claim, proposal in found)
+    return with_tools(store, being_sent(store, now=datetime.now(UTC)))
 
 
 def _json(ailment: "Ailment") -> dict[str, object]:

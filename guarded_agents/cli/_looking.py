@@ -13,7 +13,7 @@ from guarded_agents.cli._opened import opened, require_intact, standing_request
 from guarded_agents.cli._options import AsJson, Deployment, RequestId, options
 from guarded_agents.cli._people import CastVote, asked, cast_votes, counted, is_proven, reviewers
 from guarded_agents.cli._precedents import precedents
-from guarded_agents.cli._report import doubt_as_json, doubtful, doubts, review_as_json, reviews
+from guarded_agents.cli._report import claim_as_json, doubtful, doubts, review_as_json, reviews
 from guarded_agents.cli._text import columns, print_json, wrapped
 from guarded_agents.moments import utc
 from guarded_agents.records import Answer, ApprovalRequest, CallKey, RequestStatus, SignedReview
@@ -44,8 +44,8 @@ def list_requests(
     with opened(at.store) as store:
         found = listing(store, status=None if every else status, group=group)
         in_doubt, to_review = doubtful(store, now=now, limit=MAX_READ), store.broken_glass(limit=MAX_READ)
-        doubts_told, reviews_told = doubts(store, now=now), reviews(store, now=now)
-    told = (*(f"IN DOUBT: {line}" for line in doubts_told), *(f"TO REVIEW: {line}" for line in reviews_told))
+        told = [f"IN DOUBT: {line}" for line in doubts(store, now=now)]
+        told += [f"TO REVIEW: {line}" for line in reviews(store, now=now)]
     for line in wrapped(told, columns=columns()):
         typer.echo(line, err=True)
     if as_json:
@@ -54,7 +54,7 @@ def list_requests(
                 "requests": [line_as_json(request) for request in found.requests[:limit]],
                 "total": len(found.requests),
                 "truncated": limit < len(found.requests) or not found.is_whole,
-                "in_doubt": [doubt_as_json(claim, tool) for claim, tool in in_doubt],
+                "in_doubt": [claim_as_json(claim, tool) for claim, tool in in_doubt],
                 "reviews_due": [review_as_json(glass, now=now) for glass in to_review],
             }
         )

@@ -78,7 +78,7 @@ class Deployment:
     ] = None
 
     @property
-    def typed(self) -> str:
+    def shell_options(self) -> str:
         """Return the options that name other files than the usual ones, as a shell takes them after a blank."""
         given = ((field.name, getattr(self, field.name)) for field in fields(self))
         usual = (DEFAULT_STORE, None)

@@ -17,7 +17,9 @@ from guarded_agents.approval import (
 )
 from guarded_agents.cli._opened import authenticators, directory_of
 from guarded_agents.cli._options import Deployment
+from guarded_agents.cli._text import clock
 from guarded_agents.errors import ConfigurationError, DirectoryError, ProofError
+from guarded_agents.moments import utc
 from guarded_agents.records import (
     HOLDERS,
     Answer,
@@ -52,6 +54,22 @@ class Asked(NamedTuple):
     members: tuple[str, ...] | None
     since: datetime | None = None  # UTC; a backup's
     editor: str | None = None  # who edited the call and so cannot approve it
+
+
+def asked_as_json(asked: Asked) -> dict[str, object]:
+    """Return a group as JSON, its members, and since when (UTC) it is asked where it was not from the beginning."""
+    return {
+        "group": asked.group,
+        "members": None if asked.members is None else list(asked.members),
+        "since": None if asked.since is None else utc(asked.since),
+    }
+
+
+def asked_from(asked: Asked, *, now: datetime) -> str:
+    """Return in words from when on the group is asked, nothing where it was not from the beginning."""
+    if asked.since is None:
+        return ""
+    return f", {'since' if asked.since <= now else 'from'} {clock(asked.since, now=now)}"
 
 
 def asked(
@@ -237,6 +255,8 @@ __all__ = [
     "Asked",
     "CastVote",
     "asked",
+    "asked_as_json",
+    "asked_from",
     "cast_votes",
     "check_breaker",
     "counted",

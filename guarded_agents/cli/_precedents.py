@@ -125,7 +125,7 @@ def approved_by(standing: StandingRequest, votes: Sequence[CastVote]) -> list[st
 
 
 def by_whom(standing: StandingRequest, votes: Sequence[CastVote]) -> str:
-    """Return `_settlers` in words, beside each of them whether a vote of theirs is proven."""
+    """Return who approved the request, else who settled it, in words, each with whether a vote of theirs is proven."""
     return (
         " and ".join(
             f"by {visible(name)}{unproven(cast.is_proven for cast in votes if cast.signed.vote.approver == name)}"

@@ -1,6 +1,6 @@
 """What a thread did: its calls, the effects they had, and whether the log of them verifies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -92,12 +92,17 @@ def doubts(store: "Store", *, now: datetime) -> tuple[str, ...]:
 
 def doubtful(store: "Store", *, now: datetime, limit: int) -> tuple[tuple[Claim, str | None], ...]:
     """Return each call of which nobody knows at *now* (UTC) whether it happened, with its tool where that is known."""
-    found = ((claim, store.proposal(claim.key)) for claim in store.doubts(now=now, limit=limit))
+    return with_tools(store, store.doubts(now=now, limit=limit))
+
+
+def with_tools(store: "Store", claims: Iterable[Claim]) -> tuple[tuple[Claim, str | None], ...]:
+    """Return *claims*, each with its tool where that is known."""
+    found = ((claim, store.proposal(claim.key)) for claim in claims)
     return tuple((claim, None if proposal is None else proposal.tool) for claim, proposal in found)
 
 
-def doubt_as_json(claim: Claim, tool: str | None) -> dict[str, object]:
-    """Return a call in doubt as JSON."""
+def claim_as_json(claim: Claim, tool: str | None) -> dict[str, object]:
+    """Return a call in doubt, or one that is being sent, as JSON."""
     return {
         "call": doubt_id(claim.key),
         "tool": tool,
@@ -214,11 +219,12 @@ __all__ = [
     "Call",
     "Report",
     "approvers",
-    "doubt_as_json",
+    "claim_as_json",
     "doubtful",
     "doubts",
     "report",
     "review_as_json",
     "reviews",
     "waiting",
+    "with_tools",
 ]

@@ -3,31 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from guarded_agents.approval import doubt_id, status_at
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
-from guarded_agents.cli._called import (
-    ERASED,
-    Said,
-    asked_as_json,
-    execution_as_json,
-    joining,
-    resolved,
-    said_as_json,
-    status_of,
-)
+from guarded_agents.cli._called import ERASED, Said, execution_as_json, resolved, said_as_json, status_of
 from guarded_agents.cli._folded import difference
-from guarded_agents.cli._people import Asked, CastVote
+from guarded_agents.cli._people import Asked, CastVote, asked_as_json, asked_from
 from guarded_agents.cli._precedents import Precedent, approved_by, by_whom
 from guarded_agents.cli._precedents import as_json as precedent_as_json
 from guarded_agents.cli._precedents import as_text as precedent_as_text
 from guarded_agents.cli._report import AGREED
 from guarded_agents.cli._text import clock, identifier, indented, pretty, unproven, wrapped
 from guarded_agents.moments import duration, utc
-from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, Scheme, StandingRequest
+from guarded_agents.records import Answer, BrokenGlass, ClaimStatus, Execution, RequestStatus, StandingRequest
 
 _MAX_WAITING: Final = 5  # ids that are named of those that ask the same
 _BELOW: Final = 8  # blanks before what stands below a line
@@ -68,7 +58,7 @@ def as_json(view: View, *, now: datetime) -> dict[str, object]:
         "broke_glass": standing.broke_glass,
         "successor": standing.successor,
         "may_answer": [asked_as_json(asked) for asked in view.asked],
-        "votes": [_vote_as_json(cast) for cast in view.votes],
+        "votes": [said_as_json(cast) for cast in view.votes],
         "counted": None if view.counted is None else list(view.counted),
         "outcome": None if view.execution is None else execution_as_json(view.execution, view.said, now=now),
         "review": _review_as_json(view),
@@ -151,7 +141,7 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     yield f"labels     {labels}: of all that the thread had read by then"
     yield f"waits for  {request.quorum} of {visible(request.group)}"
     yield from (
-        f"may answer {_names(asked)}  ({visible(asked.group)}{joining(asked, now=now)})" for asked in view.asked
+        f"may answer {_names(asked)}  ({visible(asked.group)}{asked_from(asked, now=now)})" for asked in view.asked
     )
     if request.parent is not None:
         yield f"edit of    {visible(request.parent)}"
@@ -204,16 +194,6 @@ def _outcome(view: View, now: datetime) -> Iterator[str]:
         yield f"review     {found}, NOT VERIFIED: nobody's statement is there"
     if view.review is not None:
         yield from resolved((view.review,))
-
-
-def _vote_as_json(cast: CastVote) -> dict[str, object]:
-    """Return the vote, and whether it is proven; of an ID token the SHA-256, for it is a credential."""
-    signed = cast.signed
-    found: dict[str, object] = signed.model_dump(mode="json") | {"proven": cast.is_proven}
-    if signed.scheme is Scheme.OIDC:
-        del found["signature"]
-        found["proof"] = sha256(signed.signature.encode()).hexdigest()
-    return found
 
 
 def _vote(cast: CastVote, columns: int | None) -> Iterator[str]:

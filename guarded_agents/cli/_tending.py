@@ -21,6 +21,22 @@ from guarded_agents.records import BrokenGlass, Claim, ClaimStatus, ReviewFindin
 if TYPE_CHECKING:
     from guarded_agents.stores import Store, Swept
 
+_Verdict = Annotated[
+    Verdict,
+    typer.Option(
+        help="happened; not_happened: you are sure, for the sender had ended before you looked;"
+        " not_observed: you saw nothing, and it may still happen."
+    ),
+]
+_LookedAt = Annotated[
+    datetime,
+    typer.Option(
+        parser=moment,
+        metavar="TIME",
+        help="When you looked at the system that the call acts on, such as 2026-01-05T10:00:00Z (UTC).",
+    ),
+]
+
 
 @options
 def review(
@@ -59,21 +75,8 @@ def resolve(
     by: Approver,
     at: Deployment,
     *,
-    verdict: Annotated[
-        Verdict,
-        typer.Option(
-            help="happened; not_happened: you are sure, for the sender had ended before you looked;"
-            " not_observed: you saw nothing, and it may still happen."
-        ),
-    ],
-    looked_at: Annotated[
-        datetime,
-        typer.Option(
-            parser=moment,
-            metavar="TIME",
-            help="When you looked at the system that the call acts on, such as 2026-01-05T10:00:00Z (UTC).",
-        ),
-    ],
+    verdict: _Verdict,
+    looked_at: _LookedAt,
     text: Annotated[str, typer.Option(metavar="TEXT", help="What you saw, and where.")],
     as_json: AsJson = False,
 ) -> None:

@@ -48,9 +48,9 @@ class Circle(NamedTuple):
         return Electorate(frozenset[str]().union(*self.groups.values()), self.holders)
 
     def group_of(self, who: str, answer: Answer | None) -> str:
-        """Return the group in whose name counts what *who* says, a vote if *answer* is one: the first of theirs.
+        """Return the group in whose name a statement of *who* counts, which is a vote where it has an *answer*.
 
-        That of somebody who is in none is the first of all. A glass is broken in the name of those who hold it.
+        It is the first that *who* is in, else the first of all. A glass is broken in the name of those who hold it.
         """
         if answer is Answer.BREAK_GLASS:
             return HOLDERS

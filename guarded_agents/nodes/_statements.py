@@ -28,7 +28,7 @@ from guarded_agents.records import (
     SignedVote,
     Verdict,
 )
-from guarded_agents.stores import being_sent, claim_named
+from guarded_agents.stores import claim_named, sending_named
 
 
 class Statements:
@@ -147,9 +147,9 @@ class Statements:
         claim = claim_named(self._services.store, doubt, now=now)
         if claim is not None:
             return replace(claim, status=ClaimStatus.IN_DOUBT) if claim.status is ClaimStatus.SENDING else claim
-        for sending in being_sent(self._services.store, now=now):
-            if doubt_id(sending.key) == doubt:
-                return sending
+        claim = sending_named(self._services.store, doubt, now=now)
+        if claim is not None:
+            return claim
         raise UnknownRequestError(
             f"resolution of {clipped(doubt)}",
             expected="the id of a call in doubt",

@@ -3,7 +3,7 @@
 Every transaction follows DESIGN section 8b, which is model-checked in ``docs/model``.
 """
 
-from guarded_agents.stores._named import being_sent, claim_named, key_named
+from guarded_agents.stores._named import being_sent, claim_named, key_named, sending_named
 from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
@@ -41,4 +41,5 @@ __all__ = [
     "key_named",
     "latest",
     "originals",
+    "sending_named",
 ]

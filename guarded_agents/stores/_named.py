@@ -1,15 +1,15 @@
 """Which call people mean by its id."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from guarded_agents.approval import doubt_id
 from guarded_agents.records import CallKey, Claim, ClaimStatus
 from guarded_agents.stores._protocol import Store
+from guarded_agents.stores._rows import LAST_MOMENT
 
 _ALL: Final = 1_000_000  # more calls in doubt than anybody ever has
-_AT_LAST: Final = datetime.max.replace(tzinfo=UTC)  # every lease is over then
 
 
 def claim_named(store: Store, call: str, *, now: datetime) -> Claim | None:
@@ -29,6 +29,11 @@ def key_named(store: Store, call: str, *, now: datetime) -> CallKey | None:
     return next((key for key in store.claimed() if doubt_id(key) == call), None) if doubt is None else doubt.key
 
 
+def sending_named(store: Store, call: str, *, now: datetime) -> Claim | None:
+    """Return the claim that people name *call*, under its sender's lease at *now* (UTC); None where there is none."""
+    return next((claim for claim in being_sent(store, now=now) if doubt_id(claim.key) == call), None)
+
+
 def _nameable(store: Store, now: datetime) -> Iterator[Claim]:
     yield from store.doubts(now=now, limit=_ALL)
     yield from store.resolved()
@@ -38,6 +43,6 @@ def being_sent(store: Store, *, now: datetime) -> tuple[Claim, ...]:
     """Return the calls under their senders' leases at *now* (UTC), by when these end. Raises StoreError."""
     return tuple(
         claim
-        for claim in store.doubts(now=_AT_LAST, limit=_ALL)
+        for claim in store.doubts(now=LAST_MOMENT, limit=_ALL)  # when every lease is over
         if claim.status is ClaimStatus.SENDING and now < claim.lease_until
     )

@@ -1,13 +1,13 @@
 """What people are told of requests: written in the transaction that causes it, delivered by whoever takes it."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
 from guarded_agents.records import ApprovalRequest, Notice, NoticeKind, RequestStatus, Risk
 from guarded_agents.stores._results import StuckNotice
-from guarded_agents.stores._rows import micros, moment, risk_of
+from guarded_agents.stores._rows import LAST_MOMENT, micros, moment, risk_of
 from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
@@ -17,7 +17,7 @@ _KINDS: Final = ", ".join(repr(kind.value) for kind in NoticeKind)
 _RISKS: Final = ", ".join(repr(risk.value) for risk in Risk)
 _READABLE: Final = (
     f"(kind IN ({_KINDS}) AND risk IN ({_RISKS}) AND attempt BETWEEN 0 AND {_MAX_ATTEMPT}"
-    f" AND at BETWEEN 0 AND {micros(datetime.max.replace(tzinfo=UTC))}"
+    f" AND at BETWEEN 0 AND {micros(LAST_MOMENT)}"
     f" AND {is_text('id')} AND {is_text('request')} AND {is_text('addressee')})"
 )
 """What makes a record. One row that does not is passed over: it keeps nobody else from being told."""
@@ -75,8 +75,8 @@ def tell_of_others(tx: Tx, requests: list[str], status: RequestStatus, now: date
     """Drop what nobody needs to be told any more of *requests*, which have become *status*, and tell of others instead.
 
     Dropped is that they wait for an answer: of what was withdrawn always, of the rest where that is not due yet. One
-    that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once. Of the
-    requests of one question that wait, people are told of one, which stands for the others until it is settled.
+    that nobody has begun to deliver counts as never put, so that who is asked the same again is told at once. A
+    request that people were told of stands for those of its question that they were not, until it is settled.
     """
     at, is_withdrawn = micros(now), status is RequestStatus.WITHDRAWN
     for request in requests:

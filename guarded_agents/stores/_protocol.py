@@ -133,34 +133,32 @@ class Store(Protocol):
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently.
 
-        A new entry withdraws what the previous one left open (section 8b.2): each consequential
-        proposal without a claim row gets a CLOSED one, WITHDRAWN or as its request ended, each open request
-        becomes WITHDRAWN, also the successor of an edit. A row that is SENDING stays as it is.
-        Re-opening an older entry (time travel) makes it current and withdraws likewise. An entry
-        that is recorded with another requester or tenant raises NotEligibleError.
+        A new entry withdraws what the previous one left open (section 8b.2): each consequential proposal without a
+        claim row gets a CLOSED one, WITHDRAWN or as its request ended, each open request becomes WITHDRAWN, also the
+        successor of an edit. A row that is SENDING stays as it is. Re-opening an older entry (time travel) makes it
+        current and withdraws likewise. Raises NotEligibleError for one recorded with another requester or tenant.
         """
 
     async def propose(self, calls: Sequence[Proposal], *, durable: bool, now: datetime) -> frozenset[CallKey]:
         """Record what the model proposes in one turn; return the keys that are refused.
 
-        All calls share thread, entry and turn. Recording the same again changes nothing. Where the
-        turn already holds another proposal, each older call that is consequential and has no row
-        is closed first (reason SUPERSEDED, its request too); where one is SENDING, EXECUTED, IN_DOUBT,
-        HAPPENED, NOT_OBSERVED or CONFLICT, the new consequential calls are refused (8b.6).
-        With *durable* False (no call is consequential, the turn is new) the write is buffered.
+        All calls share thread, entry and turn. Recording the same again changes nothing. Where the turn already holds
+        another proposal, each older call that is consequential and has no row is closed first (reason SUPERSEDED, its
+        request too); where one is SENDING, EXECUTED, IN_DOUBT, HAPPENED, NOT_OBSERVED or CONFLICT, the new
+        consequential calls are refused (8b.6). With *durable* False (no call is consequential, the turn is new) the
+        write is buffered.
         """
 
     async def hold(
         self, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
     ) -> StandingRequest | Told:
-        """Write *request* as PENDING, once, and a notice with it. Return the standing one where it exists already.
+        """Write *request* as PENDING, once, or return what stands; with a notice if none of its question is to come.
 
-        Told where the call is no recorded proposal or its claim row exists, and, in this order, where an
-        identical request of the same thread is PENDING (COALESCED), the same question was REJECTED less than
-        ``ask_again_after_s`` ago (ALREADY_REJECTED), or as many are PENDING as *limits* let wait for the group,
-        for the principal in its tenant, or for the tenant (QUEUE_FULL). What people were told of less than
-        ``ask_again_after_s`` ago and nobody answered counts as PENDING there. A closed request is never re-opened
-        (8b.6).
+        Told where the call is no recorded proposal or its claim row exists, and, in this order, where an identical
+        request of the same thread is PENDING (COALESCED), the same question was REJECTED less than
+        ``ask_again_after_s`` ago (ALREADY_REJECTED), or as many are PENDING as *limits* let wait for the group, the
+        principal in its tenant, or the tenant (QUEUE_FULL). What people were told of less than ``ask_again_after_s``
+        ago and nobody answered counts as PENDING there. A closed request is never re-opened (8b.6).
         """
 
     async def vote(
@@ -176,17 +174,16 @@ class Store(Protocol):
     ) -> StandingRequest:
         """Record a vote that the facade has verified by *credentials*, and move the request.
 
-        Raises UnknownRequestError, RequestClosedError (not pending), ApprovalExpiredError (and
-        closes it as EXPIRED), NotEligibleError (not in *electorate*, the requester, or has voted otherwise),
-        and ApprovalError for a nonce that any statement of the same person has had.
-        The same vote again returns the standing request. APPROVE counts votes over the electorate against
-        the quorum and sets ``execute_by``; REJECT and RESPOND settle at once. EDIT makes the request SUPERSEDED,
-        closes its claim row (reason SUPERSEDED), records the edited call as a proposal of the same turn and call id,
-        and writes *edited* as PENDING, or as APPROVED where ``editor_may_approve`` and the quorum is 1.
-        DELEGATE records that the delegate answers in the voter's place, with a notice. BREAK_GLASS approves at once,
-        within *glass*: raises BreakGlassError for a person who has broken as many as the terms permit within their
-        period, and for everybody while any review is overdue; writes the broken glass and a notice to its reviewers.
-        Returns the request that now stands (the edited one after EDIT).
+        Raises UnknownRequestError, RequestClosedError (not pending), ApprovalExpiredError (and closes it as EXPIRED),
+        NotEligibleError (not in *electorate*, the requester, or has voted otherwise), and ApprovalError for a nonce
+        that any statement of the same person has had. The same vote again returns the standing request. APPROVE counts
+        votes over the electorate against the quorum and sets ``execute_by``; REJECT and RESPOND settle at once. EDIT
+        makes the request SUPERSEDED, closes its claim row (reason SUPERSEDED), records the edited call as a proposal of
+        the same turn and call id, and writes *edited* as PENDING, or as APPROVED where ``editor_may_approve`` and the
+        quorum is 1. DELEGATE records that the delegate answers in the voter's place, with a notice. BREAK_GLASS
+        approves at once, within *glass*: raises BreakGlassError for a person who has broken as many as the terms permit
+        within their period, and for everybody while any review is overdue; writes the broken glass and a notice to its
+        reviewers. Returns the request that now stands (the edited one after EDIT).
         """
 
     async def admit(

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import CallKey, Claim, RequestStatus, RequestSummary, Risk, SignedVote, StandingRequest
+from guarded_agents.records import CallKey, Claim, RequestStatus, RequestSummary, SignedVote, StandingRequest
 from guarded_agents.stores._results import ClosedCall
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
@@ -56,6 +56,7 @@ SUMMARY_COLUMNS: Final = (
     " (SELECT count(*) FROM votes v WHERE v.request = r.id AND v.answer = 'approve'), r.question,"
     " r.thread, r.decide_by, r.escalate_at"
 )
+_FIRST: Final[tuple[int, int, str]] = (-(2**63), -(2**63), "")  # before any row, also one that we never write
 _STATUS: Final = {status.value: status for status in RequestStatus}
 
 
@@ -66,7 +67,7 @@ def requests(
 
     Raises UnknownRequestError where that is not there.
     """
-    place: tuple[int, int, str] = (-len(Risk), 0, "")
+    place = _FIRST
     if after is not None:
         row = db.execute("SELECT risk, decide_by, id FROM requests WHERE id = ?", (after,)).fetchone()
         if row is None:

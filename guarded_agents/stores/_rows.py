@@ -31,6 +31,9 @@ from guarded_agents.records import (
 
 KEY_IS: Final = "thread = ? AND entry = ? AND turn = ? AND digest = ? AND occurrence = ?"
 
+LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
+"""What a row says beyond it, which we never write, is no time."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _INTEGRITY: Final = {label: rank for rank, label in enumerate(Integrity)}

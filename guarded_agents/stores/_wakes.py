@@ -2,20 +2,20 @@
 
 import sqlite3
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
 
 from guarded_agents.stores._results import Delayed, Wake
-from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, micros, moment
+from guarded_agents.stores._rows import CLAIM_OF_PROPOSAL, LAST_MOMENT, micros, moment
 from guarded_agents.stores._tables import is_text
 from guarded_agents.stores._tx import Tx
 
 QUIET: Final = timedelta(minutes=10)
 """How long after its call was closed or settled a thread is left to whoever runs it. Then a worker looks after it."""
 
-_LATEST: Final = 2**63 - 1  # whatever somebody has written into a row
+_MAX_NUMBER: Final = 2**63 - 1  # of SQLite, whatever somebody has written into a row
 _FREE: Final = (  # nobody's, and not one that the worker cannot wake, or nobody
     "r.thread NOT IN (SELECT thread FROM wakes WHERE until > :now)"
     f" AND r.thread NOT IN (SELECT value FROM json_each(:skip)) AND {is_text('r.thread')}"
@@ -75,7 +75,7 @@ def _longest_due(tx: Tx, given: dict[str, int | str]) -> list[tuple[int, Wake]]:
         elif not is_current:
             over.append((number,))
         elif (ready := max(changed_at + quiet, lease_until)) > given["now"]:
-            later.append((min(ready, _LATEST), number))
+            later.append((min(ready, _MAX_NUMBER), number))
         else:
             found = [(due, Wake(thread, is_told=True))]
         if found:
@@ -91,7 +91,7 @@ def delayed(db: sqlite3.Connection, now: datetime) -> tuple[Delayed, ...]:
     rows = db.execute(
         "SELECT thread, min(until, ?), owner <> '' FROM wakes"
         f" WHERE until > ? AND {is_text('thread')} ORDER BY until, thread",
-        (micros(datetime.max.replace(tzinfo=UTC)), micros(now)),  # whatever somebody has written into a row
+        (micros(LAST_MOMENT), micros(now)),  # whatever somebody has written into a row
     )
     return tuple(Delayed(thread, moment(until), is_leased=bool(is_leased)) for thread, until, is_leased in rows)
 

@@ -499,14 +499,16 @@ async def test_a_thread_that_cannot_be_woken_is_told_of_and_the_others_are_woken
 
 
 UNREADABLE = {
-    "an id": "UPDATE requests SET id = CAST(x'ff' AS TEXT) WHERE thread = 't1'",
-    "a time": "UPDATE requests SET decide_by = 9223372036854775807 WHERE thread = 't1'",
-    "a notice": "UPDATE notices SET addressee = CAST(x'ff' AS TEXT) WHERE number = 1",
+    "an id": ("UPDATE requests SET id = CAST(x'ff' AS TEXT) WHERE thread = 't1'", AilmentKind.UNREADABLE),
+    "a time": ("UPDATE requests SET decide_by = 9223372036854775807 WHERE thread = 't1'", AilmentKind.UNREADABLE),
+    "a notice": ("UPDATE notices SET addressee = CAST(x'ff' AS TEXT) WHERE number = 1", AilmentKind.NOTICE_STUCK),
 }
 
 
-@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
-async def test_one_row_that_cannot_be_read_is_named_and_hides_nothing_else(desk: Desk, change: str) -> None:
+@pytest.mark.parametrize(("change", "kind"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_one_row_that_cannot_be_read_is_named_and_hides_nothing_else(
+    desk: Desk, change: str, kind: AilmentKind
+) -> None:
     await desk.held()
     other = replace(desk, config=thread("t2"))
     second = await other.held()
@@ -515,5 +517,5 @@ async def test_one_row_that_cannot_be_read_is_named_and_hides_nothing_else(desk:
     later = desk.guard.now() + 99 * HOUR
     ailments = await found(desk, now=later)
     assert (AilmentKind.PAST_ITS_TIME, second, "t2") in ailments
-    assert {kind for kind, *_ in ailments} & {AilmentKind.UNREADABLE, AilmentKind.NOTICE_STUCK}
+    assert kind in [found for found, *_ in ailments]
     assert desk.server.effects == []
