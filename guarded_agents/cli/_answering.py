@@ -1,12 +1,12 @@
 """``guarded-agents approvals approve|edit|reject|respond|delegate|break-glass``: an approver's signed answer."""
 
 import asyncio
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from guarded_agents.binding import canonical, parse
@@ -79,7 +79,7 @@ def reject(
     yes: _Yes = False,
 ) -> None:
     """Reject the call. It is never sent, and the model is told so. One rejection is enough."""
-    reply = Reply(Answer.REJECT, by.name, prover_of(by), text=reason)
+    reply = Reply(Answer.REJECT, by.name, prover_of(by), text=reason if reason and reason.strip() else None)
     _answer(request_id, reply, at, then, is_for_all=identical, is_asked=not yes)
 
 
@@ -192,11 +192,19 @@ def _identical(request_id: str, at: Deployment) -> list[View]:
 
 def _arguments(text: str) -> dict[str, object]:
     try:
-        return dict(parse(canonical(orjson.loads(text))))
-    except orjson.JSONDecodeError:
+        return dict(parse(canonical(json.loads(text, object_pairs_hook=_once))))
+    except (ValueError, RecursionError):  # a number of 5,000 digits, 1,000 levels
         raise typer.BadParameter("it is no JSON", param_hint="--args") from None
     except BindingError as error:
         raise typer.BadParameter(f"expected {error.expected}, got {error.got}", param_hint="--args") from None
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object of *pairs*. Raises BadParameter for a name that stands twice: which value was meant?"""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise typer.BadParameter("one name stands in it twice", param_hint="--args")
+    return found
 
 
 __all__ = ["approve", "break_glass", "delegate", "edit", "reject", "respond"]

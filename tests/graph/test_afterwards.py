@@ -152,6 +152,17 @@ async def test_who_asks_again_is_told_what_the_person_saw(tmp_path: Path, verdic
         assert len(desk.server.sent) == 1
 
 
+@pytest.mark.requirement("I7")
+async def test_who_is_not_proven_is_not_told_that_a_call_is_being_sent(tmp_path: Path, write: Any) -> None:
+    async with at_desk(tmp_path, calls(WIRE), server=Ledger(reply=silence)) as desk:
+        signed = resolved(desk, await in_doubt(desk))
+        write("UPDATE claims SET status = 'sending', outcome_status = NULL")
+        with pytest.raises(ProofError):
+            await desk.guard.resolve(SignedResolution(resolution=signed.resolution, signature="forged"))
+        with pytest.raises(ApprovalError, match="still under its sender's lease"):
+            await desk.guard.resolve(signed)
+
+
 @pytest.mark.requirement("I6")
 async def test_not_happened_takes_a_look_after_the_senders_lease(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE), server=Ledger(reply=silence)) as desk:

@@ -47,7 +47,9 @@ QUEUE = "guarded_agents/stores/_queue.py"
 STORE_VOTES = "guarded_agents/stores/_votes.py"
 WAKES = "guarded_agents/stores/_wakes.py"
 READS = "guarded_agents/stores/_reads.py"
+SWEEP = "guarded_agents/stores/_sweep.py"
 CALLED = "guarded_agents/cli/_called.py"
+ANSWERING = "guarded_agents/cli/_answering.py"
 PRECEDENTS = "guarded_agents/cli/_precedents.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
@@ -1091,6 +1093,27 @@ MUTANTS = (
         "json_each(:skip)) AND {is_text('r.thread')}",
         "json_each(:skip))",
         (f"{UNREADABLE}::test_a_thread_that_is_no_text_keeps_no_other_from_being_woken",),
+    ),
+    Mutant(
+        "I11:backup-told-of-each",
+        SWEEP,
+        '" AND asked_at <= ?"',
+        '" AND ? > 0"',
+        ("tests/unit/stores/test_sweep.py::test_the_backup_is_told_of_one_of_those_that_ask_the_same",),
+    ),
+    Mutant(
+        "I8:edit-with-a-name-twice",
+        ANSWERING,
+        "    if len(found) < len(pairs):",
+        "    if len(found) < 0:",
+        ("tests/unit/cli/test_approvals.py::test_arguments_that_are_no_json_object_are_wrong_use",),
+    ),
+    Mutant(
+        "I7:told-of-before-proven",
+        "guarded_agents/nodes/_statements.py",
+        "        asked, requester = self._asked(claim.key, request, now=now)",
+        "        _require_over(claim); asked, requester = self._asked(claim.key, request, now=now)",
+        (f"{AFTERWARDS}::test_who_is_not_proven_is_not_told_that_a_call_is_being_sent",),
     ),
     Mutant(
         "I11:one-row-hides-all",

@@ -86,6 +86,11 @@ def test_json_holds_the_arguments_as_they_are_and_the_votes(command: Command, de
     assert f"reject by {ANA}\n        not broken" in command("show", request_id).out
 
 
+def test_a_blank_reason_is_none(command: Command, desk: Run, request_id: str) -> None:
+    assert command("reject", request_id, *ballot(desk), "--reason", " ").status == 0
+    assert "who said" not in command("approve", request_id, *ballot(desk)).err
+
+
 # -- answering ------------------------------------------------------------------------------------
 
 ANSWERS = {
@@ -312,7 +317,7 @@ def test_a_row_that_was_changed_in_the_database_is_not_voted_on(command: Command
 
 
 def test_arguments_that_are_no_json_object_are_wrong_use(command: Command, desk: Run, request_id: str) -> None:
-    for text in ("{", "[]", '{"a": NaN}'):
+    for text in ("{", "[]", '{"a": NaN}', '{"a": 1, "a": 2}', '{"a": {"b": 1, "b": 1}}', "[" * 100_000):
         told = command("edit", request_id, "--args", text, *ballot(desk))
         assert (told.status, told.out) == (2, "")
         assert "--args" in told.err

@@ -126,6 +126,14 @@ async def test_a_finding_that_nobody_knows_is_no_review(desk: Desk) -> None:
     assert (told.kind, told.to, told.risk) == (NoticeKind.REVIEW_OVERDUE, "auditors", Risk.HIGH)
 
 
+async def test_the_backup_is_told_of_one_of_those_that_ask_the_same(desk: Desk) -> None:
+    for digest in "ab":
+        waits = request(alone(digest, thread=digest), question="same", backup="leads", escalate_at=TEN + MINUTE)
+        await desk.ask(waits)
+    assert (await desk.store.sweep(now=TEN + MINUTE)).escalated == ("r-a",)
+    assert (await desk.store.sweep(now=TEN + 15 * MINUTE)).escalated == ("r-b",)  # when its own group is told as well
+
+
 async def test_what_has_expired_is_not_escalated(desk: Desk) -> None:
     await desk.ask(request(backup="leads", escalate_at=TEN + MINUTE))
     assert await desk.store.sweep(now=TEN + HOUR) == Swept(expired=("r-a",))
