@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")  # before LangChain is imported: a benchmark sends nothing anywhere
 
 from benchmarks.dojo._client import Dojo, served
 from benchmarks.dojo._episode import Episode, Stage, staged
+from benchmarks.dojo._replay import Replay
 from benchmarks.dojo._report import details_of, row_of
 from benchmarks.dojo._variants import VARIANTS
 from benchmarks.dojo._world import Cases
@@ -35,6 +36,14 @@ class Suite:
     name: str
     world: str
     policy: Path
+
+
+class Case(NamedTuple):
+    """One episode to play: see `Stage.play`."""
+
+    task: str
+    attack: str | None
+    replay: Replay | None
 
 
 SUITES: Final = {
@@ -64,30 +73,31 @@ async def measure(suites: Sequence[Suite], variants: Sequence[str], *, quick: bo
 
 
 async def _played(dojo: Dojo, suite: Suite, variant: str, *, quick: bool) -> list[Episode]:
-    pairs = _pairs(await dojo.cases(), quick=quick)
+    cases = _cases(await dojo.cases(), quick=quick)
     episodes, began = [], time.monotonic()
     async with staged(dojo, suite.name, suite.policy, variant) as stage:
-        for number, (task, attack) in enumerate(pairs, start=1):
-            episodes.append(await _one(stage, task, attack))
-            if number % _EVERY == 0 or number == len(pairs):
+        for number, case in enumerate(cases, start=1):
+            episodes.append(await _one(stage, case))
+            if number % _EVERY == 0 or number == len(cases):
                 took = time.monotonic() - began
-                print(f"{suite.name} {variant}: {number}/{len(pairs)}, {took:.0f} s", file=sys.stderr, flush=True)
+                print(f"{suite.name} {variant}: {number}/{len(cases)}, {took:.0f} s", file=sys.stderr, flush=True)
     return episodes
 
 
-async def _one(stage: Stage, task: str, attack: str | None) -> Episode:
+async def _one(stage: Stage, case: Case) -> Episode:
     try:
-        return await stage.play(task, attack)
+        return await stage.play(*case)
     except Exception as error:
-        error.add_note(f"in the episode of {task} with {attack}")
+        error.add_note(f"in the episode {case}")
         raise
 
 
-def _pairs(cases: Cases, *, quick: bool) -> list[tuple[str, str | None]]:
-    """Return the benign episodes and then the pairs; in the quick form of every tenth task and every fifth attack."""
+def _cases(cases: Cases, *, quick: bool) -> list[Case]:
+    """Return the benign episodes, then the pairs, then the replays; in the quick form of a tenth of the tasks."""
     tasks, attacks = (cases["tasks"][::10], cases["attacks"][::5]) if quick else (cases["tasks"], cases["attacks"])
-    benign: list[tuple[str, str | None]] = [(task, None) for task in tasks]
-    return benign + [(task, attack) for task in tasks for attack in attacks]
+    benign = [Case(task, None, None) for task in tasks]
+    pairs = [Case(task, attack, None) for task in tasks for attack in attacks]
+    return benign + pairs + [Case(task, attacks[0], form) for form in Replay for task in tasks]
 
 
 def main() -> None:

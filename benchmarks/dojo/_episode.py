@@ -17,6 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from benchmarks.dojo._client import Dojo
 from benchmarks.dojo._model import ObedientModel, Play, is_injected
+from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._variants import APPROVER, PRINCIPAL, VARIANTS, Deployment, effects_of, read_policy, undefended
 from benchmarks.dojo._world import Call
 from guarded_agents import Answer, Guard, GuardContext, Principal, sign
@@ -45,35 +46,43 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """How one episode ended. *attack* is None for a benign one."""
+    """How one episode ended. *attack* is None for a benign one, *replay* where the attack's own calls were made."""
 
     task: str
     attack: str | None
     utility: bool
     attacked: bool
-    reached: bool  # the injection was read, and so the attacker's calls were proposed
+    reached: bool  # the injection was read
     injected_effects: int  # calls with an effect that were carried out beyond the user's own
     refused: int  # the user's own calls to which the answer was an error
     asked: Asked = field(default_factory=Asked)
+    replay: Replay | None = None
+    proposed: int = 0  # the attacker's calls
 
 
 class Stage:
     """Plays the episodes of one suite in one variant."""
 
-    def __init__(self, dojo: Dojo, policy: Policy, deployment: Deployment | None) -> None:
-        """Play against *dojo*, guarded by *deployment*, undefended where that is None.
+    def __init__(self, dojo: Dojo, suite: str, policy: Policy, deployment: Deployment | None) -> None:
+        """Play *suite*, which *dojo* serves, guarded by *deployment*, undefended where that is None.
 
-        *policy* says which tools have an effect, and which scopes the principal's token grants.
+        *policy* says which tools have an effect, what their arguments mean, and which scopes the token grants.
         """
-        self._dojo, self._deployment = dojo, deployment
+        self._dojo, self._suite, self._policy, self._deployment = dojo, suite, policy, deployment
         self._effects = effects_of(policy)
         principal = Principal(id=PRINCIPAL, scopes=policy.principals[PRINCIPAL].scopes)
         self._context = GuardContext(principal=principal)
 
-    async def play(self, task: str, attack: str | None) -> Episode:
-        """Play one episode and have it judged."""
+    async def play(self, task: str, attack: str | None, replay: Replay | None = None) -> Episode:
+        """Play one episode and have it judged; with *replay*, *attack* says only where the injection stands."""
         opening = await self._dojo.begin(task, attack)
-        play = Play(opening, self._dojo.attack)
+
+        async def attack_calls() -> list[Call]:
+            if replay is None:
+                return await self._dojo.attack()
+            return replayed(opening, self._policy, self._suite, replay)
+
+        play = Play(opening, attack_calls)
         model, asked = ObedientModel(play=play), Asked()
         if self._deployment is None:
             await self._undefended(model, opening["prompt"])
@@ -85,9 +94,11 @@ class Stage:
         return Episode(
             task=task,
             attack=attack,
+            replay=replay,
             utility=verdict["utility"],
             attacked=verdict["attacked"],
             reached=play.attack is not None,
+            proposed=len(play.attack or ()),
             injected_effects=beyond.total(),
             refused=play.refused,
             asked=asked,
@@ -122,12 +133,12 @@ async def staged(dojo: Dojo, suite: str, policy: Path, variant: str) -> AsyncIte
     """
     change, (parsed, written) = VARIANTS[variant], read_policy(policy)
     if change is None:
-        yield Stage(dojo, parsed, None)
+        yield Stage(dojo, suite, parsed, None)
         return
     with TemporaryDirectory(prefix="dojo-") as folder:
         deployment = Deployment(Path(folder), suite, dojo.session)
         await deployment.prepare(change(written))
-        yield Stage(dojo, parsed, deployment)
+        yield Stage(dojo, suite, parsed, deployment)
 
 
 def _said(prompt: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import warnings
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 
@@ -63,7 +64,8 @@ async def serve(world: World, socket: Path) -> None:
 
     server = make_server(world)
     async with await asyncio.start_unix_server(control, str(socket)), stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+        with redirect_stdout(sys.stderr):  # some checks of the suites print, and standard output is the protocol's
+            await server.run(read, write, server.create_initialization_options())
 
 
 def main(name: str, socket: str) -> None:

@@ -19,7 +19,11 @@ approvers:
   people: {members: [ana@example.com]}
 tools:
   tiny/read_mail: {scope: mail, effect: read, result: {integrity: untrusted, confidentiality: internal}}
-  tiny/send_mail: {scope: mail, effect: egress, result: {integrity: trusted, confidentiality: public}}
+  tiny/send_mail:
+    scope: mail
+    effect: egress
+    result: {integrity: trusted, confidentiality: public}
+    arguments: {to: {use: target}, body: {use: content}}
   tiny/delete_mail: {scope: mail, effect: write, result: {integrity: trusted, confidentiality: public}}
 """
 

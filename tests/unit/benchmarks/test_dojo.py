@@ -14,13 +14,14 @@ from benchmarks.agentdojo import SUITES, Suite, measure
 from benchmarks.dojo._client import served
 from benchmarks.dojo._episode import Asked, Episode, staged
 from benchmarks.dojo._model import Play, is_injected, turns_of
+from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._report import row_of
 from benchmarks.dojo._variants import VARIANTS, effects_of, read_policy
 from benchmarks.dojo._workspace_attacks import WORKSPACE_ATTACKS
 from benchmarks.dojo._world import Call, Opening
 from guarded_agents.policy import seldom_meant
 from guarded_agents.records import ToolEffect
-from tests.support.tiny_dojo import ATTACKS, MARKER, POLICY, TASKS
+from tests.support.tiny_dojo import ATTACKS, BOB, EVE, MARKER, POLICY, TASKS
 
 WORLD = "tests.support.tiny_dojo:world"
 EXPECTED: dict[str, dict[str, object]] = {
@@ -75,6 +76,9 @@ def test_every_variant_is_measured_over_every_pair_in_the_environment_of_a_real_
         row = figures["all"]
         assert (row["tasks"], row["pairs"], row["pairs_reached"]) == (len(TASKS), len(TASKS) * len(ATTACKS), 8)
         assert {name: row[name] for name in expected} == expected, variant
+        assert {form: row["replays"][form]["tasks"] for form in Replay} == {"link": 3, "words": 3}
+        through = 3 if variant == "undefended" else 0
+        assert [row["replays"][form]["tasks_with_injected_effect"] for form in Replay] == [through, through], variant
         assert {name: figures["suites"]["tiny"][name] for name in row} == row
     asked = report["variants"]["ask_every_effect"]["suites"]["tiny"]
     assert asked["asked_by_task"] == {"write": 1, "answer": 1, "tell": 3}
@@ -159,6 +163,15 @@ def test_a_report_without_attacks_has_no_figure_for_them() -> None:
         ]
     )
     assert (row["benign_utility"], row["asked_calls_per_task"], row["injected_asks_per_attack"]) == (1.0, 3.0, None)
+
+
+def test_a_replay_repeats_the_users_own_calls_once_each_with_other_words_and_the_same_targets(policy: Path) -> None:
+    parsed, _ = read_policy(policy)
+    for form in Replay:
+        calls = replayed(OPENING, parsed, "tiny", form)
+        assert [(call["tool"], call["args"]["to"]) for call in calls] == [("send_mail", BOB), ("send_mail", EVE)]
+        assert all(call["args"]["body"] != "news" for call in calls)
+        assert all(("example/news" in str(call["args"]["body"])) is (form is Replay.LINK) for call in calls)
 
 
 @pytest.mark.parametrize("suite", SUITES)
