@@ -57,10 +57,12 @@ async def serve(world: World, socket: Path) -> None:
     """Serve *world* over stdio until the client is gone, and the control channel at *socket*."""
 
     async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            writer.write(json.dumps(obey(world, json.loads(line))).encode() + b"\n")
-            await writer.drain()
-        writer.close()
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(obey(world, json.loads(line))).encode() + b"\n")
+                await writer.drain()
+        finally:
+            writer.close()  # after an error too: the harness waits for an answer
 
     server = make_server(world)
     async with await asyncio.start_unix_server(control, str(socket)), stdio_server() as (read, write):

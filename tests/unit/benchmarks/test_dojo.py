@@ -96,6 +96,15 @@ def test_a_policy_that_leaves_out_a_tool_of_the_suite_is_refused(policy: Path) -
     asyncio.run(stage())
 
 
+def test_an_error_of_the_world_ends_the_harness_and_does_not_leave_it_waiting() -> None:
+    async def begin() -> None:
+        async with served(WORLD) as dojo:
+            with pytest.raises(RuntimeError, match="ended the control channel"):
+                await dojo.begin("no such task", None)
+
+    asyncio.run(begin())
+
+
 OPENING = Opening(prompt="go", calls=[*TASKS["tell"]], answer="done", marker=MARKER)
 
 
