@@ -81,6 +81,7 @@ class ArgumentUse(StrEnum):
     TARGET = "target"
     AMOUNT = "amount"
     CONTENT = "content"
+    SELECTOR = "selector"  # what a read looks for
 
 
 class ContentRule(StrEnum):
