@@ -16,6 +16,7 @@ from guarded_agents.records._approval import (
     Risk,
     StandingRequest,
 )
+from guarded_agents.records._authority import ArgumentTerms, ArgumentUse, AuthorityTerms, ContentRule, ResultTerms
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
@@ -50,7 +51,10 @@ __all__ = [
     "Answer",
     "ApprovalObligation",
     "ApprovalRequest",
+    "ArgumentTerms",
+    "ArgumentUse",
     "AuditHead",
+    "AuthorityTerms",
     "BoundCall",
     "BreakGlassTerms",
     "BrokenGlass",
@@ -58,6 +62,7 @@ __all__ = [
     "Claim",
     "ClaimStatus",
     "Confidentiality",
+    "ContentRule",
     "Decision",
     "Effect",
     "Electorate",
@@ -77,6 +82,7 @@ __all__ = [
     "RequestStatus",
     "RequestSummary",
     "Resolution",
+    "ResultTerms",
     "Review",
     "ReviewFinding",
     "Risk",
