@@ -18,7 +18,9 @@ def origin_of(leaf: Leaf, terms: ArgumentTerms, facts: Facts) -> Origin | None:
         return None  # true and false are read everywhere
     found = spelling(leaf)
     for result, one in facts.evidence:
-        if one.value == leaf or (isinstance(one.value, str) and _has(one.value, leaf, found, terms)):
+        if (type(one.value), one.value) == (type(leaf), leaf) or (
+            isinstance(one.value, str) and _has(one.value, leaf, found, terms)
+        ):
             return Origin(message=result.message, server=result.server, tool=result.tool, field=one.pointer)
     return None
 

@@ -124,7 +124,11 @@ def written_ibans(words: Sequence[str | None]) -> Iterator[str]:
     for start, word in enumerate(words):
         if word is None or not _IBAN_START.fullmatch(word.lower()):
             continue
-        found = [joined for joined in _joined_groups(word.lower(), words[start + 1 :]) if is_iban(joined)]
+        found = [
+            joined
+            for joined in _joined_groups(word.lower(), words[start + 1 : start + _IBAN_CHARS[1] // _IBAN_GROUP + 1])
+            if is_iban(joined)
+        ]
         yield from found[-1:]
 
 
@@ -148,7 +152,7 @@ def _joined_groups(joined: str, groups: Sequence[str | None]) -> Iterator[str]:
     """Yield *joined*, and where it is a group of four, it with each group more; one of fewer than four is the last."""
     yield joined
     for group in groups if len(joined) == _IBAN_GROUP else ():
-        if group is None or not group.isalnum() or len(group) > _IBAN_GROUP or len(joined) > _IBAN_CHARS[1]:
+        if group is None or not group.isalnum() or len(group) > _IBAN_GROUP:
             return
         joined += group.lower()
         yield joined
