@@ -72,7 +72,7 @@ def canonical_target(leaf: Leaf, found: Spelling | None) -> str:
     return next(written_dates(word), word) if word[:1].isdigit() else word
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class UserText:
     """One text of the user's own, as it was recorded at entry. *id* is that of its message.
 
@@ -130,7 +130,7 @@ class UserText:
         A value that says nothing (function words, one letter, a short number that is not called one) is not named.
         """
         tokens = found.tokens
-        if found.iban is not None and found.iban in self._wholes:
+        if found.iban in self._wholes:
             return True
         if len(tokens) == 1:
             return self._names_one(tokens[0])
@@ -172,7 +172,7 @@ def _called(word: str) -> str:
     """Return what *word* calls by name: ``#general`` a channel, ``@ana`` a person, ``bob's`` Bob; else itself."""
     other = word.removesuffix("'s")
     other = other[1:] if other[:1] in {"#", "@"} else other
-    return other if other and is_word(other) else word
+    return other or word
 
 
 def _run(words: Iterable[str | None]) -> str:

@@ -1,5 +1,7 @@
 """What the user's text names, and what it does not."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from guarded_agents.provenance import UserText
@@ -101,6 +103,10 @@ UNNAMED: dict[str, tuple[str, Leaf]] = {
     "negated in German": ("schreib nicht an bob@x.com", "bob@x.com"),
     "kein": ("keine Mail an bob@x.com", "bob@x.com"),
     "account with wrong digits": ("to DE89 3704 0044 0532 0130 00", "DE89370400440532013001"),
+    "another account": ("to DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432"),
+    "dashes": ("yes -- no", "--"),
+    "one letter that is called one": ("with id: b", "b"),
+    "a sign that calls nothing": ("# @ 's x", "#"),
     "part of an account": ("to DE89 3704 0044 0532 0130 00", "DE89370400440532"),
     "ambiguous date": ("on 3/4/2026", "2026-04-03"),
     "dollars of somewhere": ("pay $50", "USD"),
@@ -210,3 +216,10 @@ def test_a_text_that_is_evidence_has_what_it_negates_too() -> None:
 
 def test_a_text_is_not_in_its_representation() -> None:
     assert "bob" not in repr(UserText("m1", "bob"))
+
+
+def test_no_tokens_are_no_run_and_a_text_is_frozen() -> None:
+    text = UserText("m1", "bob")
+    assert not text.has_run(())
+    with pytest.raises(FrozenInstanceError):
+        text.text = "eve"  # type: ignore[misc]
