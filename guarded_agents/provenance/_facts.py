@@ -34,6 +34,11 @@ class SeenResult:
         return tuple(fields_of(self.value, self.terms))
 
     @cached_property
+    def evidence(self) -> dict[str, UserText]:
+        """Return the texts of its fields that were looked into so far, by what they say. It grows as they are."""
+        return {}
+
+    @cached_property
     def records(self) -> tuple[TrustedRecord, ...]:
         """Return its records, each with a trusted key."""
         return tuple(trusted_records(self.value, self.terms))

@@ -78,10 +78,10 @@ def compile_authority(terms: AuthorityTerms) -> AuthorityRule:
 
 
 def leaves_of(value: JsonValue, keys: frozenset[str] = frozenset()) -> list[tuple[str, Leaf]]:
-    """Return each value in the argument *value* that says something, with its JSON pointer (RFC 6901).
+    """Return each value in the argument *value* that says something, with a JSON pointer to it (RFC 6901).
 
     Null, an empty text, an empty list and an empty object say nothing: they are as if left out. The names in an object
-    are values too, but for those in *keys*.
+    are values too, but for those in *keys*; so they stand in no pointer, which then ends at the object around them.
     """
     found: list[tuple[str, Leaf]] = []
     waiting = [("", value)]
@@ -94,8 +94,8 @@ def leaves_of(value: JsonValue, keys: frozenset[str] = frozenset()) -> list[tupl
             waiting += [(f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(part)))]
         elif part is not None:
             for name, child in reversed(part.items()):
-                at = f"{pointer}/{escaped(name)}"
-                waiting.append((at, child))
-                if name not in keys:
-                    waiting.append((at, name))
+                if name in keys:
+                    waiting.append((f"{pointer}/{escaped(name)}", child))
+                else:
+                    waiting += [(pointer, child), (pointer, name)]
     return found

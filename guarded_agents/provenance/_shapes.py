@@ -71,22 +71,22 @@ class Miss(Record):
 
 
 class Licence(NamedTuple):
-    """One use of a user's text for one effect on these targets; *entry* is the text's id, empty where several give it.
+    """One use of what the user asked for: one effect on these targets. *entries* are the ids of the texts it draws on.
 
     *targets* are keyed digests of the target and selector values (hex), sorted by argument and within it.
     """
 
     tool: str
-    entry: str
+    entries: tuple[str, ...]
     targets: tuple[tuple[str, tuple[str, ...]], ...]
 
     def spends(self, other: "Licence") -> bool:
         """Return whether one use cannot follow the other on one asking of the user's.
 
-        So it is where both are of the same tool and text, and the values of one are all among the other's or each
-        argument that both have shares a value: one more recipient, or one less, makes no new effect.
+        So it is where both are of the same tool and draw on a common text, and the values of one are all among the
+        other's or each argument that both have shares a value: one more recipient, or one less, makes no new effect.
         """
-        if (self.tool, self.entry) != (other.tool, other.entry):
+        if self.tool != other.tool or set(self.entries).isdisjoint(other.entries):
             return False
         mine, theirs = dict(self.targets), dict(other.targets)
         ours = {digest for digests in mine.values() for digest in digests}

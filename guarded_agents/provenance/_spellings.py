@@ -134,8 +134,7 @@ def written_ibans(words: Sequence[str | None]) -> Iterator[str]:
 
 def plain_iban(value: str) -> str | None:
     """Return the IBAN *value* without spaces and in small letters; None where it is none."""
-    low = value.lower()
-    if not low[2:4].isdigit() or not _IBAN.fullmatch(low):
+    if not value[2:4].isdigit() or not _IBAN.fullmatch(low := value.lower()):
         return None
     joined = low.replace(" ", "")
     return joined if is_iban(joined) else None

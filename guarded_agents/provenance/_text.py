@@ -25,10 +25,11 @@ from guarded_agents.records import ArgumentTerms, ArgumentUse
 Leaf = str | int | float  # of JSON; true and false are integers to Python
 
 _ENDS_CLAUSE: Final = frozenset(".;!?\n") | {"but", "sondern", "aber"}  # a comma may go on with what is negated
-_NEGATING: Final = """not never cannot without except excluding instead dont doesnt didnt wont cant shouldnt mustnt
-    nicht nie niemals ohne kein keine keinen keinem keiner keines außer ausser statt anstatt"""
+_NEGATING: Final = """not never cannot without except excluding instead avoid stop refrain skip
+    dont doesnt didnt wont cant shouldnt mustnt
+    nicht nie niemals ohne kein keine keinen keinem keiner keines außer ausser statt anstatt vermeide"""
 _NEGATES: Final = frozenset(_NEGATING.split())
-_TURNED_BY: Final = frozenset({"if", "or", "whether", "falls", "wenn", "oder", "ob", "vergiss"})  # "if not"
+_TURNED_BY: Final = frozenset({"if", "falls", "wenn", "vergiss"})  # "if not", "vergiss nicht"
 _TURNED_AFTER: Final = frozenset({"forget", "hesitate"})  # "do not forget to"
 _NUMBERED_BY: Final = frozenset({"#", "no", "nr", "number", "nummer", "id"})
 _SHORT_NUMBER: Final = 3  # digits: "1 item", "30 days"; longer ones are seldom written by chance
@@ -205,6 +206,12 @@ def _affirmed(tokens: list[str]) -> Iterator[str | None]:
 
 def _negates(clause: list[str]) -> bool:
     return any(
-        (word in _NEGATES or word.endswith("n't")) and before not in _TURNED_BY and after not in _TURNED_AFTER
+        _is_negation(word, after) and before not in _TURNED_BY and after not in _TURNED_AFTER
         for before, word, after in zip(["", *clause], clause, [*clause[1:], ""], strict=False)
     )
+
+
+def _is_negation(word: str, after: str) -> bool:
+    if word == "no":
+        return after[:1].isalpha()  # "no mail to"; neither "no, send it" nor "no 12"
+    return word in _NEGATES or word.endswith("n't")

@@ -80,8 +80,7 @@ class _Call:
                 lacking.setdefault(part.argument, part)
         if not lacking:
             return
-        tool, facts = self._rule.tool, self._facts
-        approvals = {name: facts.approvals(tool, name, self._arguments[name]) for name in lacking}
+        approvals = {name: self._approvals(name) for name in lacking}
         given = [requests for requests in approvals.values() if requests]
         is_one = bool(given) and bool(frozenset.intersection(*given))
         for name, part in sorted(lacking.items()):
@@ -93,17 +92,22 @@ class _Call:
     def use(self) -> tuple[Licence, Lack | None]:
         """Return the use that this call makes of what the user asked for, and what it lacks for that.
 
-        A text that has the verb and all targets gives one use. Where no single text has both, all of them together do.
+        A text that has the verb and all targets, but for those that a person endorsed, gives one use. Where no single
+        text has both, all of them together do, and that use draws on each of them.
         """
-        tool, texts = self._rule.tool, self._facts.texts
-        asking = [text.id for text in texts if text.asks(self._rule.verbs)]
-        whole = sorted(entry for entry in asking if all(entry in part.texts for part in self._aimed))
+        asking = {text.id for text in self._facts.texts if text.asks(self._rule.verbs)}
+        named = [part for part in self._aimed if not self._approvals(part.argument)]
+        whole = sorted(entry for entry in asking if all(entry in part.texts for part in named))
+        together = tuple(sorted(asking.union(*(part.texts for part in self._aimed))))
         targets = self._targets()
-        for entry in whole or [""]:
-            use = Licence(tool, entry, targets)
+        for entries in [(entry,) for entry in whole] or [together]:
+            use = Licence(self._rule.tool, entries, targets)
             if not any(map(use.spends, self._facts.spent)):
                 return use, None if asking else Lack.VERB
-        return Licence(tool, "", targets), Lack.SPENT if asking else Lack.VERB
+        return Licence(self._rule.tool, together, targets), Lack.SPENT if asking else Lack.VERB
+
+    def _approvals(self, argument: str) -> frozenset[str]:
+        return self._facts.approvals(self._rule.tool, argument, self._arguments[argument])
 
     def _parts(self) -> Iterator[_Part]:
         """Yield the targets, selectors and amounts, and what each content argument says that its rule does not pass."""

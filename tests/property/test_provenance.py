@@ -28,7 +28,7 @@ from guarded_agents.provenance._tokens import fold, spelt, tokens_of
 from guarded_agents.records import ArgumentTerms, Confidentiality, Integrity, Labels, ResultTerms
 from tests.support.provenance import DELETE, FILES, KEY, PAY, SEND, UNTRUSTED, file
 
-pytestmark = pytest.mark.requirement("I9")
+pytestmark = pytest.mark.requirement("provenance:authority-of-values")
 
 # Few words, so that what is written, read and proposed meets often.
 PEOPLE = [
@@ -314,6 +314,7 @@ TERMS = st.builds(
 )
 
 
+@pytest.mark.requirement("I9")
 @given(parts=st.lists(st.none() | LABELS, max_size=4), more=st.none() | LABELS)
 def test_seeing_more_never_loosens_a_label(parts: list[Labels | None], more: Labels | None) -> None:
     before, after = joined(parts), joined([*parts, more])
@@ -321,6 +322,7 @@ def test_seeing_more_never_loosens_a_label(parts: list[Labels | None], more: Lab
     assert joined([*parts, None]) == Labels()
 
 
+@pytest.mark.requirement("I9")
 @given(value=JSON, terms=TERMS)
 def test_an_answer_is_as_strict_as_each_of_its_fields(value: JsonValue, terms: ResultTerms) -> None:
     whole = result_labels(value, terms)
@@ -334,7 +336,7 @@ def test_an_answer_is_as_strict_as_each_of_its_fields(value: JsonValue, terms: R
 
 @given(one=st.lists(st.sampled_from("abc"), max_size=3), two=st.lists(st.sampled_from("abc"), max_size=3))
 def test_spending_is_mutual(one: list[str], two: list[str]) -> None:
-    uses = [Licence("t", "m", (("to", tuple(sorted(set(values)))),) if values else ()) for values in (one, two)]
+    uses = [Licence("t", ("m",), (("to", tuple(sorted(set(values)))),) if values else ()) for values in (one, two)]
     assert uses[0].spends(uses[1]) is uses[1].spends(uses[0])
     assert uses[0].spends(uses[0])
 

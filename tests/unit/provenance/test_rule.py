@@ -26,11 +26,9 @@ LEAVES: dict[str, tuple[JsonValue, list[tuple[str, object]]]] = {
     "empty list": ([], []),
     "empty object": ({}, []),
     "list": (["a", None, [1, "b"]], [("/0", "a"), ("/2/0", 1), ("/2/1", "b")]),
-    "object": (
-        {"mail": "a", "eve@x.com": "editor"},
-        [("/mail", "a"), ("/eve@x.com", "eve@x.com"), ("/eve@x.com", "editor")],
-    ),
-    "name without a value": ({"a/b": None}, [("/a~1b", "a/b")]),
+    "object": ({"mail": "a", "eve@x.com": "editor"}, [("/mail", "a"), ("", "eve@x.com"), ("", "editor")]),
+    "name without a value": ({"a/b": None}, [("", "a/b")]),
+    "name that is not declared above one that is": ({"eve": {"mail": 1}}, [("", "eve"), ("/mail", 1)]),
     "name declared at any depth": ([{"mail": {"mail": 1}}], [("/0/mail/mail", 1)]),
 }
 
