@@ -99,8 +99,8 @@ class _Call:
         named = [part for part in self._aimed if not self._approvals(part.argument)]
         whole = sorted(entry for entry in asking if all(entry in part.texts for part in named))
         together = tuple(sorted(asking.union(*(part.texts for part in self._aimed))))
-        targets = self._targets()
-        for entries in [(entry,) for entry in whole] or [together]:
+        targets, drawn = self._targets(), [*map(_only, whole)] or [together]
+        for entries in drawn:
             use = Licence(self._rule.tool, entries, targets)
             if not any(map(use.spends, self._facts.spent)):
                 return use, None if asking else Lack.VERB
@@ -152,3 +152,7 @@ class _Call:
         terms = self._rule.terms(part.argument)
         origin = origin_of(part.leaf, terms, self._facts)
         return Miss(lack=_LACKS[terms.use], argument=clipped(part.argument), at=part.at, origin=origin)
+
+
+def _only(entry: str) -> tuple[str, ...]:
+    return (entry,)
