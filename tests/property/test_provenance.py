@@ -64,7 +64,10 @@ LEAVES = st.sampled_from(
     [*PEOPLE, *NAMES, "f-1", "f-2", "\u0430na@x.com", "ana@x.com ", "*", "", 7, 50, 1_000, 1_125, -50, True, None]
 )
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
-RULES = {"to": SEND, "amount": PAY, "file_id": DELETE}
+WISHES = st.sampled_from(
+    ["send it to ana@x.com, bob@x.com and Ana.", "pay 50 and 1,000 EUR to Ana and Team Sync.", "delete plan.txt, f-1."]
+)
+USER_TEXTS = st.tuples(st.lists(WISHES, min_size=1, max_size=3).map(" ".join), TEXTS).map(" ".join) | TEXTS
 
 CALLS: st.SearchStrategy[tuple[AuthorityRule, dict[str, JsonValue]]] = st.one_of(
     st.tuples(
@@ -85,12 +88,12 @@ UNTRUSTED_RESULTS = st.builds(
     TEXTS | st.fixed_dictionaries({"files": st.lists(LISTED, max_size=2)}) | st.lists(LEAVES, max_size=3),
     st.sampled_from([ResultTerms(UNTRUSTED), ResultTerms(UNTRUSTED, {}, "/files", ("/name",))]),
 )
-USES = st.lists(CALLS, max_size=2).map(tuple)
+USES = st.lists(CALLS, max_size=1).map(tuple)
 
 
 @st.composite
 def known_facts(draw: st.DrawFn) -> Facts:
-    texts = tuple(UserText(f"m{number}", text) for number, text in enumerate(draw(st.lists(TEXTS, max_size=2))))
+    texts = tuple(UserText(f"m{number}", text) for number, text in enumerate(draw(st.lists(USER_TEXTS, max_size=2))))
     results = tuple(draw(st.lists(TRUSTED_RESULTS | UNTRUSTED_RESULTS, max_size=3)))
     given_to: list[Endorsement] = []
     for number, (rule, arguments) in enumerate(draw(st.lists(CALLS, max_size=2))):
