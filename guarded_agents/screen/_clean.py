@@ -5,14 +5,22 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import NonNegativeInt
 
 from guarded_agents.records import Record
 from guarded_agents.screen._regex import RegexSet, regex_set
 
-Step = Callable[[str, dict[str, int]], str]  # takes one kind out, and counts it
+Take = Callable[[str, dict[str, int]], str]  # takes one kind out, and counts it
+
+
+class Step(NamedTuple):
+    """One kind: the inside of a class of characters that tells whether there may be some, and what takes them out."""
+
+    hint: str
+    take: Take
+
 
 _LONGEST_RUN: Final = 30  # marks on one letter that any language needs (UAX #15, Stream-Safe Text Format)
 
@@ -123,11 +131,7 @@ def clean(text: str) -> CleanText:
         kept, counts = raw.decode(), {"invalid": len(text) - len(raw.decode())}
     else:
         kept, counts = text, {}
-    present = _kinds().Match(raw)
-    if present is not None:
-        for index in sorted(present):
-            _, step = _STEPS[index]
-            kept = step(kept, counts)
+    kept = _reduce(kept, raw, counts)
     removed = Removed(**counts) if counts else NOTHING_REMOVED
     return CleanText(kept, unicodedata.normalize("NFKC", _LONG.sub(" ", kept)), removed)
 
@@ -140,6 +144,22 @@ def _clean_ascii(text: str) -> CleanText:
     counts: dict[str, int] = {}
     kept = _without_controls(text, counts)
     return CleanText(kept, kept, Removed(**counts))
+
+
+def _reduce(text: str, raw: bytes, counts: dict[str, int]) -> str:
+    """Take each kind out that occurs in *text*; *raw* is the same in UTF-8.
+
+    The kinds that depend on what stands before them are looked for once the others are gone: those may have parted
+    a run of marks, or a selector from its letter.
+    """
+    for steps in (_ANYWHERE, _IN_PLACE):
+        present = _kinds(steps).Match(raw)
+        if present is None:
+            continue
+        for index in sorted(present):
+            text = steps[index].take(text, counts)
+        raw = text.encode()
+    return text
 
 
 def _count(counts: dict[str, int], kind: str, removed: int) -> None:
@@ -161,43 +181,49 @@ def _without_tags(text: str, counts: dict[str, int]) -> str:
     return left
 
 
-def _without(kind: str, pattern: re.Pattern[str], kept: str = "") -> Step:
-    def step(text: str, counts: dict[str, int]) -> str:
+def _without(kind: str, pattern: re.Pattern[str], kept: str = "") -> Take:
+    def take(text: str, counts: dict[str, int]) -> str:
         left = pattern.sub(kept, text)
         _count(counts, kind, len(text) - len(left))
         return left
 
-    return step
+    return take
 
 
 def _without_floods(text: str, counts: dict[str, int]) -> str:
     return _without("marks", _floods(), r"\1")(text, counts)
 
 
-_STEPS: Final = (  # in this order: what one leaves gives the next no neighbour that was not there
-    (_CONTROL, _without_controls),
-    (_TAG, _without_tags),
-    (_BIDI, _without("bidi", re.compile(f"[{_BIDI}]+"))),
-    (_INVISIBLE, _without("invisibles", re.compile(f"[{_INVISIBLE}]+"))),
-    (_INVALID, _without("invalid", re.compile(f"[{_INVALID}]+"))),
-    ("", _without_floods),
-    (_SELECTOR, _without("selectors", _SELECTORS)),
-    (_JOINER, _without("joiners", _JOINERS)),
+_ANYWHERE: Final = (
+    Step(_CONTROL, _without_controls),
+    Step(_TAG, _without_tags),
+    Step(_BIDI, _without("bidi", re.compile(f"[{_BIDI}]+"))),
+    Step(_INVISIBLE, _without("invisibles", re.compile(f"[{_INVISIBLE}]+"))),
+    Step(_INVALID, _without("invalid", re.compile(f"[{_INVALID}]+"))),
+)
+_IN_PLACE: Final = (  # in this order: what one leaves gives the next no neighbour that was not there
+    Step("", _without_floods),
+    Step(_SELECTOR, _without("selectors", _SELECTORS)),
+    Step(_JOINER, _without("joiners", _JOINERS)),
 )
 
 
 @cache
-def _kinds() -> RegexSet:
-    """Tell in one pass which steps may have something to remove: one for each of them, by its place."""
-    flood = f"[{_spelt(_marks())}]{{{_LONGEST_RUN + 1}}}"
-    return regex_set([f"[{_spelt(characters)}]" if characters else flood for characters, _ in _STEPS])
+def _kinds(steps: tuple[Step, ...]) -> RegexSet:
+    """Tell in one pass which of *steps* may have something to take out, by their places."""
+    flood = f"[{_spelt(_run())}]{{{_LONGEST_RUN + 1}}}"
+    return regex_set([f"[{_spelt(step.hint)}]" if step.hint else flood for step in steps])
 
 
 @cache
 def _floods() -> re.Pattern[str]:
     """Find runs that are too long: sorting one, as NFKC does, takes time quadratic in its length."""
-    run = f"[{_marks()}{_SELECTOR}{_JOINER}]"
+    run = f"[{_run()}]"
     return re.compile(f"(?<!{run})({run}{{{_LONGEST_RUN}}}){run}++")
+
+
+def _run() -> str:
+    return f"{_marks()}{_SELECTOR}{_JOINER}"  # these may go after it, and then part marks no more
 
 
 @cache

@@ -114,7 +114,7 @@ class LinkScreen:
             return start, *self._bare(f"https://{match[0]}", match.end())
         before = text[max(floor, start - _MAX_SCHEME) : start]
         scheme = before[len(before.rstrip(_SCHEME)) :]
-        if not scheme:
+        if not scheme and match["bare"] == "//":
             return start, None, match.end()
         return start - len(scheme), *self._bare(f"{scheme}:{match['bare']}", match.end())
 

@@ -146,10 +146,10 @@ class Redactor:
                 continue
             for span in of.locate(seen):
                 candidates += 1
-                if candidates > MAX_CANDIDATES or len(found) > MAX_VALUES:
-                    return None
                 if span is not None:
                     found.append((span, of))
+                if candidates > MAX_CANDIDATES or len(found) > MAX_VALUES:
+                    return None
         return _apart(found)
 
     def _token(self, kind: ValueKind, value: str) -> str:

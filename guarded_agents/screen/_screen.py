@@ -40,10 +40,11 @@ def screen(
     """
     cleaned = clean(text)
     findings = [finding for detector in detectors for finding in _found(detector, cleaned, stage)]
-    kept, values = cleaned.text, {}
+    kept = cleaned.text
+    values: Mapping[str, str] = {}
     if redactor is not None:
         redacted = redactor.redact(cleaned, stage=stage)
-        kept, values = redacted.text, dict(redacted.values)
+        kept, values = redacted.text, redacted.values
         findings += redacted.findings
     if links is not None:
         neutralised = links.neutralise(kept, stage=stage)

@@ -15,7 +15,7 @@ from guarded_agents.screen._pattern import Pattern
 _G: Final = r"[\s*_~`\"',.:;!-]*"
 _FILL: Final = (
     r"(?:(?:a|all|any|each|every|of|the|these|those|this|that|your|my|our|its|other|and|or|both|to|from|you|have|were"
-    rf"|are|was|given|been|received|told|me|us|with|in|on|about|as|well|please|completely|entirely|now)\b{_G})*"
+    rf"|are|was|given|been|received|told|me|us|with|in|on|about|as|well|please|completely|entirely|now){_G})*"
 )
 _BEFORE: Final = (
     r"(?:previous(?:ly)?|prior|preceding|earlier|above|foregoing|initial|original|existing|current|past"
@@ -70,15 +70,11 @@ def _leak(name: str, text: str, stages: tuple[Stage, ...] = _READ) -> Pattern:
 
 WORDINGS: Final = (
     # What it is told to stop obeying.
-    _injection("ignore-previous", rf"\b{_IGNORE}\b{_G}{_FILL}{_BEFORE}{_G}{_FILL}(?:{_BEFORE}{_G}{_FILL})*{_ORDERS}\b"),
-    _injection("ignore-given", rf"\b{_IGNORE}\b{_G}{_FILL}{_ORDERS}{_G}{_FILL}{_BEFORE}\b"),
+    _injection("ignore-previous", rf"\b{_IGNORE}{_G}{_FILL}{_BEFORE}{_G}{_FILL}(?:{_BEFORE}{_G}{_FILL})*{_ORDERS}\b"),
+    _injection("ignore-given", rf"\b{_IGNORE}{_G}{_FILL}{_ORDERS}{_G}{_FILL}{_BEFORE}\b"),
     _injection(
         "ignore-everything",
-        rf"\b{_IGNORE}\b{_G}(?:all|everything|anything){_G}{_FILL}(?:above|before|prior|previous)\b",
-    ),
-    _injection(
-        "ignore-joined",
-        rf"{_IGNORE}(?:all|the|your|my|any|of)*(?:previous|prior|above|earlier)(?:instruction|prompt|rule)",
+        rf"\b{_IGNORE}{_G}(?:all|everything|anything){_G}{_FILL}(?:above|before|prior|previous)\b",
     ),
     _injection("ignore-other-languages", _OTHERS),
     # What it is told instead.
