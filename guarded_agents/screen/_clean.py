@@ -113,8 +113,9 @@ def clean(text: str) -> CleanText:
     Removed are control characters but line feed and tab (U+000D stays before U+000A; other line breaks become line
     feeds), with the escape sequences that they begin (ECMA-48); Unicode tags; bidirectional controls, which
     right-to-left text does not need: its letters carry their direction (UAX #9), and a wrong one changes what a
-    person sees; fillers, soft hyphens and other characters without a picture; lone surrogates and noncharacters;
-    marks beyond 30 in a row; variation selectors and joiners where they have nothing to do.
+    person sees; fillers, soft hyphens, zero-width spaces (Khmer and Thai read the same without) and other characters
+    without a picture; lone surrogates and noncharacters; marks beyond 30 in a row; variation selectors and joiners
+    where they have nothing to do.
 
     What stays is what people write with: one variation selector after an emoji, a keycap, an ideograph (one of 32,
     UTS #37), a symbol or a Mongolian letter; U+200D in an emoji sequence and after a letter of a script that it

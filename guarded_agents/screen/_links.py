@@ -22,16 +22,17 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})(?::[0-9]{1,5})?
 _CANDIDATE: Final = re.compile(
     r"\](?P<opens>[(:])\s*+(?P<target><[^<>\n]*+>?|[^\s<>()\]]*+(?:\([^\s<>()\]]*+\)[^\s<>()\]]*+)*+)"
     r"|<(?=[A-Za-z/!?])(?:/?(?P<name>[A-Za-z][^\s/<>=:\"'&]*+)[^<>=:\"'&]*+>)?"
-    r"|:(?P<bare>//[^\s<>\[\]]*+)"
-    r"|w(?<![\w.]w)[wW]{2}\.[^\s<>\[\]]++|W(?<![\w.]W)[wW]{2}\.[^\s<>\[\]]++"
+    r"|:(?P<bare>//[^\s<\[\]]*+)"
+    r"|w(?<![\w.]w)[wW]{2}\.[^\s<\[\]]++|W(?<![\w.]W)[wW]{2}\.[^\s<\[\]]++",
+    re.ASCII,  # no other white space ends an address
 )
-_AUTOLINK: Final = re.compile(r"[^\s<>=]*+>")
+_AUTOLINK: Final = re.compile(r"[^\s<>=]*+>", re.ASCII)
 _SCHEME: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-"
 _MAX_SCHEME: Final = 64
 # A reference that cannot leave the site: no scheme, and no second slash in front. A character reference or an escape
 # (CommonMark sections 2.4, 2.5) could be either, but not after ? or #.
 _RELATIVE: Final = re.compile(r"(?:[?#]\S*|/?[^\s:&\\/?#<>][^\s:&\\?#<>]*(?:[?#]\S*)?|/)?")
-_ENDS: Final = ".,;:!?'\"*_~)`"  # of a sentence or of markup, after an address
+_ENDS: Final = ".,;:!?'\"*_~)`>"  # of a sentence or of markup, after an address
 # Without an attribute they run, load or change how what follows is read (HTML sections 4.12 and 13.2.5).
 _RUNS: Final = re.compile(
     r"applet|base|embed|form|frame|frameset|iframe|link|math|meta|noembed|noframes|noscript|object|option|plaintext"
@@ -111,24 +112,27 @@ class LinkScreen:
             plain = match["name"] is not None and not _RUNS.fullmatch(match["name"])
             return start, None if plain or self._is_autolink(text, start + 1) else "&lt;", start + 1
         if match["bare"] is None:
-            return start, *self._bare(f"https://{match[0]}", match.end())
+            return start, *self._bare(f"https://{match[0]}", text, match.end())
         before = text[max(floor, start - _MAX_SCHEME) : start]
         scheme = before[len(before.rstrip(_SCHEME)) :]
         if not scheme and match["bare"] == "//":
             return start, None, match.end()
-        return start - len(scheme), *self._bare(f"{scheme}:{match['bare']}", match.end())
+        return start - len(scheme), *self._bare(f"{scheme}:{match['bare']}", text, match.end())
 
     def _target(self, text: str, match: re.Match[str]) -> tuple[str | None, int]:
         written, begin = match["target"], match.start("target")
         target = written.removeprefix("<").removesuffix(">")
-        if self._is_allowed(target) or (target is written and _RELATIVE.fullmatch(target)):
+        after = _goes_on(text, match.end("target"))
+        if self._is_allowed(target + after) or (target is written and _RELATIVE.fullmatch(target)):
             return None, begin
         parted = " (" if match["opens"] == "(" else ":"
         return f"]{parted}{text[match.end('opens') : begin]}{_removed(target)}", match.end()
 
-    def _bare(self, address: str, end: int) -> tuple[str | None, int]:
-        kept = address.rstrip(_ENDS)
-        return None if self._is_allowed(kept) else _removed(address) + address[len(kept) :], end
+    def _bare(self, address: str, text: str, end: int) -> tuple[str | None, int]:
+        kept, after = address.rstrip(_ENDS), _goes_on(text, end)
+        if self._is_allowed(address + after if after else kept):
+            return None, end
+        return _removed(address) + address[len(kept) :], end
 
     def _is_autolink(self, text: str, begin: int) -> bool:
         match = _AUTOLINK.match(text, begin)
@@ -143,6 +147,14 @@ class LinkScreen:
             return False
         _, asks, query = address.partition("?")
         return host[0].lower() in self._hosts and (not asks or len(query) <= self._max_query)
+
+
+def _goes_on(text: str, end: int) -> str:
+    """Return the bracket with which an address may go on at *end*, as ``https://allowed]@other/`` does to some.
+
+    An angle does where it loses its meaning, here or in a link.
+    """
+    return text[end : end + 1] if text[end : end + 1] in ("[", "]", "<", ">") else ""
 
 
 def _removed(address: str) -> str:

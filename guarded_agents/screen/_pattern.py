@@ -36,7 +36,12 @@ class Pattern(Record):
 
 
 class PatternDetector:
-    """Finds which of its patterns occur in a text, in one pass over it. Compiled once; threads may share it."""
+    r"""Finds which of its patterns occur in a text, in one pass over it. Compiled once; threads may share it.
+
+    The pass is linear in the text whatever the patterns are, and theirs is how long a step of it takes: patterns of
+    words and closed lists of words take some nanoseconds for a byte, many with an open gap in them (``.*``,
+    ``(\w+ ){0,5}``) up to two microseconds.
+    """
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         """Compile *patterns*. Raises ConfigurationError, which names the pattern, where one or all cannot be used."""

@@ -87,6 +87,7 @@ class Redactor:
     def redact(self, text: CleanText, *, stage: Stage) -> Redacted:
         """Return ``text.text`` with tokens for values, the values by token, and a finding for each kind, sorted.
 
+        Of a JSON document hand in each string by itself: a token is no JSON where a number stood.
         A text with too many values or candidates is one value, and its finding requires QUARANTINE.
         """
         plain = text.text

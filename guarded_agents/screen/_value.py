@@ -47,7 +47,7 @@ def _always(_: str) -> bool:
 
 
 def _by(pattern: str, check: Callable[[str], bool] = _always) -> Locate:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)  # a number may follow an ideograph without a space
 
     def locate(text: str) -> Iterator[Span | None]:
         for match in compiled.finditer(text):
@@ -146,7 +146,8 @@ def _is_mixed(value: str) -> bool:
 # -- personal data --------------------------------------------------------------------------------
 
 _DOMAIN: Final = re.compile(  # RFC 1035 labels; the local part is looked for backwards, so that no run is walked twice
-    r"@(?<=[\w%+'-]@)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}"
+    r"@(?<=[\w%+'-]@)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}",
+    re.ASCII,
 )
 _LOCAL: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+'-"
 _MAX_LOCAL: Final = 64  # RFC 5321 section 4.5.3.1.1

@@ -55,6 +55,40 @@ REMOVED: dict[str, tuple[str, str]] = {
     "an entity after the host": ("http://docs.example.com&period;e/", "link removed (docs[.]example[.]com)"),
     "a brace in the host": ("http://docs.example.com{x.evil/", "link removed (docs[.]example[.]com)"),
     "letters of another script": ("http://d\u043ecs.example.com/", "link removed (d)"),
+    "a bracket after the host": (
+        "http://docs.example.com]@evil.example/",
+        "link removed (docs[.]example[.]com)]@evil.example/",
+    ),
+    "an angle after the host": ("http://docs.example.com>@evil.example/", "link removed (docs[.]example[.]com)"),
+    "a tag after the host": (
+        "http://docs.example.com<b@e.example/>",
+        "link removed (docs[.]example[.]com)<b@e.example/>",
+    ),
+    "an angle after the host of a link": (
+        "[a](http://docs.example.com<@evil.example/)",
+        "[a] (link removed (docs[.]example[.]com)<@evil.example/)",
+    ),
+    "an escaped bracket after the host of a link": (
+        r"[a](http://docs.example.com\)@evil.example/)",
+        "[a] (link removed (docs[.]example[.]com))@evil.example/)",
+    ),
+    "a bracket after the host of a link": (
+        "[a](http://docs.example.com]@evil.example/)",
+        "[a] (link removed (docs[.]example[.]com)]@evil.example/)",
+    ),
+    "nested brackets after the host of a link": (
+        "[a](http://docs.example.com((@evil.example/)))",
+        "[a](link removed (docs[.]example[.]com))))",
+    ),
+    "a space of another width after the host": (
+        "http://docs.example.com\xa0@evil.example/",
+        "link removed (docs[.]example[.]com)",
+    ),
+    "a space of another width in a link": (
+        "[a](http://docs.example.com\u3000@evil.example/)",
+        "[a] (link removed (docs[.]example[.]com))",
+    ),
+    "a space of another width before two slashes": ("[a](\xa0//evil.example)", "[a] (link removed (evil[.]example))"),
     "two in one": ("http://docs.example.com/,http://evil.example/", "link removed (docs[.]example[.]com)"),
     "a long query": ("http://docs.example.com/?" + "d" * 129, "link removed (docs[.]example[.]com)"),
     "a picture of HTML": ("<img src=//evil.example>", "&lt;img src=//evil.example>"),

@@ -98,6 +98,15 @@ def test_a_value_is_replaced_by_a_token_of_its_kind_and_comes_back(value: str, k
 
 
 @pytest.mark.requirement("I10")
+@pytest.mark.parametrize(("value", "kind"), VALUES.values(), ids=VALUES)
+def test_a_value_needs_no_space_between_it_and_letters_of_other_scripts(value: str, kind: ValueKind) -> None:
+    text = f"番号{value}、終"
+    redacted = redact(text)
+    assert [token[2:].partition(":")[0] for token in redacted.values] == [kind]
+    assert restore(redacted.text, redacted, kind) == text
+
+
+@pytest.mark.requirement("I10")
 @pytest.mark.parametrize(("text", "value"), ASSIGNED.values(), ids=ASSIGNED)
 def test_of_what_is_assigned_to_a_name_that_says_so_the_value_alone_goes(text: str, value: str) -> None:
     redacted = redact(text)
