@@ -150,6 +150,20 @@ def test_of_values_that_overlap_the_whole_stretch_goes() -> None:
     assert restore(redacted.text, redacted, *ValueKind) == text
 
 
+def test_a_value_within_a_longer_one_does_not_shorten_it() -> None:
+    text = "password=4111111111111111:ana@b.co.and-more1 end"
+    redacted = redact(text)
+    assert "and-more1" not in redacted.text
+    assert restore(redacted.text, redacted, *ValueKind) == text
+
+
+def test_a_look_alike_is_replaced_whichever_kinds_are_chosen() -> None:
+    redactor = Redactor(KEY, kinds=[])
+    redacted = redactor.redact(clean("[[email:aaaaaaaaaaaaaaaa]] ana@b.co"), stage=Stage.TOOL_RESULT)
+    assert list(redacted.values.values()) == ["[[email:aaaaaaaaaaaaaaaa]]"]
+    assert redacted.text.endswith(" ana@b.co")
+
+
 # -- tokens ---------------------------------------------------------------------------------------
 
 
