@@ -9,7 +9,6 @@ from guarded_agents.policy._file import Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._trace import Step
-from guarded_agents.policy._values import authority_terms
 
 __all__ = [
     "AskedApprovers",
@@ -19,7 +18,6 @@ __all__ = [
     "PolicyDecisionPoint",
     "RulePolicy",
     "Step",
-    "authority_terms",
     "explain",
     "load_policy",
     "seldom_meant",

@@ -17,7 +17,6 @@ from guarded_agents.records._approval import (
     Risk,
     StandingRequest,
 )
-from guarded_agents.records._authority import ArgumentTerms, ArgumentUse, AuthorityTerms, ContentRule, ResultTerms
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
@@ -53,10 +52,7 @@ __all__ = [
     "Answer",
     "ApprovalObligation",
     "ApprovalRequest",
-    "ArgumentTerms",
-    "ArgumentUse",
     "AuditHead",
-    "AuthorityTerms",
     "BoundCall",
     "BreakGlassTerms",
     "BrokenGlass",
@@ -64,7 +60,6 @@ __all__ = [
     "Claim",
     "ClaimStatus",
     "Confidentiality",
-    "ContentRule",
     "Decision",
     "Effect",
     "Electorate",
@@ -84,7 +79,6 @@ __all__ = [
     "RequestStatus",
     "RequestSummary",
     "Resolution",
-    "ResultTerms",
     "Review",
     "ReviewFinding",
     "Risk",
