@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer) and make; everything else comes into .venv by itself. `make PYTHON=…` picks another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check fix bench lock clean venv
+.PHONY: help demo test test-long check fix bench dojo lock clean venv
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?=
@@ -19,8 +19,9 @@ help:
 	@echo 'make check      format, lint, types, imports'
 	@echo 'make fix        repair what check can repair'
 	@echo 'make bench      what the guard costs, as JSON'
-	@echo 'make lock       resolve pyproject.toml again into requirements.lock'
-	@echo 'make clean      remove .venv and caches (not .runs, where the demo keeps its stores)'
+	@echo 'make dojo       AgentDojo with a model that obeys everything, as JSON (in an environment of its own)'
+	@echo 'make lock       resolve pyproject.toml again into requirements.lock and requirements-bench.lock'
+	@echo 'make clean      remove .venv, .venv-bench and caches (not .runs, where the demo keeps its stores)'
 	@echo 'make ... PYTHON=/path/to/python3.12 uses that Python (3.11 or newer)'
 
 demo: venv
@@ -47,11 +48,15 @@ fix: venv
 bench: venv
 	@$(BIN)/python -m benchmarks
 
+dojo:
+	@sh .ci/venv.sh .venv-bench requirements-bench.lock
+	@.venv-bench/bin/python -m benchmarks.agentdojo
+
 lock:
 	@sh .ci/lock.sh
 
 clean:
-	@rm -rf .venv .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
+	@rm -rf .venv .venv-bench .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache \
 		build dist docs/model/run
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

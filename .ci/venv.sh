@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make .venv from requirements.lock, unless it is there, whole and up to date. Called by the Makefile.
+# `venv.sh FOLDER LOCK` makes another one from another lock.
 #
 # The stamp is written last and names what .venv was made from and where, so that a half-made, an outdated, a moved
 # and a copied .venv are all made again. Needs no root, no HOME and no git.
@@ -8,15 +9,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-stamp=.venv/.made-from
-log=.venv/setup.log
+venv=${1:-.venv}
+lock=${2:-requirements.lock}
+stamp=$venv/.made-from
+log=$venv/setup.log
 oldest=3.11
 
 say() { printf '%s\n' "$*" >&2; }
 
 wanted() {
     printf '%s\n' "$(pwd -P)"
-    cksum pyproject.toml requirements.lock
+    cksum pyproject.toml "$lock"
 }
 
 new_enough() {
@@ -71,7 +74,7 @@ run() { # what, command…: quiet while it works, the end of its output where it
 }
 
 is_made() {
-    [ -x .venv/bin/python ] && [ -f "$stamp" ] || return 1
+    [ -x "$venv/bin/python" ] && [ -f "$stamp" ] || return 1
     [ "$(sed '$d' "$stamp")" = "$(wanted)" ] || return 1
     [ -z "${PYTHON:-}" ] || [ "$(sed -n '$p' "$stamp")" = "$PYTHON" ]
 }
@@ -81,8 +84,8 @@ is_made && exit 0
 python=$(find_python)
 check_venv_module "$python"
 
-rm -rf .venv
-mkdir .venv
+rm -rf "$venv"
+mkdir "$venv"
 made_from=$(wanted) # taken before, so that a change meanwhile is seen the next time
 
 # pip keeps its cache below HOME, where there is one that can be written
@@ -95,11 +98,11 @@ PIP_NO_INPUT=1
 export PIP_DISABLE_PIP_VERSION_CHECK PIP_NO_INPUT
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV || true
 
-run "1/3 making .venv with $python" "$python" -m venv .venv
-run "2/3 installing the packages of requirements.lock (about a minute)" \
-    .venv/bin/python -m pip install --requirement requirements.lock
+run "1/3 making $venv with $python" "$python" -m venv "$venv"
+run "2/3 installing the packages of $lock (about a minute)" \
+    "$venv/bin/python" -m pip install --requirement "$lock"
 run "3/3 installing guarded-agents from this folder" \
-    .venv/bin/python -m pip install --no-deps --no-build-isolation --editable .
+    "$venv/bin/python" -m pip install --no-deps --no-build-isolation --editable .
 
 rm -f "$log" # pip names the package index in it
 printf '%s\n' "$made_from" "$python" >"$stamp"

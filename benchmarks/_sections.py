@@ -10,8 +10,10 @@ from benchmarks._alone import alone as _alone
 from benchmarks._audit_log import audit_log
 from benchmarks._deciding import deciding as _deciding
 from benchmarks._documented import documented as _documented
+from benchmarks._hostile import HOSTILE
 from benchmarks._long_runs import long_runs as _long_runs
 from benchmarks._measure import Row
+from benchmarks._screening import screening as _screening
 from benchmarks._sessions import SAVERS, TRANSPORTS
 from benchmarks._waiting import waiting as _waiting
 
@@ -31,6 +33,8 @@ class Form:
     long_window: int
     entries: int
     pending: int
+    hostile: tuple[str, ...]
+    hostile_kb: tuple[int, ...]
 
 
 FULL: Final = Form(
@@ -45,6 +49,8 @@ FULL: Final = Form(
     long_window=100,
     entries=1_000_000,
     pending=10_000,
+    hostile=tuple(HOSTILE),
+    hostile_kb=(12, 1_000),
 )
 QUICK: Final = Form(
     effort=_turns.Effort(turns=2, rounds=2, max_s=0),
@@ -58,6 +64,8 @@ QUICK: Final = Form(
     long_window=4,
     entries=1_000,
     pending=200,
+    hostile=tuple(HOSTILE)[:3],
+    hostile_kb=(12,),
 )
 
 
@@ -110,6 +118,12 @@ async def waiting(form: Form) -> AsyncIterator[Row]:
         yield row
 
 
+async def screening(form: Form) -> AsyncIterator[Row]:
+    """Yield the screening of ordinary and of hostile texts."""
+    async for row in _screening(units=form.hostile, sizes_kb=form.hostile_kb):
+        yield row
+
+
 SECTIONS: Final[dict[str, Callable[[Form], AsyncIterator[Row]]]] = {
     "turns": turns,
     "unstructured": unstructured,
@@ -119,4 +133,5 @@ SECTIONS: Final[dict[str, Callable[[Form], AsyncIterator[Row]]]] = {
     "long_runs": long_runs,
     "audit": audit,
     "waiting": waiting,
+    "screening": screening,
 }

@@ -9,6 +9,7 @@ from guarded_agents.policy._file import Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._trace import Step
+from guarded_agents.policy._values import authority_terms
 
 __all__ = [
     "AskedApprovers",
@@ -18,6 +19,7 @@ __all__ = [
     "PolicyDecisionPoint",
     "RulePolicy",
     "Step",
+    "authority_terms",
     "explain",
     "load_policy",
     "seldom_meant",

@@ -2,34 +2,27 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 from guarded_agents.binding import person
 from guarded_agents.errors import GuardError
 from guarded_agents.policy._condition import check_condition
+from guarded_agents.policy._fault import Fault
 from guarded_agents.policy._fence import ConditionFault
 from guarded_agents.policy._file import (
     ApprovalEntry,
     ApproverGroup,
-    ArgumentUse,
     BreakGlassEntry,
     PolicyFile,
     Recording,
     ToolEntry,
 )
+from guarded_agents.policy._values import value_faults
 from guarded_agents.records import HOLDERS, ToolEffect
 from guarded_agents.schema import compile_schema
 
 DEFAULT_DENY: Final = "default-deny"
 _GROUP: Final = "a group of this file"
-
-
-class Fault(NamedTuple):
-    """What is wrong, and where in the file."""
-
-    path: tuple[str | int, ...]
-    expected: str
-    got: str
 
 
 def permit_id(key: str, entry: ToolEntry) -> str:
@@ -120,8 +113,7 @@ def _faults(policy: PolicyFile) -> Iterator[Fault]:
         path = ("tools", key)
         yield from _conditions(path, entry)
         yield from _flags(path, entry)
-        if entry.arguments:
-            yield from _arguments(path, entry)
+        yield from value_faults(path, entry)
         if entry.approval is not None:
             yield from _approval(path, entry, entry.approval, policy, roster=roster)
         if entry.argument_schema is not None:
@@ -187,15 +179,6 @@ def _flags(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
         yield Fault((*path, "record"), "an effect recorded before it is sent (leave 'record' out)", "buffered")
     if entry.effect is ToolEffect.READ and entry.irreversible:
         yield Fault((*path, "irreversible"), "effect write or egress for what is irreversible", "read")
-
-
-def _arguments(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
-    for name, argument in entry.arguments.items():
-        here = (*path, "arguments", name)
-        if argument.natural_key and argument.use is not ArgumentUse.TARGET:
-            yield Fault((*here, "natural_key"), "use: target for a natural key", argument.use)
-        if argument.content is not None and argument.use is not ArgumentUse.CONTENT:
-            yield Fault((*here, "content"), "use: content for a rule about content", argument.use)
 
 
 def _approval(

@@ -9,7 +9,16 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, StringConstraints
 
-from guarded_agents.records import BreakGlassTerms, Labels, QueueLimits, Record, ToolEffect
+from guarded_agents.records import (
+    ArgumentUse,
+    BreakGlassTerms,
+    Confidentiality,
+    ContentRule,
+    Labels,
+    QueueLimits,
+    Record,
+    ToolEffect,
+)
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smhd])")
@@ -65,6 +74,10 @@ Scopes = Annotated[tuple[Scope, ...], AfterValidator(_unique)]
 ToolNames = Annotated[tuple[ToolName, ...], AfterValidator(_unique)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 Until = Annotated[datetime, BeforeValidator(_moment)]
+Pointer = Annotated[str, StringConstraints(pattern=r"^(?:/(?:[^~/]|~[01])*)*$", max_length=512)]  # RFC 6901
+Phrase = Annotated[str, StringConstraints(pattern=r"^\S(?:.{0,98}\S)?$")]
+Pointers = Annotated[tuple[Pointer, ...], AfterValidator(_unique)]
+Phrases = Annotated[tuple[Phrase, ...], AfterValidator(_unique)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -73,22 +86,6 @@ class Recording(StrEnum):
 
     DURABLE = "durable"
     BUFFERED = "buffered"
-
-
-class ArgumentUse(StrEnum):
-    """What an argument means for the authority of its value (DESIGN section 7)."""
-
-    TARGET = "target"
-    AMOUNT = "amount"
-    CONTENT = "content"
-
-
-class ContentRule(StrEnum):
-    """What a content argument may carry while the thread is tainted (DESIGN section 7)."""
-
-    FREE = "free"
-    NO_NEW_TOKENS = "no_new_tokens"
-    TRUSTED_ONLY = "trusted_only"
 
 
 class PrincipalEntry(Record):
@@ -136,6 +133,16 @@ class ArgumentEntry(Record):
     use: ArgumentUse
     natural_key: bool = False
     content: ContentRule | None = None
+    minor_units: Annotated[int, Field(ge=0, le=18)] = 0
+    from_fields: Pointers = ()
+    keys: Names = ()
+
+
+class RecordsEntry(Record):
+    """Where in an answer a record stands, or a list of them, and by which of its fields a person may name one."""
+
+    at: Pointer = ""
+    keys: Annotated[Pointers, Field(min_length=1)]
 
 
 class DenyEntry(Record):
@@ -178,6 +185,10 @@ class ToolEntry(Record):
     hard: bool = False
     record: Recording | None = None
     result: Labels = Labels()
+    fields: Table[Pointer, Labels] = Field(default_factory=lambda: MappingProxyType({}))
+    records: RecordsEntry | None = None
+    verbs: Phrases = ()
+    readers: Table[Name, Confidentiality] | None = None
     permit_when: Text | None = None
     deny_when: tuple[DenyEntry, ...] = ()
     arguments: Table[Name, ArgumentEntry] = Field(default_factory=lambda: MappingProxyType({}))

@@ -17,6 +17,7 @@ from guarded_agents.records._approval import (
     Risk,
     StandingRequest,
 )
+from guarded_agents.records._authority import ArgumentTerms, ArgumentUse, AuthorityTerms, ContentRule, ResultTerms
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
 from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
@@ -52,7 +53,10 @@ __all__ = [
     "Answer",
     "ApprovalObligation",
     "ApprovalRequest",
+    "ArgumentTerms",
+    "ArgumentUse",
     "AuditHead",
+    "AuthorityTerms",
     "BoundCall",
     "BreakGlassTerms",
     "BrokenGlass",
@@ -60,6 +64,7 @@ __all__ = [
     "Claim",
     "ClaimStatus",
     "Confidentiality",
+    "ContentRule",
     "Decision",
     "Effect",
     "Electorate",
@@ -79,6 +84,7 @@ __all__ = [
     "RequestStatus",
     "RequestSummary",
     "Resolution",
+    "ResultTerms",
     "Review",
     "ReviewFinding",
     "Risk",

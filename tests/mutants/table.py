@@ -22,6 +22,7 @@ SIGNERS = "guarded_agents/approval/_signers.py"
 CONDITION = "guarded_agents/policy/_condition.py"
 DECIDE = "guarded_agents/policy/_decide.py"
 RULE = "guarded_agents/policy/_rule.py"
+PROVENANCE_LABELS = "guarded_agents/provenance/_labels.py"
 APPROVAL = "guarded_agents/nodes/_approval.py"
 DOOR = "guarded_agents/nodes/_door.py"
 ENDED = "guarded_agents/nodes/_ended.py"
@@ -76,6 +77,7 @@ ONE_ACCOUNT = "tests/graph/test_one_account.py"
 PAST = "tests/graph/test_written_past_the_facade.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
+UNIT_PROVENANCE_LABELS = "tests/unit/provenance/test_labels.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
 UNIT_ANSWERS = "tests/unit/stores/test_answers.py"
 UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
@@ -983,6 +985,20 @@ MUTANTS = (
         "    integrity: Integrity = Integrity.UNTRUSTED",
         "    integrity: Integrity = Integrity.TRUSTED",
         (f"{LABELS}::test_an_answer_of_a_tool_without_declared_labels_counts_as_the_strictest",),
+    ),
+    Mutant(
+        "I9:what-is-not-on-record-is-public",
+        PROVENANCE_LABELS,
+        "labels.join(Labels() if part is None else part)",
+        "labels.join(UNEXPOSED if part is None else part)",
+        (f"{UNIT_PROVENANCE_LABELS}::test_what_is_not_on_record_is_untrusted_and_restricted",),
+    ),
+    Mutant(
+        "I9:one-trusted-field-makes-an-answer-trusted",
+        PROVENANCE_LABELS,
+        "            return terms.labels\n        at = at.rpartition",
+        "            return UNEXPOSED\n        at = at.rpartition",
+        (f"{UNIT_PROVENANCE_LABELS}::test_an_answer_is_trusted_only_where_every_field_is",),
     ),
     # -- I10 no secrets at rest ---------------------------------------------------------------
     Mutant(

@@ -11,7 +11,7 @@ import pytest
 from benchmarks._measure import Rounds, Row, Spent, bootstrap
 
 ROOT = Path(__file__).parents[3]
-SECTIONS = ("turns", "unstructured", "alone", "deciding", "long_runs", "audit", "waiting")
+SECTIONS = ("turns", "unstructured", "alone", "deciding", "long_runs", "audit", "waiting", "screening")
 
 
 def test_the_quick_form_prints_one_json_document_and_progress_beside_it(tmp_path: Path) -> None:

@@ -44,10 +44,13 @@ class Checkout:
 
     def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run make with neither HOME nor anything else of the caller's environment but PATH."""
+        return self.run("make", *(arguments or ("venv",)), **environment)
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         self.calls.write_text("")
         given = {"PATH": os.environ["PATH"], "CALLS": str(self.calls), "PYTHON": str(self.python)}
         return subprocess.run(
-            ["make", *(arguments or ("venv",))],
+            command,
             cwd=self.folder,
             env=given | environment,
             capture_output=True,
@@ -64,24 +67,38 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def locked() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+def locked(name: str = "requirements.lock") -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
     matches = [PINNED.fullmatch(line) for line in lines if not line.startswith("#")]
     assert None not in matches
     return {match["name"].lower().replace("_", "-"): match["version"] for match in matches if match}
 
 
-def test_the_lock_holds_names_and_versions_and_no_address() -> None:
-    assert len(locked()) > 50
-    assert "guarded-agents" not in locked()
+LOCKS = {"requirements.lock": ("mcp", "otel", "langchain", "dev"), "requirements-bench.lock": ("mcp", "bench")}
 
 
-def test_the_lock_holds_every_direct_dependency_but_those_of_the_other_mcp() -> None:
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_names_and_versions_and_no_address(lock: str) -> None:
+    assert len(locked(lock)) > 50
+    assert "guarded-agents" not in locked(lock)
+
+
+@pytest.mark.parametrize(("lock", "chosen"), LOCKS.items(), ids=LOCKS)
+def test_a_lock_holds_every_direct_dependency_of_its_extras(lock: str, chosen: tuple[str, ...]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = project["dependencies"] + [line for name in ("mcp", "otel", "langchain", "dev") for line in extras[name]]
+    wanted = project["dependencies"] + [line for name in chosen for line in extras[name]]
     names = {re.split(r"[<>=\[]", line)[0].lower() for line in wanted}
-    assert names - locked().keys() == set()
+    assert names - locked(lock).keys() == set()
+
+
+def test_another_environment_is_made_from_another_lock(checkout: Checkout) -> None:
+    shutil.copy(ROOT / "requirements-bench.lock", checkout.folder)
+    made = checkout.run("sh", ".ci/venv.sh", ".venv", "requirements-bench.lock")
+    assert made.returncode == 0, made.stderr
+    assert "--requirement requirements-bench.lock" in checkout.calls.read_text()
+    assert checkout.make().returncode == 0
+    assert "--requirement requirements.lock" in checkout.calls.read_text()  # made again: it is another environment
 
 
 def test_a_whole_environment_is_not_made_again(checkout: Checkout) -> None:

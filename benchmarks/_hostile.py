@@ -1,0 +1,92 @@
+"""Texts made to be slow to screen: each a unit that is repeated."""
+
+from typing import Final
+
+HOSTILE: Final[dict[str, str]] = {
+    # Unicode
+    "marks, out of order": "\u0301\u0316",
+    "marks, thirty on each letter": "a" + "\u0301\u0316" * 15,
+    "marks, thirty-one on each letter": "a" + "\u0316" * 31,
+    "marks that show only when decomposed": "\u0301\uff9e",
+    "Tibetan vowels of two marks": "\u0f73",
+    "two marks in one, out of order": "\u0344\u0316",
+    "ligature of eighteen letters": "\ufdfa",
+    "ligature of eight letters": "\ufdfb",
+    "squared words": "\u3316",
+    "squared words, each another": "\u3307\u3319\u332b\u3356",
+    "Arabic ligatures": "\ufc69\ufdf2",
+    "musical symbols that decompose": "\U0001d164",
+    "Hangul, decomposed": "\u1112\u1161\u11ab",
+    "Greek with three marks": "\u1fb7\u0300",
+    "letters and marks, decomposed": "e\u0301",
+    "fullwidth letters": "\uff41",
+    "scripts, mixed": "a\u0430\u03b1\u0627\u05d0\u4e00\uac00\U0001f600",
+    # what hides
+    "zero width after each letter": "a\u200b",
+    "tags after each letter": "a\U000e0041",
+    "half a flag": "\U0001f3f4\U000e0067",
+    "selectors after one emoji": "\U0001f600" + "".join(map(chr, range(0xE0100, 0xE0140))),
+    "selectors after each letter": "é\ufe0f",
+    "joiners after each letter": "é\u200d",
+    "each kind in turn": "\u200b\u202e\U000e0041\ufe0f\u200d\x07é",
+    "joiners of Persian": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 ",
+    "emoji, joined": "👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥 ",
+    "noncharacters": "\ufdd0a",
+    "escapes alone": "\x1b",
+    "sequences that do not end": "\x1b[1",
+    "strings that do not end": "\x1b]0;",
+    "strings of one control that do not end": "\x9d",
+    "colours": "\x1b[31mred\x1b[0m ",
+    "returns alone": "a\r",
+    "nulls": "a\x00",
+    # wordings
+    "beginnings of a wording": "ignore all of the previous ",
+    "beginnings of many": "ignore the override your new system do not tell before you can this is very important that ",
+    "brackets, open": "([{<",
+    "images, begun": "![",
+    "one letter": "a",
+    "spaces": " ",
+    "line feeds": "\n",
+    # values
+    "at signs": "@",
+    "addresses without end": "a@",
+    "labels without end": "x@a.a.a.a.",
+    "e-mail addresses": "ana@b.co ",
+    "digits": "4",
+    "digits and spaces": "4 ",
+    "cards that fail": "4111111111111112 ",
+    "cards": "4111 1111 1111 1111 ",
+    "accounts that fail": "DE89370400440532013001 ",
+    "accounts begun": "DE89",
+    "telephones": "+49 30 1234567 ",
+    "telephones begun": "+1-",
+    "passwords that are none": "pwd=aaaaaaaa ",
+    "passwords": "pwd=aaaaaaa1 ",
+    "passwords begun": "pwd=",
+    "credentials begun": "://a:",
+    "keys": "ghp_abcdefghijklmnopqrstuvwxyz0123456789 ",
+    "keys begun": "ghp_",
+    "tokens of the web begun": "eyJ",
+    "tokens of the web, in parts": "eyJaaaaaaaaaa.",
+    "private keys begun": "-----BEGIN PRIVATE KEY-----",
+    "private keys begun, with a body": "-----BEGIN RSA PRIVATE KEY-----\nMII\n",
+    "look-alikes of tokens": "[[email:aaaaaaaaaaaaaaaa]]",
+    # addresses
+    "targets begun": "](",
+    "targets begun, nested": "](a(",
+    "targets in angles, begun": "](<a",
+    "definitions begun": "]: ",
+    "tags begun": "<a",
+    "attributes without end": "<a b c ",
+    "links": "[a](https://evil.example/x) ",
+    "addresses": "https://evil.example/ ",
+    "schemes": "a://",
+    "a long scheme": "a" * 50 + "://",
+    "www": "www.",
+}
+"""By name. No unit is longer than a few hundred bytes."""
+
+
+def hostile(unit: str, *, size: int) -> str:
+    """Return *unit* over and over, of at most *size* bytes of UTF-8."""
+    return (unit * (size // len(unit.encode()) + 1)).encode()[:size].decode(errors="ignore")

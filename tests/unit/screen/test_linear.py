@@ -1,0 +1,51 @@
+"""No text makes screening slow: eight times as long takes about eight times as much, whatever it is made of.
+
+Quadratic work would take sixty-four times as much. CPU time is compared with itself, never with a clock's seconds.
+"""
+
+import time
+
+import pytest
+
+from benchmarks._hostile import HOSTILE, hostile
+from guarded_agents.screen import (
+    WORDINGS,
+    HidingDetector,
+    LinkScreen,
+    PatternDetector,
+    Redactor,
+    Spotlight,
+    Stage,
+    clean,
+    screen,
+)
+
+SMALL, TIMES, BOUND = 12_500, 8, 24
+LEAST_S = 2e-4  # what is quicker than this is measured as this
+DETECTORS = (HidingDetector(), PatternDetector(WORDINGS))
+REDACTOR = Redactor(bytes(32))
+LINKS = LinkScreen(hosts=["docs.example.com"])
+LIGHT = Spotlight("f3Kq0pXz7LmN2aBc")
+
+
+def cpu_s(text: str) -> float:
+    """Return the least of three times, the patterns warm."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        screened = screen(text, stage=Stage.TOOL_RESULT, detectors=DETECTORS, redactor=REDACTOR, links=LINKS)
+        LIGHT.apply(screened.text)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_takes_time_in_its_length(unit: str) -> None:
+    few, many = cpu_s(hostile(unit, size=SMALL)), cpu_s(hostile(unit, size=TIMES * SMALL))
+    assert many < BOUND * max(few, LEAST_S)
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_what_patterns_see_of_a_hostile_text_is_not_much_longer_than_it(unit: str) -> None:
+    text = hostile(unit, size=SMALL)
+    assert len(clean(text).eyes.encode()) <= 8 * len(text.encode())
