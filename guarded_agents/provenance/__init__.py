@@ -7,7 +7,7 @@ values come from (DESIGN section 7). `weigh` answers for one call; `Facts` is wh
 from guarded_agents.provenance._facts import Facts, NamedRecord, SeenResult, endorsements, pin_plan, value_digest
 from guarded_agents.provenance._labels import Field, fields_of, joined, resolve, result_labels
 from guarded_agents.provenance._rule import AuthorityRule, compile_authority
-from guarded_agents.provenance._shapes import Authority, Endorsement, Lack, Licence, Miss, Origin, Plan, Ruling
+from guarded_agents.provenance._shapes import Authority, Plan, Ruling
 from guarded_agents.provenance._text import UserText
 from guarded_agents.provenance._verbs import DEFAULT_VERBS
 from guarded_agents.provenance._weigh import weigh
@@ -16,14 +16,9 @@ __all__ = [
     "DEFAULT_VERBS",
     "Authority",
     "AuthorityRule",
-    "Endorsement",
     "Facts",
     "Field",
-    "Lack",
-    "Licence",
-    "Miss",
     "NamedRecord",
-    "Origin",
     "Plan",
     "Ruling",
     "SeenResult",

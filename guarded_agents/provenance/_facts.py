@@ -1,6 +1,7 @@
 """What is on record of a thread: what its user wrote, what it has read, what was agreed to and what is spent."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,10 +10,10 @@ from pydantic import JsonValue
 from guarded_agents.binding import canonical, keyed_digest
 from guarded_agents.provenance._labels import Field, TrustedRecord, fields_of, is_within, trusted_records
 from guarded_agents.provenance._rule import AuthorityRule
-from guarded_agents.provenance._shapes import Endorsement, Licence, Plan
+from guarded_agents.provenance._shapes import Plan
 from guarded_agents.provenance._text import Leaf, UserText, canonical_target, spelling
 from guarded_agents.provenance._tokens import is_word, tokens_of
-from guarded_agents.records import Integrity, Labels, ResultTerms
+from guarded_agents.records import Endorsement, Integrity, Labels, Licence, ResultTerms
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ class Facts:
         """Return the fields in which a value is looked for: untrusted ones first, then by message."""
         found = [(result, one) for result in self.results for one in result.fields]
         return tuple(sorted(found, key=_suspicion))
+
+    def spending(self, use: Licence) -> "Facts":
+        """Return these facts after one use more; what was worked out of the others stays worked out."""
+        after = copy(self)
+        object.__setattr__(after, "spent", (*self.spent, use))
+        return after
 
     def approvals(self, tool: str, argument: str, value: JsonValue) -> frozenset[str]:
         """Return the approval requests in which a person agreed to exactly this value of this argument."""

@@ -7,9 +7,8 @@ from typing import Final
 from guarded_agents.binding import clipped
 from guarded_agents.provenance._facts import Facts, SeenResult
 from guarded_agents.provenance._labels import Field
-from guarded_agents.provenance._shapes import Origin
 from guarded_agents.provenance._text import Leaf, Spelling, UserText, licenses, spelling
-from guarded_agents.records import ArgumentTerms
+from guarded_agents.records import ArgumentTerms, Origin
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _AS_IT_STANDS: Final = re.compile(r"[A-Za-z][A-Za-z ]*|[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")  # words, a mail address

@@ -15,9 +15,9 @@ from guarded_agents.provenance._content import first_news
 from guarded_agents.provenance._facts import Facts, NamedRecord
 from guarded_agents.provenance._origin import origin_of
 from guarded_agents.provenance._rule import AuthorityRule, leaves_of
-from guarded_agents.provenance._shapes import Authority, Lack, Licence, Miss, Ruling
+from guarded_agents.provenance._shapes import Authority, Ruling
 from guarded_agents.provenance._text import Leaf, Spelling, canonical_target, licenses, spelling
-from guarded_agents.records import ArgumentTerms, ArgumentUse, ContentRule
+from guarded_agents.records import ArgumentTerms, ArgumentUse, ContentRule, Lack, Licence, Miss
 
 _READ: Final = Authority(Ruling.UNATTENDED)
 _UNPLANNED: Final = Authority(Ruling.DENY, (Miss(lack=Lack.PLAN),))

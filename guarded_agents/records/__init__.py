@@ -31,6 +31,7 @@ from guarded_agents.records._decision import (
     QueueLimits,
     Reason,
 )
+from guarded_agents.records._miss import Endorsement, Lack, Licence, Miss, Origin
 from guarded_agents.records._origin import UNEXPOSED, Confidentiality, Integrity, Labels, Principal
 from guarded_agents.records._statement import (
     Answer,
@@ -68,12 +69,17 @@ __all__ = [
     "Decision",
     "Effect",
     "Electorate",
+    "Endorsement",
     "Execution",
     "Integrity",
     "Labels",
+    "Lack",
+    "Licence",
     "Limits",
+    "Miss",
     "Notice",
     "NoticeKind",
+    "Origin",
     "Outcome",
     "Permit",
     "Principal",

@@ -10,9 +10,7 @@ from pydantic import JsonValue
 
 from guarded_agents.provenance import (
     AuthorityRule,
-    Endorsement,
     Facts,
-    Licence,
     Ruling,
     SeenResult,
     UserText,
@@ -25,7 +23,7 @@ from guarded_agents.provenance import (
 )
 from guarded_agents.provenance._text import canonical_target, licenses, spelling
 from guarded_agents.provenance._tokens import fold, spelt, tokens_of
-from guarded_agents.records import ArgumentTerms, Confidentiality, Integrity, Labels, ResultTerms
+from guarded_agents.records import ArgumentTerms, Confidentiality, Endorsement, Integrity, Labels, Licence, ResultTerms
 from tests.support.provenance import DELETE, FILES, KEY, PAY, SEND, UNTRUSTED, file
 
 pytestmark = pytest.mark.requirement("provenance:authority-of-values")

@@ -6,22 +6,9 @@ import pytest
 from pydantic import JsonValue
 
 from guarded_agents.errors import BindingError
-from guarded_agents.provenance import (
-    Authority,
-    Facts,
-    Lack,
-    Licence,
-    Miss,
-    Origin,
-    Plan,
-    Ruling,
-    SeenResult,
-    endorsements,
-    pin_plan,
-    value_digest,
-)
+from guarded_agents.provenance import Authority, Facts, Plan, Ruling, SeenResult, endorsements, pin_plan, value_digest
 from guarded_agents.provenance._origin import origin_of
-from guarded_agents.records import UNEXPOSED, ArgumentTerms, Labels, ResultTerms
+from guarded_agents.records import UNEXPOSED, ArgumentTerms, Labels, Lack, Licence, Miss, Origin, ResultTerms
 from tests.support.provenance import AMOUNT, KEY, SEND, TRUSTED, UNTRUSTED, facts, file, files, mail
 
 TARGET = ArgumentTerms()
