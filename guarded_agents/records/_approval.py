@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import CallKey
 from guarded_agents.records._decision import Reason
+from guarded_agents.records._miss import Miss
 from guarded_agents.records._origin import Labels, Principal
 from guarded_agents.records._statement import ReviewFinding
 
@@ -91,6 +92,7 @@ class ApprovalRequest(Record):
     decide_by: datetime
     digest: str  # over all that a permit covers (DESIGN I2); this is what a vote signs
     parent: str | None = None  # the request that an edit superseded
+    misses: tuple[Miss, ...] = ()  # what it has no authority for by itself (DESIGN section 7)
 
     @property
     def key(self) -> CallKey:

@@ -81,6 +81,7 @@ class Proposal:
     canonical: bytes
     consequential: bool  # needs a claim; a different proposal in its turn must close it first
     labels: Labels
+    attended: bool = False  # a person has to agree, for where its values come from
 
 
 @dataclass(frozen=True, slots=True)

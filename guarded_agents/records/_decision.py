@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from guarded_agents.records._call import ToolEffect
+from guarded_agents.records._miss import Licence, Miss
 from guarded_agents.records._origin import Labels
 
 HOLDERS: Final = "break_glass"
@@ -50,6 +51,8 @@ class Reason(StrEnum):
     ALREADY_REJECTED = "already_rejected"  # the same was rejected just now, so nobody is asked
     QUEUE_FULL = "queue_full"
     DIRECTORY_UNAVAILABLE = "directory_unavailable"
+    UNLICENSED = "unlicensed"  # its values or its verb are not the user's, and nobody is to be asked
+    UNPLANNED = "unplanned"  # not in the pinned plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class Decision:
     approval: ApprovalObligation | None = None
     limits: Limits = NO_LIMITS
     result_labels: Labels = Labels()
+    misses: tuple[Miss, ...] = ()  # what a person has to agree to, for where the values come from
+    use: Licence | None = None  # what the call draws on of what its user asked for
 
     @property
     def permitted(self) -> bool:

@@ -19,7 +19,7 @@ from guarded_agents.records import (
 from guarded_agents.stores._ballot import votes_on
 from guarded_agents.stores._closing import close_request, close_row, existing_row, told_of
 from guarded_agents.stores._glass import is_glass_on_record
-from guarded_agents.stores._results import Admission, AuditNote, Proven, Told
+from guarded_agents.stores._results import NO_USE, Admission, AuditNote, Proven, Told, Use
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
     KEY_IS,
@@ -28,6 +28,7 @@ from guarded_agents.stores._rows import (
     principal_from,
     request_of_key,
 )
+from guarded_agents.stores._trail import endorse, is_spent, put_use
 from guarded_agents.stores._tx import Tx
 
 _HOUR: Final = timedelta(seconds=3_600)
@@ -45,6 +46,7 @@ class Asked:
     notes: Sequence[AuditNote]
     refusal: AuditNote
     now: datetime  # UTC
+    use: Use = NO_USE
 
 
 def admit(tx: Tx, asked: Asked) -> Admission | Told:
@@ -59,9 +61,10 @@ def admit(tx: Tx, asked: Asked) -> Admission | Told:
         return Told(Reason.NOT_PROPOSED)
     if (waiting := _waiting(asked, standing)) is not None:
         return waiting
-    reason = _spent_request(tx, asked, standing) or _limit_reached(tx, asked, tool, asker)
+    reason = _spent_request(tx, asked, standing) or _spent_use(tx, asked) or _limit_reached(tx, asked, tool, asker)
     if reason is not None:
         return _refused(tx, asked, tool, reason)
+    _draw(tx, asked, standing)
     return _admitted(tx, asked, tool, asker, is_held=is_held)
 
 
@@ -108,6 +111,22 @@ def _spent_request(tx: Tx, asked: Asked, standing: StandingRequest | None) -> Re
     if standing.status is not RequestStatus.APPROVED:
         return REFUSES.get(standing.status, Reason.VOIDED)
     return why_unusable(tx, standing, asked.proven, asked.now)
+
+
+def _spent_use(tx: Tx, asked: Asked) -> Reason | None:
+    """Return why an unattended call may not draw on what its user asked for (DESIGN section 7)."""
+    use = asked.use
+    is_refused = use.is_checked and (use.licence is None or is_spent(tx, asked.key, use.licence))
+    return Reason.UNLICENSED if is_refused else None
+
+
+def _draw(tx: Tx, asked: Asked, standing: StandingRequest | None) -> None:
+    """Record what the call spends, and the values that its quorum agreed to: a broken glass agrees to one call."""
+    use = asked.use
+    if use.licence is not None:
+        put_use(tx, asked.key, use.licence, use.labels)
+    if standing is not None and not standing.broke_glass:
+        endorse(tx, asked.key.thread, use.endorsed, use.labels)
 
 
 def why_unusable(tx: Tx, standing: StandingRequest, proven: Proven | None, now: datetime) -> Reason | None:

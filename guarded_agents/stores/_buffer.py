@@ -1,6 +1,7 @@
 """What waits to be written with the next group, and is visible to reads at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -9,8 +10,9 @@ import orjson
 from guarded_agents.audit import Kind
 from guarded_agents.errors import StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
-from guarded_agents.stores._results import AuditNote
+from guarded_agents.stores._results import AuditNote, SeenMessage
 from guarded_agents.stores._rows import is_left, join_labels, put_proposal, stricter, tool_of
+from guarded_agents.stores._trail import put_seen
 from guarded_agents.stores._tx import Tx
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
@@ -18,12 +20,12 @@ _MAX_NUMBER: Final = 2**63 - 1  # the largest integer of SQLite
 
 
 class Buffer:
-    """One group: audit notes in order, labels by thread, proposals by key. What it takes can be written.
+    """One group: audit notes in order, labels by thread, proposals by key, messages seen. What it takes can be written.
 
     What cannot is refused at once, to the caller at fault, and does not hold up the group.
     """
 
-    __slots__ = ("_count", "_notes", "labels", "proposals")
+    __slots__ = ("_count", "_notes", "labels", "proposals", "seen")
 
     def __init__(self) -> None:
         """Begin an empty group."""
@@ -31,6 +33,7 @@ class Buffer:
         self._notes: list[tuple[Sequence[AuditNote], datetime]] = []
         self.labels: dict[str, Labels] = {}
         self.proposals: dict[CallKey, Proposal] = {}
+        self.seen: dict[tuple[str, str], SeenMessage] = {}
 
     def __len__(self) -> int:
         """Return how many entries, labels and proposals wait."""
@@ -53,10 +56,19 @@ class Buffer:
             self.proposals.setdefault(call.key, call)
         self._count += len(calls)
 
+    def see(self, thread: str, seen: SeenMessage) -> None:
+        """Take a message of *thread*; of one that waits already the labels are joined."""
+        at = (thread, seen.digest)
+        known = self.seen.get(at)
+        self.seen[at] = seen if known is None else replace(known, labels=stricter(known.labels, seen.labels))
+        self._count += 1
+
     def write(self, tx: Tx) -> None:
         """Write the group (DESIGN I5, I9; TX propose where nothing stands in the way)."""
         for thread, labels in self.labels.items():
             join_labels(tx.db, thread, labels)
+        for (thread, _), seen in self.seen.items():
+            put_seen(tx.db, thread, seen)
         left = {place: is_left(tx.db, *place) for place in {key[:2] for key in self.proposals}}
         for key, call in self.proposals.items():
             if not left[key[:2]] and tool_of(tx.db, key) is None:

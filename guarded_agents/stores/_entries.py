@@ -1,11 +1,12 @@
 """The transactions that record what a user wrote and what the model proposes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from guarded_agents.audit import Kind
 from guarded_agents.errors import NotEligibleError, StoreError
+from guarded_agents.provenance import pin_plan
 from guarded_agents.records import (
     REFUSES,
     CallKey,
@@ -28,6 +29,7 @@ from guarded_agents.stores._rows import (
     put_proposal,
     thread_of,
 )
+from guarded_agents.stores._trail import put_plan, put_text
 from guarded_agents.stores._tx import Tx
 
 _MAY_HAVE_HAPPENED: Final = frozenset(
@@ -45,8 +47,10 @@ _MAY_HAVE_HAPPENED: Final = frozenset(
 # -- new input --------------------------------------------------------------------------------
 
 
-def open_entry(tx: Tx, opened: ThreadFacts, *, now: datetime) -> EntryOpened:
-    """Make the entry of *opened* the current one of its thread (8b.2; TX withdraw).
+def open_entry(tx: Tx, opened: ThreadFacts, *, text: str, plan: Collection[str] | None, now: datetime) -> EntryOpened:
+    """Make the entry of *opened* the current one of its thread, with what its user wrote (8b.2; TX withdraw).
+
+    A *plan* is pinned where the thread has none; after the first untrusted text it has no tool.
 
     Raises NotEligibleError where it is recorded with another requester or tenant.
     """
@@ -60,8 +64,14 @@ def open_entry(tx: Tx, opened: ThreadFacts, *, now: datetime) -> EntryOpened:
             (opened.thread, opened.entry, opened.requester.model_dump_json(), opened.tenant, micros(now)),
         )
     join_labels(tx.db, opened.thread, opened.labels)
+    if not known:
+        put_text(tx.db, opened.thread, opened.entry, text, opened.labels)
     tx.db.execute("UPDATE threads SET entry = ? WHERE thread = ?", (opened.entry, opened.thread))
-    return EntryOpened(thread_of(tx.db, opened.thread) or opened, not known)
+    facts = thread_of(tx.db, opened.thread) or opened
+    if plan is not None:
+        pinned = pin_plan(plan, facts.labels)
+        put_plan(tx.db, opened.thread, pinned.tools, facts.labels)
+    return EntryOpened(facts, not known)
 
 
 def _recorded(tx: Tx, opened: ThreadFacts) -> bool:

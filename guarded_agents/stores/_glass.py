@@ -21,9 +21,10 @@ from guarded_agents.records import (
 from guarded_agents.stores._ballot import Ballot, votes_on
 from guarded_agents.stores._nonces import spend_nonce
 from guarded_agents.stores._outbox import put_notice
+from guarded_agents.stores._payloads import put
 from guarded_agents.stores._requests import store_move
 from guarded_agents.stores._results import AuditNote, Proven
-from guarded_agents.stores._rows import micros, moment, put
+from guarded_agents.stores._rows import micros, moment
 from guarded_agents.stores._tables import UNREVIEWED
 from guarded_agents.stores._tx import Tx
 

@@ -30,6 +30,7 @@ from guarded_agents.records import (
     ThreadFacts,
 )
 from guarded_agents.stores._results import (
+    NO_USE,
     Admission,
     AuditNote,
     ClosedCall,
@@ -40,11 +41,13 @@ from guarded_agents.stores._results import (
     Swept,
     Told,
     UnreadableRow,
+    Use,
     Wake,
 )
+from guarded_agents.stores._trails import Trails
 
 
-class Store(Protocol):
+class Store(Trails, Protocol):
     """The facts that enforcement trusts. Reads are synchronous, indexed and thread-safe.
 
     Every method raises StoreError when the store cannot answer; the caller then denies.
@@ -129,10 +132,20 @@ class Store(Protocol):
     # -- transactions --------------------------------------------------------------------------
 
     async def open_entry(
-        self, *, thread: str, entry: str, requester: Principal, tenant: str, labels: Labels, now: datetime
+        self,
+        *,
+        thread: str,
+        entry: str,
+        requester: Principal,
+        tenant: str,
+        labels: Labels,
+        now: datetime,
+        text: str = "",
+        plan: Collection[str] | None = None,
     ) -> EntryOpened:
-        """Make *entry* the current one of *thread*, idempotently.
+        """Make *entry* the current one of *thread*, idempotently, with the *text* that its user wrote.
 
+        A *plan* ("server/tool") is pinned where the thread has none; after its first untrusted text it has no tool.
         A new entry withdraws what the previous one left open (section 8b.2): each consequential proposal without a
         claim row gets a CLOSED one, WITHDRAWN or as its request ended, each open request becomes WITHDRAWN, also the
         successor of an edit. A row that is SENDING stays as it is. Re-opening an older entry (time travel) makes it
@@ -197,6 +210,7 @@ class Store(Protocol):
         notes: Sequence[AuditNote],
         refusal: AuditNote,
         now: datetime,
+        use: Use = NO_USE,
     ) -> Admission | Told:
         """Consume, claim and intend in one durable transaction (8b.1): on disk (fsync) when it returns.
 
@@ -205,10 +219,11 @@ class Store(Protocol):
         is told as waiting, SUPERSEDED likewise with ``standing`` set; execute-by passed makes it LAPSED, and so does
         the time that follows from when the quorum had signed; a stored request or vote other than in *proven*, a
         rejection or answer among what was proven, a quorum not met over that, or a glass that is not on record or
-        beyond the terms makes it VOIDED; any other status is told, each closing the row; then *limits* are counted
+        beyond the terms makes it VOIDED; any other status is told, each closing the row; what a *use* that
+        is checked draws on must not be spent, else the row is closed (UNLICENSED); then *limits* are counted
         over the admitted claims of the tool (per thread; per hour for requester and tenant), and a limit reached closes
         the row with LIMIT_REACHED. Otherwise the request becomes CONSUMED and the row SENDING, attempt 1, and *notes*
-        are appended; where it is refused, *refusal* is appended with the reason as field ``reason``.
+        are appended and *use* recorded; where it is refused, *refusal* is appended with the reason as field ``reason``.
         """
 
     async def retry(

@@ -12,9 +12,10 @@ from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import ApprovalRequest, QueueLimits, Reason, RequestStatus, StandingRequest
 from guarded_agents.stores._closing import existing_row, note_of, told_of
 from guarded_agents.stores._outbox import put_asked, tell_of_others
+from guarded_agents.stores._payloads import put
 from guarded_agents.stores._queue import not_asked, told_at
 from guarded_agents.stores._results import AuditNote, Told
-from guarded_agents.stores._rows import micros, put, request_of_id, request_of_key, tool_of
+from guarded_agents.stores._rows import micros, request_of_id, request_of_key, tool_of
 from guarded_agents.stores._tx import Tx
 
 _TO_BE_TOLD: Final = frozenset(

@@ -10,8 +10,9 @@ from guarded_agents.errors import RequestClosedError
 from guarded_agents.records import CallKey, Claim, ClaimStatus, SignedResolution, Verdict
 from guarded_agents.stores._closing import existing_row
 from guarded_agents.stores._nonces import spend_nonce
+from guarded_agents.stores._payloads import put
 from guarded_agents.stores._results import AuditNote
-from guarded_agents.stores._rows import KEY_IS, micros, put
+from guarded_agents.stores._rows import KEY_IS, micros
 from guarded_agents.stores._tx import Tx
 
 _STATUS = {

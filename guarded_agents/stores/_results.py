@@ -1,9 +1,9 @@
 """What a store is handed to record, and what its transactions answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
@@ -12,6 +12,9 @@ from guarded_agents.records import (
     BreakGlassTerms,
     Claim,
     Electorate,
+    Endorsement,
+    Labels,
+    Licence,
     Reason,
     SignedVote,
     StandingRequest,
@@ -55,6 +58,22 @@ class EntryOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a call draws on of what its user asked for, and which of its values were agreed to in its request.
+
+    With ``is_checked`` the call runs unattended, so that nothing else may have spent what it draws on.
+    """
+
+    licence: Licence | None = None
+    is_checked: bool = False
+    endorsed: tuple[Endorsement, ...] = ()
+    labels: Labels = field(default_factory=Labels)
+
+
+NO_USE: Final = Use()
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """The permit was consumed and the intent is on disk: the caller is the owner and may send, once."""
 
@@ -76,6 +95,35 @@ class Told:
     waiting: bool = False
     standing: StandingRequest | None = None
     retry_at: datetime | None = None  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMessage:
+    """A message as the model was shown it: the digest of the whole of it (hex), and its labels.
+
+    Of a tool's answer also the id of the message, the tool ("server/tool") and what it answered, in the side store.
+    """
+
+    digest: str
+    labels: Labels
+    message: str = ""
+    tool: str = ""
+    value: JsonValue = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is on record of a thread, up to *number*; what was erased is left out.
+
+    *texts* are the user's, by entry; *uses* what was spent, by call; *plan* is None where none was pinned.
+    """
+
+    number: int = 0
+    texts: dict[str, str] = field(default_factory=dict, repr=False)
+    seen: list[SeenMessage] = field(default_factory=list)
+    endorsed: list[Endorsement] = field(default_factory=list)
+    uses: dict[str, Licence] = field(default_factory=dict)
+    plan: tuple[str, ...] | None = None
 
 
 class Wake(NamedTuple):

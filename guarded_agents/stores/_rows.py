@@ -1,6 +1,5 @@
 """Rows to records and back. Functions on a connection: a transaction and a reader use the same ones."""
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +7,6 @@ from functools import lru_cache
 from typing import Final
 
 import orjson
-from pydantic import JsonValue
 
 from guarded_agents.records import (
     ApprovalRequest,
@@ -28,6 +26,7 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
+from guarded_agents.stores._payloads import dump_json, load_json, put
 
 KEY_IS: Final = "thread = ? AND entry = ? AND turn = ? AND digest = ? AND occurrence = ?"
 
@@ -70,41 +69,15 @@ def ranks(labels: Labels) -> tuple[int, int]:
     return _INTEGRITY[labels.integrity], _CONFIDENTIALITY[labels.confidentiality]
 
 
+def labels_of(integrity: int, confidentiality: int) -> Labels:
+    """Return the labels of two such numbers. Raises IndexError for what we never write."""
+    return _LABELS[integrity][confidentiality]
+
+
 def stricter(one: Labels, other: Labels) -> Labels:
     """Return the join of both: as `Labels.join`, without making a record."""
     (integrity, kept), (integrity_too, kept_too) = ranks(one), ranks(other)
     return _LABELS[max(integrity, integrity_too)][max(kept, kept_too)]
-
-
-# -- payloads ---------------------------------------------------------------------------------
-
-
-def put(db: sqlite3.Connection, body: bytes) -> int:
-    """Store *body* and return its number."""
-    number = db.execute("INSERT INTO payloads (body) VALUES (?)", (body,)).lastrowid
-    if number is None:  # pragma: no cover - an INSERT always gives one
-        raise sqlite3.InternalError
-    return number
-
-
-def dump_json(value: JsonValue) -> bytes:
-    """Return *value* as JSON. A server may answer what orjson refuses: lone surrogates, huge integers."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return json.dumps(value).encode()
-
-
-def load_json(body: bytes) -> JsonValue:
-    """Return what `dump_json` wrote. Raises ValueError for anything else."""
-    try:
-        value: JsonValue = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            value = json.loads(body)
-        except RecursionError:
-            raise ValueError("JSON nested too deeply") from None
-    return value
 
 
 # -- threads and proposals --------------------------------------------------------------------
@@ -155,25 +128,27 @@ def join_labels(db: sqlite3.Connection, thread: str, labels: Labels) -> None:
 def proposal_of(db: sqlite3.Connection, key: CallKey) -> Proposal | None:
     """Return the stored proposal of *key*; its arguments are empty where they were erased."""
     row = db.execute(
-        "SELECT tool, call_id, consequential, integrity, confidentiality, body FROM proposals"
+        "SELECT tool, call_id, consequential, attended, integrity, confidentiality, body FROM proposals"
         f" LEFT JOIN payloads ON id = payload WHERE {KEY_IS}",
         key,
     ).fetchone()
     if row is None:
         return None
-    tool, call_id, consequential, integrity, kept, body = row
-    return Proposal(key, tool, call_id, body or b"", bool(consequential), _LABELS[integrity][kept])
+    tool, call_id, consequential, attended, integrity, kept, body = row
+    labels = _LABELS[integrity][kept]
+    return Proposal(key, tool, call_id, body or b"", bool(consequential), labels, bool(attended))
 
 
 def put_proposal(db: sqlite3.Connection, proposal: Proposal) -> None:
     """Record *proposal*, which must not be recorded yet."""
     db.execute(
-        "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *proposal.key,
             proposal.tool,
             proposal.call_id,
             proposal.consequential,
+            proposal.attended,
             *ranks(proposal.labels),
             put(db, proposal.canonical),
         ),

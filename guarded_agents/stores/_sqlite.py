@@ -43,7 +43,18 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._ballot import Ballot
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
-from guarded_agents.stores._results import Admission, AuditNote, EntryOpened, Proven, Swept, Told, Wake
+from guarded_agents.stores._results import (
+    NO_USE,
+    Admission,
+    AuditNote,
+    EntryOpened,
+    Proven,
+    SeenMessage,
+    Swept,
+    Told,
+    Use,
+    Wake,
+)
 from guarded_agents.stores._sqlite_reads import SqliteReads
 from guarded_agents.stores._tx import Tx
 
@@ -68,10 +79,13 @@ class SqliteStore(SqliteReads):
         tenant: str,
         labels: Labels,
         now: datetime,
+        text: str = "",
+        plan: Collection[str] | None = None,
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently."""
+        check_text(text)
         facts = ThreadFacts(thread, entry, requester, tenant, labels)
-        return await self._write(partial(_entries.open_entry, opened=facts, now=now))
+        return await self._write(partial(_entries.open_entry, opened=facts, text=text, plan=plan, now=now))
 
     async def propose(self, calls: Sequence[Proposal], *, durable: bool, now: datetime) -> frozenset[CallKey]:
         """Record what the model proposes in one turn; return the keys that are refused."""
@@ -114,9 +128,10 @@ class SqliteStore(SqliteReads):
         notes: Sequence[AuditNote],
         refusal: AuditNote,
         now: datetime,
+        use: Use = NO_USE,
     ) -> Admission | Told:
         """Consume, claim and intend in one durable transaction (8b.1): on disk (fsync) when it returns."""
-        asked = _admit.Asked(key, owner, lease_until, proven, limits, tuple(notes), refusal, now)
+        asked = _admit.Asked(key, owner, lease_until, proven, limits, tuple(notes), refusal, now, use)
         return await self._write(partial(_admit.admit, asked=asked))
 
     async def retry(
@@ -186,6 +201,11 @@ class SqliteStore(SqliteReads):
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""
         check_text(thread)
         self._buffer(lambda buffer: buffer.relabel(thread, labels))
+
+    def see(self, thread: str, seen: SeenMessage) -> None:
+        """Record a message of *thread*, buffered but visible at once; its labels only grow stricter."""
+        check_text(thread, seen.message, seen.tool)
+        self._buffer(lambda buffer: buffer.see(thread, seen))
 
     async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
         """Append entries durably; return the head after them."""

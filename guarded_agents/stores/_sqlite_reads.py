@@ -3,7 +3,7 @@
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from guarded_agents.records import (
     CallKey,
     Claim,
     Execution,
+    Labels,
     Principal,
     Proposal,
     RequestStatus,
@@ -27,9 +28,9 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _unreadable, _wakes
+from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _trail, _unreadable, _wakes
 from guarded_agents.stores._failures import as_store_error, forked
-from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, UnreadableRow
+from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, Trail, UnreadableRow
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer
@@ -79,6 +80,22 @@ class SqliteReads:
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the recorded proposal of *key*, including what is still buffered."""
         return self._writer.proposal(key) or self._read(_rows.proposal_of, key)
+
+    def trail(self, thread: str, *, after: int = 0) -> Trail:
+        """Return what is on record of *thread* behind number *after*, and what is still buffered."""
+        waiting = self._writer.seen(thread)
+        found = self._read(_trail.trail_of, thread, after)
+        known = {seen.digest for seen in found.seen}
+        found.seen += [seen for seen in waiting if seen.tool and seen.digest not in known]
+        return found
+
+    def labels_shown(self, thread: str, digests: Collection[str]) -> dict[str, Labels]:
+        """Return the labels of those messages of *thread* that are on record, by digest; also what is buffered."""
+        waiting = {seen.digest: seen.labels for seen in self._writer.seen(thread) if seen.digest in digests}
+        found = self._read(_trail.labels_shown, thread, digests)
+        for digest, labels in waiting.items():
+            found[digest] = labels if digest not in found else _rows.stricter(found[digest], labels)
+        return found
 
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""

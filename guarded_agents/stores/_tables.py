@@ -7,7 +7,7 @@ claim nor audit entry. A payload row is never deleted, so that no number is give
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 _KEY: Final = (
     "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
@@ -26,8 +26,8 @@ _CALLS: Final = (
     ) STRICT, WITHOUT ROWID""",
     f"""CREATE TABLE proposals (
         {_KEY}, tool TEXT NOT NULL, call_id TEXT NOT NULL, consequential INTEGER NOT NULL,
-        integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL, payload INTEGER NOT NULL,
-        PRIMARY KEY {_UNIQUE}
+        attended INTEGER NOT NULL, integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL,
+        payload INTEGER NOT NULL, PRIMARY KEY {_UNIQUE}
     ) STRICT, WITHOUT ROWID""",
     f"""CREATE TABLE claims (
         {_KEY}, tool TEXT NOT NULL, requester TEXT NOT NULL, tenant TEXT NOT NULL, status TEXT NOT NULL,
@@ -39,6 +39,12 @@ _CALLS: Final = (
     "CREATE INDEX claims_of_thread ON claims (thread, tool) WHERE admitted_at IS NOT NULL",
     "CREATE INDEX claims_of_requester ON claims (tool, requester, tenant, admitted_at) WHERE admitted_at IS NOT NULL",
     "CREATE INDEX claims_open ON claims (status, lease_until) WHERE status IN ('sending', 'in_doubt', 'conflict')",
+    """CREATE TABLE trail (
+        number INTEGER PRIMARY KEY, thread TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
+        integrity INTEGER NOT NULL, confidentiality INTEGER NOT NULL, document TEXT NOT NULL, payload INTEGER,
+        UNIQUE (thread, kind, name)
+    ) STRICT""",
+    "CREATE INDEX trail_of_thread ON trail (thread, number)",
     "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash TEXT NOT NULL) STRICT",
 )
 

@@ -13,6 +13,7 @@ from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._buffer import Buffer
 from guarded_agents.stores._failures import as_store_error, closed
+from guarded_agents.stores._results import SeenMessage
 from guarded_agents.stores._rows import stricter
 from guarded_agents.stores._tx import Tx
 
@@ -127,6 +128,11 @@ class Writer:
             if more is not None:
                 found = more if found is None else stricter(found, more)
         return found
+
+    def seen(self, thread: str) -> list[SeenMessage]:
+        """Return the messages of *thread* that are not written yet. To be asked before the database is."""
+        buffers = (self._buffer, *self._flushing)
+        return [seen for buffer in buffers for (of, _), seen in list(buffer.seen.items()) if of == thread]
 
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the proposal of *key* that is not written yet. To be asked before the database is."""
