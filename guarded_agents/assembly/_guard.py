@@ -66,6 +66,8 @@ class Guard:
             store=store,
             transport=transport,
             telemetry=Telemetry(settings.tracer_provider),
+            provenance=nodes.Provenance(store, files.policy, root.derive("values")),
+            exposure=nodes.Exposure(store, now),
             people=nodes.People(
                 files.directory, files.authenticator, files.policy.glass, store, home, settings.timeout_s
             ),

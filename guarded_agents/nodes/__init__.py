@@ -3,9 +3,11 @@
 from guarded_agents.nodes._approval import Approval, approval_subgraph
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._execute import Endings
+from guarded_agents.nodes._exposure import Exposure
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
 from guarded_agents.nodes._people import People
 from guarded_agents.nodes._plan import Plans
+from guarded_agents.nodes._provenance import Provenance
 from guarded_agents.nodes._screen_input import InputState, ScreenInput
 from guarded_agents.nodes._services import CallTask, Services, checked
 from guarded_agents.nodes._statements import Statements
@@ -16,10 +18,12 @@ __all__ = [
     "CallTask",
     "Door",
     "Endings",
+    "Exposure",
     "HomeLoop",
     "InputState",
     "People",
     "Plans",
+    "Provenance",
     "ScreenInput",
     "Services",
     "Statements",

@@ -73,11 +73,9 @@ class Door:
 
     async def _read(self, permit: Permit, span: Span) -> Outcome:
         call, services = permit.call, self._services
-        replied = False
         try:
             services.store.note([self._decided(permit)], now=services.now())
             outcome = self._screened(permit, await self._send(permit, span))
-            replied = True
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         except NotSentError:
@@ -85,16 +83,15 @@ class Door:
         except TransportError:
             outcome = _failed("The tool's server did not answer.")
         try:
-            if replied:  # an error is the server's text too
-                await self._label(permit)
+            if outcome.answer is not None:  # an error is the server's text too
+                await self._label(permit, outcome.answer.labels)
             services.store.note([_notes.ended(call, outcome)], now=services.now())
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         return outcome
 
-    async def _label(self, permit: Permit) -> None:
+    async def _label(self, permit: Permit, added: Labels) -> None:
         """Make what the thread is now exposed to durable, where that is more than before."""
-        added = permit.decision.result_labels
         if permit.labels.join(added) == permit.labels:
             return  # the thread's labels are at least those of the proposal: they only grow
         known = self._services.store.thread(permit.call.key.thread)
@@ -137,6 +134,7 @@ class Door:
             ),
             refusal=decided,
             now=now,
+            use=services.provenance.use_of(permit),
         )
 
     async def _proven(self, permit: Permit) -> Proven | None:
@@ -204,7 +202,7 @@ class Door:
                 call.key,
                 attempt=claim.attempt,
                 outcome=outcome,
-                labels=permit.decision.result_labels,
+                labels=permit.decision.result_labels if outcome.answer is None else outcome.answer.labels,
                 note=_notes.ended(call, outcome),
                 now=services.now(),
             )
@@ -236,7 +234,11 @@ class Door:
         return await services.home.run(sent)
 
     def _screened(self, permit: Permit, reply: ToolReply) -> Outcome:
-        """Return the outcome of a reply: what of it may be shown, and what it proves."""
+        """Return the outcome of a reply: what of it may be shown, what it proves, and what it was."""
+        answer = self._services.provenance.answered(permit.tool.key, reply)
+        return replace(self._outcome(permit, reply), answer=answer)
+
+    def _outcome(self, permit: Permit, reply: ToolReply) -> Outcome:
         effect = permit.decision.tool_effect is not ToolEffect.READ
         if reply.is_error:
             if effect and not (permit.decision.atomic or reply.proves_nothing_happened):

@@ -1,15 +1,17 @@
 """``execute`` and ``refuse``: where every call ends. Neither believes its payload, and neither raises for a call."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
+from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._ended import ended
-from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task
+from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task, thread_of
 from guarded_agents.nodes._told import (
     UNEDITED,
     WAITING,
@@ -20,11 +22,17 @@ from guarded_agents.nodes._told import (
     told_of,
     tool_message,
 )
+from guarded_agents.provenance import Authority, Ruling
 from guarded_agents.records import (
+    QUOTED,
+    UNEXPOSED,
+    Answered,
     AuditHead,
     BoundCall,
     Claim,
+    ClaimStatus,
     Decision,
+    Labels,
     Outcome,
     Reason,
     RequestStatus,
@@ -74,13 +82,16 @@ class Endings:
         proposal = services.store.proposal(call.key) if facts.thread else None
         if proposal is not None:
             facts = replace(facts, labels=proposal.labels)  # as they stood when the call was proposed (I2)
-        judgement = services.judge(facts, call, task["call"]["name"])
+        attended = proposal is not None and proposal.attended
+        judgement = services.judge(facts, call, task["call"]["name"], attended=attended)
         decision = judgement.decision
         # A plain read waited for nobody, unless an approver edited a call into it.
         plain = decision.permitted and not decision.claimed and not (proposal is not None and proposal.consequential)
         request = None if proposal is None or plain else services.store.request_of(call.key)
         permit = services.permit(facts, call, judgement, None if request is None else request.request)
         reason = _misplaced(call, decision, config, proposed=proposal is not None)
+        if decision.misses and proposal is not None and not proposal.attended and request is None:
+            reason = Reason.UNLICENSED  # since it was proposed, what it draws on was spent: nobody was asked
         if decision.permitted and not services.still_covers(permit):
             reason = Reason.VOIDED
         if decision.permitted and reason is not None:
@@ -93,7 +104,7 @@ class Endings:
         if isinstance(standing, Standing) and standing.request is not None and standing.judgement.tool is not None:
             standing = await self._looked_again(standing.judgement.tool.ref.server, task, config, context)
         if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
-            return await self._refuse(task, standing)
+            return await self._refuse(task, standing, thread_of(config))
         call, decision = standing.call, standing.judgement.decision
         request = None if standing.request is None else standing.request.request
         permit = self._services.permit(standing.facts, call, standing.judgement, request)
@@ -106,7 +117,8 @@ class Endings:
             outcome = await self._door.execute_once(call, permit, span=span)
         self._services.telemetry.end_call(span, outcome)
         edit = edit_of(standing.request, key=self._services.request_key)
-        return settled(call, task["call"]["name"], decision, outcome, self._head(decision), edit=edit)
+        update = settled(call, task["call"]["name"], decision, outcome, self._head(decision), edit=edit)
+        return self._remembered(update, call.key.thread, call.tool, outcome, decision)
 
     async def _looked_again(
         self, server: str, task: CallTask, config: RunnableConfig, context: GuardContext | None
@@ -120,15 +132,17 @@ class Endings:
 
     async def refuse(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
         """Close the call, then tell the model."""
-        return await self._refuse(task, self.derive(task, config, context))
+        return await self._refuse(task, self.derive(task, config, context), thread_of(config))
 
-    async def _refuse(self, task: CallTask, standing: Standing | Reason) -> GuardUpdate:
+    async def _refuse(self, task: CallTask, standing: Standing | Reason, thread: str) -> GuardUpdate:
         if not is_task(task):
             return {}  # forged, and no call that could be answered
         name = task["call"]["name"]
         if isinstance(standing, Reason):
             reason = Reason.INVALID_CALL if _is_unparsed(task) else standing
-            return {"messages": [tool_message(task["call"]["id"] or "", name, refusal(reason), edit=UNEDITED)]}
+            told = tool_message(task["call"]["id"] or "", name, refusal(reason), edit=UNEDITED)
+            self._remember(thread, told, UNEXPOSED)
+            return {"messages": [told]}
         call, decision = standing.call, standing.judgement.decision
         outcome = await self._why(task, standing)
         tool = standing.judgement.tool
@@ -152,7 +166,26 @@ class Endings:
             outcome = refusal(Reason.STORE_UNAVAILABLE)
         self._services.telemetry.end_call(span, outcome)
         edit = edit_of(standing.request, key=self._services.request_key)
-        return settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
+        update = settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
+        return self._remembered(update, thread, standing.call.tool, outcome, decision)
+
+    def _remembered(
+        self, update: GuardUpdate, thread: str, tool: str, outcome: Outcome, decision: Decision
+    ) -> GuardUpdate:
+        """Return *update* with the labels of the answer in it, which is then on record."""
+        labels = _labels_of(outcome, decision)
+        (message,) = cast("list[ToolMessage]", update["messages"])
+        self._remember(thread, message, labels, tool=tool, answer=outcome.answer)
+        if labels == UNEXPOSED:
+            return update
+        trust = {"integrity": labels.integrity.value, "confidentiality": labels.confidentiality.value}
+        return {**update, "guard_trust": {**trust, "sources": [tool]}}
+
+    def _remember(
+        self, thread: str, message: ToolMessage, labels: Labels, *, tool: str = "", answer: Answered | None = None
+    ) -> None:
+        with suppress(StoreError):  # what is not on record counts as the strictest
+            self._services.exposure.remember(thread, message, labels, tool=tool, answer=answer)
 
     def _edited(self, standing: Standing, claim: Claim) -> tuple[Standing, Claim]:
         """Return how the call that stands in an edited one's place has ended, else what is given. Raises StoreError."""
@@ -171,7 +204,7 @@ class Endings:
             return refusal(Reason.INVALID_CALL)
         decision = standing.judgement.decision
         told = await ended(self._services, standing.request, of=standing.call.key)
-        return told or refusal(Reason.VOIDED if decision.permitted else decision.reason)
+        return told or _refused(Reason.VOIDED if decision.permitted else decision.reason, decision)
 
     def _head(self, decision: Decision) -> AuditHead:
         """Return the head last seen; looked up anew where the log has certainly grown, not for each plain read."""
@@ -196,7 +229,24 @@ def _misplaced(call: BoundCall, decision: Decision, config: RunnableConfig, *, p
 
 def _turned(decision: Decision, reason: Reason) -> Decision:
     refused = denied(reason)
-    return replace(refused, policy=decision.policy, tool_effect=decision.tool_effect)
+    return replace(refused, policy=decision.policy, tool_effect=decision.tool_effect, misses=decision.misses)
+
+
+def _labels_of(outcome: Outcome, decision: Decision) -> Labels:
+    """Return the labels of what the model is told: of the guard's own words none, of a person's that nobody vouches."""
+    if outcome.answer is not None:
+        return outcome.answer.labels
+    if outcome.status is not ClaimStatus.CLOSED:
+        return decision.result_labels
+    return QUOTED if outcome.reason is Reason.ANSWERED else UNEXPOSED
+
+
+def _refused(reason: Reason, decision: Decision) -> Outcome:
+    """Return the refusal of *decision*; where something is not the user's, the names of those arguments with it."""
+    outcome = refusal(reason)
+    if reason is not Reason.UNLICENSED:
+        return outcome
+    return replace(outcome, content=f"{outcome.content} {Authority(Ruling.ASK, decision.misses).for_model}")
 
 
 def _is_unparsed(task: CallTask) -> bool:

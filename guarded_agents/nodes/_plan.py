@@ -14,7 +14,7 @@ from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._execute import INVALID
 from guarded_agents.nodes._screen_input import InputState, entry_of, newest_human
 from guarded_agents.nodes._services import CallTask, Judgement, Services, thread_of
-from guarded_agents.records import BoundCall, Proposal, ThreadFacts
+from guarded_agents.records import BoundCall, Decision, Licence, Proposal, ThreadFacts
 from guarded_agents.state import GuardContext
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Plans:
         context names somebody else than the entry, or where the store fails: the calls are then denied, for no
         proposal of theirs is on record.
         """
-        message = _proposal_of(output)
+        message = _said(output)
         at = newest_human(shown)
         if message is None or at is None:
             return
@@ -73,6 +73,10 @@ class Plans:
         try:
             facts = services.facts(config, context)
             if facts.thread and (facts.entry != self._entry(facts, shown, at) or _is_somebody_else(facts, context)):
+                return
+            facts = await services.exposure.of(facts, shown)
+            services.exposure.remember(facts.thread, message, facts.labels)
+            if not message.tool_calls:
                 return
             await self._recover(message)
             turn = self._turn(facts, shown[at + 1 :])
@@ -93,6 +97,7 @@ class Plans:
                 canonical=item.call.canonical,
                 consequential=item.judgement.decision.claimed and item.judgement.tool is not None,
                 labels=facts.labels,
+                attended=_is_attended(item.judgement.decision),
             )
             for item in planned
             if item.call is not None and item.judgement is not None
@@ -101,10 +106,13 @@ class Plans:
             durable = any(proposal.consequential for proposal in proposals)
             await self._services.store.propose(proposals, durable=durable, now=self._services.now())
 
-    def plan(self, facts: ThreadFacts, message: AIMessage, turn: int) -> tuple[Planned, ...]:
-        """Bind and decide each call of *message*."""
+    def plan(
+        self, facts: ThreadFacts, message: AIMessage, turn: int, *, is_recorded: bool = False
+    ) -> tuple[Planned, ...]:
+        """Bind and decide each call of *message*, knowing what those before it draw on. Raises StoreError."""
         seen: Counter[str] = Counter()
-        planned = []
+        planned: list[Planned] = []
+        spent: list[Licence] = []
         for call in message.tool_calls:
             task = CallTask(call=call, turn=turn, occurrence=0)
             try:
@@ -117,8 +125,25 @@ class Plans:
             if occurrence:
                 task = CallTask(call=call, turn=turn, occurrence=occurrence)
                 bound = replace(bound, key=bound.key._replace(occurrence=occurrence))
-            planned.append(Planned(task, bound, self._services.judge(facts, bound, call["name"])))
+            judgement = self._judged(facts, bound, call["name"], spent, is_recorded=is_recorded)
+            if judgement.decision.use is not None:
+                spent.append(judgement.decision.use)
+            planned.append(Planned(task, bound, judgement))
         return tuple(planned)
+
+    def _judged(
+        self, facts: ThreadFacts, call: BoundCall, name: str, spent: Sequence[Licence], *, is_recorded: bool
+    ) -> Judgement:
+        """Decide about *call* as it was proposed: a replay may find its thread with stricter labels than then (I2)."""
+        services = self._services
+        judgement = services.judge(facts, call, name, spent=spent)
+        if not is_recorded and judgement.decision.permitted and not judgement.decision.misses:
+            return judgement
+        proposal = services.store.proposal(call.key) if facts.thread else None
+        if proposal is None:
+            return judgement
+        then = replace(facts, labels=proposal.labels)
+        return services.judge(then, call, name, attended=proposal.attended, spent=spent)
 
     def route(self, state: InputState, config: RunnableConfig, context: GuardContext | None) -> list[Send]:
         """Return one task per call of the model's last message; an empty list where it made none. Never raises."""
@@ -132,7 +157,7 @@ class Plans:
             try:
                 facts = self._services.facts(config, context)
                 turn = 1 if at is None else self._turn(facts, messages[at + 1 : -1])
-                planned = self.plan(facts, message, turn)
+                planned = self.plan(facts, message, turn, is_recorded=bool(facts.thread))
             except StoreError:
                 planned = tuple(
                     Planned(CallTask(call=call, turn=turn, occurrence=0), None, None) for call in message.tool_calls
@@ -206,15 +231,20 @@ def _unparsed(name: str | None, call_id: str | None) -> ToolCall:
     return {"name": name or "", "args": {}, "id": call_id, "type": INVALID}  # type: ignore[typeddict-item]  # LangChain's own mark
 
 
-def _proposal_of(output: object) -> AIMessage | None:
-    """Return the message of *output*, a node's return value, that proposes calls."""
+def _is_attended(decision: Decision) -> bool:
+    """Return whether a person has to agree for where the call's values come from, whatever else demands it."""
+    return decision.permitted and bool(decision.misses)
+
+
+def _said(output: object) -> AIMessage | None:
+    """Return the last message of *output*, a node's return value, that the model wrote."""
     if isinstance(output, Command):
         output = output.update
     found = output.get("messages") if isinstance(output, dict) else output
     candidates = found if isinstance(found, list | tuple) else [found]
     for message in reversed(candidates):
         if isinstance(message, AIMessage):
-            return message if message.tool_calls else None
+            return message
     return None
 
 

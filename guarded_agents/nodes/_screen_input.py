@@ -25,7 +25,7 @@ from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
-from guarded_agents.records import UNEXPOSED, Claim, ClaimStatus, Labels, Reason
+from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Reason
 from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall, latest
 
@@ -113,15 +113,22 @@ class ScreenInput:
         entry = entry_of(messages, at)
         principal, tenant = (NOBODY, "") if context is None else (context.principal, context.tenant)
         try:
+            is_new = self._services.store.thread(thread) is None
             opened = await self._services.store.open_entry(
                 thread=thread,
                 entry=entry,
                 requester=principal,
                 tenant=tenant,
-                labels=self._begins_with(thread, messages[:at]),
+                labels=_begins_with(messages[: at + 1], is_new=is_new),
                 now=self._services.now(),
+                text=text_of(messages[at]),
             )
             answers = await self._answers(messages[:at], thread)
+            for answer in answers:
+                self._services.exposure.remember(thread, answer, opened.facts.labels)
+            for message in messages[: at + 1] if is_new else messages[at : at + 1]:
+                if isinstance(message, HumanMessage | SystemMessage):
+                    self._services.exposure.remember(thread, message, _labels_of(message))
         except StoreError:
             return {}
         labels = opened.facts.labels
@@ -137,16 +144,6 @@ class ScreenInput:
                 "confidentiality": labels.confidentiality.value,
             },
         }
-
-    def _begins_with(self, thread: str, earlier: Sequence[AnyMessage]) -> Labels:
-        """Return the labels to join: the strictest for a conversation that the store has seen no part of (I9).
-
-        A client may send the history along, on a thread of its own or one that was copied; what tools and models
-        said there is on record nowhere.
-        """
-        if all(isinstance(message, HumanMessage | SystemMessage) for message in earlier):
-            return UNEXPOSED
-        return Labels() if self._services.store.thread(thread) is None else UNEXPOSED
 
     async def _answers(self, earlier: Sequence[AnyMessage], thread: str) -> list[ToolMessage]:
         """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
@@ -207,6 +204,33 @@ class ScreenInput:
             outcome = await ended(self._services, asked, of=claim.key)
         edit = edit_of(asked, key=self._services.request_key)
         return tool_message(call_id, name, outcome or told_of(claim), edit=edit, key=claim.key)
+
+
+def text_of(message: BaseMessage) -> str:
+    """Return what the user wrote in *message*: its text, and nothing that it embeds."""
+    content = message.content
+    if isinstance(content, str):
+        return content
+    parts = [part if isinstance(part, str) else part.get("text") for part in content]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def _begins_with(messages: Sequence[AnyMessage], *, is_new: bool) -> Labels:
+    """Return the labels to join: the strictest for a conversation that the store has seen no part of (I9).
+
+    A client may send the history along, on a thread of its own or one that was copied; what tools and models said
+    there is on record nowhere.
+    """
+    if is_new and not all(isinstance(message, HumanMessage | SystemMessage) for message in messages):
+        return Labels()
+    return _labels_of(messages[-1])
+
+
+def _labels_of(message: BaseMessage) -> Labels:
+    """Return the labels of what a user or an application wrote: an image or a file in it may be anybody's."""
+    content = message.content
+    is_text = isinstance(content, str) or all(isinstance(part, str) or part.get("type") == "text" for part in content)
+    return UNEXPOSED if is_text else QUOTED
 
 
 def _renamed(message: AnyMessage, message_id: str) -> list[BaseMessage]:

@@ -1,6 +1,6 @@
 """What every node is handed, and the facts that a task may rely on."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,8 +15,10 @@ from guarded_agents.approval import covers
 from guarded_agents.binding import bind, idempotency_key, requester_key
 from guarded_agents.catalog import RESERVED_ARGUMENTS, Catalog, CatalogTool, risk_raised
 from guarded_agents.errors import StoreError
+from guarded_agents.nodes._exposure import Exposure
 from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.nodes._people import People
+from guarded_agents.nodes._provenance import Provenance
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -26,6 +28,7 @@ from guarded_agents.records import (
     Decision,
     Effect,
     Labels,
+    Licence,
     Permit,
     Principal,
     QueueLimits,
@@ -73,6 +76,8 @@ class Services:
     store: Store
     transport: ToolTransport
     telemetry: Telemetry
+    provenance: Provenance  # what a call may do unattended
+    exposure: Exposure  # what the model was shown
     people: People  # who may answer, and whether it is them
     queue: Callable[[str], QueueLimits]  # how much may wait for an approver group
     operators: str | None  # the group that looks after calls in doubt which nobody was asked about
@@ -113,8 +118,19 @@ class Services:
             occurrence=task["occurrence"],
         )
 
-    def judge(self, facts: ThreadFacts, call: BoundCall, name: str) -> "Judgement":
-        """Decide about *call*, proposed under the tool name *name*. Never raises: doubt is a deny."""
+    def judge(
+        self,
+        facts: ThreadFacts,
+        call: BoundCall,
+        name: str,
+        *,
+        attended: bool = False,
+        spent: Sequence[Licence] = (),
+    ) -> "Judgement":
+        """Decide about *call*, proposed under the tool name *name*: doubt is a deny.
+
+        *attended* and *spent* are as in `Provenance.authorised`. Raises StoreError.
+        """
         tool = self.catalog.resolve(name)
         if tool is None:
             return Judgement(None, denied(Reason.UNKNOWN_TOOL))
@@ -130,6 +146,8 @@ class Services:
         decision = self.decide(request, now=self.now())
         if decision.permitted and risk_raised(tool.definition.annotations, effect=decision.tool_effect):
             decision = replace(decision, durable=True)
+        if decision.permitted:
+            decision = self.provenance.authorised(facts, call, decision, attended=attended, spent=spent)
         return Judgement(tool, decision)
 
     def decide(self, access: AccessRequest, *, now: datetime) -> Decision:

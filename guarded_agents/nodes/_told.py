@@ -55,6 +55,8 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.COALESCED: "The same call waits for an approver already; do not propose it again, tell the user.",
     Reason.ALREADY_REJECTED: "An approver rejected the same a short while ago, so nobody was asked; tell the user.",
     Reason.QUEUE_FULL: "Too many calls wait for an approver at the moment, so nobody was asked; tell the user.",
+    Reason.UNLICENSED: "The user did not ask for it, or not with these values.",
+    Reason.UNPLANNED: "It is not part of what was planned; tell the user, and do not try another way.",
     Reason.DIRECTORY_UNAVAILABLE: "Who may approve it cannot be looked up at the moment; tell the user, and propose it "
     "again later.",
 }

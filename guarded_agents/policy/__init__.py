@@ -8,6 +8,7 @@ from guarded_agents.policy._explain import AskedApprovers, EmergencyTerms, Expla
 from guarded_agents.policy._file import Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
+from guarded_agents.policy._rule import asked_of
 from guarded_agents.policy._trace import Step
 from guarded_agents.policy._values import authority_terms
 
@@ -19,6 +20,7 @@ __all__ = [
     "PolicyDecisionPoint",
     "RulePolicy",
     "Step",
+    "asked_of",
     "authority_terms",
     "explain",
     "load_policy",

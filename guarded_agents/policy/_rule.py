@@ -166,6 +166,14 @@ def compile_rule(policy: Policy, key: str, *, exceptions: tuple[ExceptionEntry, 
     )
 
 
+def asked_of(policy: Policy, key: str) -> ApprovalObligation | None:
+    """Return who is asked about a call of the tool *key* ("server/tool") that has no authority; None for nobody."""
+    entry = policy.tools.get(key)
+    if entry is None or entry.approval is None:
+        return None
+    return _obligation(policy, key, entry.approval)[0]
+
+
 @lru_cache(maxsize=16_384)
 def _validator(schema: bytes, subject: str) -> SchemaValidator:
     return compile_schema(orjson.loads(schema), subject=subject)

@@ -20,7 +20,7 @@ from guarded_agents.records._approval import (
 from guarded_agents.records._authority import ArgumentTerms, ArgumentUse, AuthorityTerms, ContentRule, ResultTerms
 from guarded_agents.records._base import Record
 from guarded_agents.records._call import AccessRequest, BoundCall, CallKey, Proposal, ThreadFacts, ToolEffect, ToolRef
-from guarded_agents.records._claim import AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
+from guarded_agents.records._claim import Answered, AuditHead, Claim, ClaimStatus, Execution, Outcome, Permit
 from guarded_agents.records._decision import (
     HOLDERS,
     ApprovalObligation,
@@ -32,7 +32,7 @@ from guarded_agents.records._decision import (
     Reason,
 )
 from guarded_agents.records._miss import Endorsement, Lack, Licence, Miss, Origin
-from guarded_agents.records._origin import UNEXPOSED, Confidentiality, Integrity, Labels, Principal
+from guarded_agents.records._origin import QUOTED, UNEXPOSED, Confidentiality, Integrity, Labels, Principal
 from guarded_agents.records._statement import (
     Answer,
     Resolution,
@@ -48,10 +48,12 @@ from guarded_agents.records._statement import (
 
 __all__ = [
     "HOLDERS",
+    "QUOTED",
     "REFUSES",
     "UNEXPOSED",
     "AccessRequest",
     "Answer",
+    "Answered",
     "ApprovalObligation",
     "ApprovalRequest",
     "ArgumentTerms",

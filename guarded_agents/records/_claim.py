@@ -1,6 +1,6 @@
 """The permit, the claim that consumes it, what came of it, and where the proof is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,6 +29,14 @@ class ClaimStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """What a server answered, as it was read, and the join of the labels of its fields."""
+
+    value: JsonValue = field(repr=False)
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the model is told of a settled call: text, and whether it is an error."""
 
@@ -37,6 +45,7 @@ class Outcome:
     is_error: bool
     reason: Reason = Reason.PERMITTED
     artifact: JsonValue = None  # structured content, as the server sent it
+    answer: Answered | None = field(default=None, compare=False, repr=False)  # of this very reply; not on record
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,3 +51,6 @@ class Labels(Record):
 
 UNEXPOSED = Labels(integrity=Integrity.TRUSTED, confidentiality=Confidentiality.PUBLIC)
 """The labels of a thread that has read nothing but its user's text."""
+
+QUOTED = Labels(integrity=Integrity.UNTRUSTED, confidentiality=Confidentiality.PUBLIC)
+"""The labels of a text that may be anybody's and that anybody may read: what is embedded, what a person quotes."""

@@ -13,13 +13,17 @@ from guarded_agents.stores._results import (
     Delayed,
     EntryOpened,
     Proven,
+    SeenMessage,
     StuckNotice,
     Swept,
     Told,
+    Trail,
     UnreadableRow,
+    Use,
     Wake,
 )
 from guarded_agents.stores._sqlite import SqliteStore
+from guarded_agents.stores._trail import use_name
 
 __all__ = [
     "Admission",
@@ -28,12 +32,15 @@ __all__ = [
     "Delayed",
     "EntryOpened",
     "Proven",
+    "SeenMessage",
     "SqliteStore",
     "Store",
     "StuckNotice",
     "Swept",
     "Told",
+    "Trail",
     "UnreadableRow",
+    "Use",
     "Wake",
     "being_sent",
     "claim_named",
@@ -42,4 +49,5 @@ __all__ = [
     "latest",
     "originals",
     "sending_named",
+    "use_name",
 ]

@@ -88,13 +88,13 @@ def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: 
 def put_use(tx: Tx, key: CallKey, use: Licence, labels: Labels) -> None:
     """Record what the call of *key* draws on."""
     document = orjson.dumps([use.tool, use.entries, use.targets])
-    _put(tx.db, (key.thread, _USE, name_of(key)), labels, document, None)
+    _put(tx.db, (key.thread, _USE, use_name(key)), labels, document, None)
 
 
 def is_spent(tx: Tx, key: CallKey, use: Licence) -> bool:
     """Return whether another call of the thread has used what *use* draws on."""
     rows = tx.db.execute(
-        "SELECT document FROM trail WHERE thread = ? AND kind = ? AND name <> ?", (key.thread, _USE, name_of(key))
+        "SELECT document FROM trail WHERE thread = ? AND kind = ? AND name <> ?", (key.thread, _USE, use_name(key))
     )
     return any(use.spends(_licence(orjson.loads(document))) for (document,) in rows)
 
@@ -102,14 +102,14 @@ def is_spent(tx: Tx, key: CallKey, use: Licence) -> bool:
 def endorse(tx: Tx, thread: str, agreed: Iterable[Endorsement], labels: Labels) -> None:
     """Record the values that people agreed to."""
     for one in agreed:
-        document = orjson.dumps(one)
+        document = orjson.dumps(list(one))
         if not _is_there(tx.db, thread, _ENDORSED, document.decode()):
             _put(tx.db, (thread, _ENDORSED, document.decode()), labels, document, None)
 
 
-def name_of(key: CallKey) -> str:
+def use_name(key: CallKey) -> str:
     """Return by which name the use of the call of *key* stands in its thread's trail."""
-    return orjson.dumps(key[1:]).decode()
+    return orjson.dumps(key[1:]).decode()  # a slice is a plain tuple
 
 
 def _licence(said: Sequence[object]) -> Licence:

@@ -28,12 +28,16 @@ class ToolReply:
     audio or binary resource as one line that names its kind, type and size and never its bytes. ``is_error`` is MCP's
     ``isError``. ``proves_nothing_happened`` is True only for a JSON-RPC error that says that the
     tool was not run (unknown method, invalid params). ``structured`` is None where there was none.
+    ``is_embedding`` is whether a block is no text: a file, an image, a link. ``repeats`` is whether the text is the
+    structured content once more, as JSON, and nothing else.
     """
 
     text: str
     structured: JsonValue
     is_error: bool
     proves_nothing_happened: bool = False
+    is_embedding: bool = False
+    repeats: bool = False
 
 
 class ToolTransport(Protocol):

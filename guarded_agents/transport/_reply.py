@@ -38,7 +38,27 @@ def reply_of(result: Mapping[str, object]) -> ToolReply:
         is_error = True  # no result of a tool at all
         parts.append(_NO_CONTENT)
     text = parts[0] if len(parts) == 1 else "\n".join(parts)
-    return ToolReply(_storable(text), cast("JsonValue", structured), is_error)
+    return ToolReply(
+        _storable(text),
+        cast("JsonValue", structured),
+        is_error,
+        is_embedding=not all(map(_is_text, content)) if isinstance(content, list) else False,
+        repeats=structured is not None and _repeats(parts, structured),
+    )
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, dict) and block.get("type") == "text"
+
+
+def _repeats(parts: list[str], structured: object) -> bool:
+    """Return whether *parts* say what *structured* says: in one, or each item of a list in a part of its own."""
+    try:
+        said = [orjson.loads(part) for part in parts]
+    except orjson.JSONDecodeError:
+        return False
+    whole = structured["result"] if isinstance(structured, dict) and [*structured] == ["result"] else structured
+    return said in ([structured], [whole], whole)
 
 
 def observed_of(server: str, raw: object) -> ObservedTool | None:

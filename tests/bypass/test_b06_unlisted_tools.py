@@ -6,14 +6,12 @@ import pytest
 from langgraph.types import Command, Send
 
 from guarded_agents.catalog import dump_lockfile, load_lockfile, make_lock
-from tests.support.bank import calls
+from tests.support.bank import POLICY, calls
 from tests.support.siege import HAPPENED_TOPUP, TOPUP, Siege, Wires, forged
 
 pytestmark = pytest.mark.requirement("B6", "I6")
 
-TOPUP_RULE = (
-    "  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3}}\n"
-)
+TOPUP_RULE = POLICY[POLICY.index("  bank/topup:") : POLICY.index("  bank/refuse:")]
 CALL = calls(("topup", TOPUP))
 
 

@@ -3,14 +3,12 @@
 import pytest
 
 from guarded_agents import GuardContext, Principal
-from tests.support.bank import asked, calls, thread
+from tests.support.bank import POLICY, asked, calls, thread
 from tests.support.siege import HAPPENED_TOPUP, TOPUP, Siege
 
 pytestmark = pytest.mark.requirement("B11", "I6")
 
-RULE = (
-    "  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3}}"
-)
+RULE = POLICY[POLICY.index("  bank/topup:") : POLICY.index("\n  bank/refuse:")]
 DROP = "  bank/drop_table: {scope: bank:drop, effect: write}\n"
 CALLED = {
     "case": ["DROP_TABLE", "Drop_Table", "TOPUP"],

@@ -11,7 +11,10 @@ from tests.support.bank import CONTEXT, POLICY, asked
 from tests.support.ledger import at_desk
 
 TURNS = 60
-UNLIMITED = POLICY.replace(", limits: {per_thread: 3}", "")
+UNLIMITED = POLICY.replace(", limits: {per_thread: 3}", "").replace(
+    "forge: {scope: bank:read, effect: read, result: {integrity: untrusted",
+    "forge: {scope: bank:read, effect: read, result: {integrity: trusted",
+)
 
 
 def topup(messages: Any) -> AIMessage:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guarded_agents import Answer, ApprovalError, GuardContext, NotEligibleError, Principal
+from guarded_agents.records import QUOTED, UNEXPOSED
 from tests.support.bank import ANA, EVE, NOON, RAJ, calls
 from tests.support.ledger import Desk, at_desk
 from tests.support.people import ESCALATES, EXTERNAL, TWO, Phonebook
@@ -81,7 +82,7 @@ async def test_a_quorum_that_shrank_since_is_no_quorum(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("I9")
-async def test_a_response_is_told_as_the_approvers_and_loosens_no_label(tmp_path: Path) -> None:
+async def test_a_response_is_told_as_the_approvers_and_raises_the_label_and_loosens_none(tmp_path: Path) -> None:
     async with at_desk(tmp_path, calls(WIRE)) as desk:
         request = await desk.held()
         before = desk.guard.store.thread("t1")
@@ -91,7 +92,8 @@ async def test_a_response_is_told_as_the_approvers_and_loosens_no_label(tmp_path
         assert told.endswith("It was paid already: see invoice 7.")
         assert await desk.reasons() == ["answered"]
         assert (status(desk, request), desk.server.sent) == ("answered", [])
-        assert desk.guard.store.thread("t1") == before
+        after = desk.guard.store.thread("t1")
+        assert (before.labels, after.labels) == (UNEXPOSED, QUOTED)  # nobody vouches for what approvers quote
 
 
 # -- delegation --------------------------------------------------------------------------------------

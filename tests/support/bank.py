@@ -44,7 +44,8 @@ tools:
     effect: write
     permit_when: 0 < args.amount_cents && args.amount_cents <= 100000
     approval: {id: wire-approval, approvers: finance, quorum: 1, decide_within: 4h, execute_within: 15m}
-  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3}}
+  bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3},
+    result: {integrity: trusted, confidentiality: internal}}
   bank/refuse: {scope: bank:write, effect: write}
   bank/drop_table: {scope: bank:drop, effect: write}
 """

@@ -1,0 +1,88 @@
+"""What a model was shown: which messages are on record with their labels, and what one that is not does (DESIGN I9)."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Final, Protocol
+
+import orjson
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from guarded_agents.nodes import _notes
+from guarded_agents.records import Answered, Labels, ThreadFacts
+from guarded_agents.stores import SeenMessage, Store
+
+_THREADS: Final = 256
+_UNKNOWN: Final = Labels()  # of what is not on record: the strictest
+
+
+class Clock(Protocol):
+    """What tells the time (UTC)."""
+
+    def __call__(self) -> datetime:
+        """Return the time (UTC)."""
+
+
+def message_digest(message: BaseMessage) -> str:
+    """Return the SHA-256 (hex) of all of *message* that a model is shown; its id and what was metered are not."""
+    said: list[object] = [message.type, message.name, message.content, message.additional_kwargs]
+    if isinstance(message, AIMessage):
+        said += [message.tool_calls, message.invalid_tool_calls]
+    if isinstance(message, ToolMessage):
+        said += [message.tool_call_id, message.status]
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    try:
+        text = orjson.dumps(said, default=repr, option=options)
+    except TypeError:  # a huge integer, a lone surrogate
+        text = repr(said).encode("utf-8", "surrogatepass")
+    return sha256(text).hexdigest()
+
+
+class Exposure:
+    """Keeps the labels of what models are shown, and raises those of a thread whose model is shown more."""
+
+    def __init__(self, store: Store, now: Clock) -> None:
+        """Keep the store and the clock."""
+        self._store, self._now = store, now
+        self._checked: OrderedDict[str, list[BaseMessage]] = OrderedDict()
+
+    def remember(
+        self, thread: str, message: BaseMessage, labels: Labels, *, tool: str = "", answer: Answered | None = None
+    ) -> None:
+        """Record *message* with its *labels*, and of a tool's *answer* what was read. Raises StoreError."""
+        if not thread:
+            return
+        digest = message_digest(message)
+        if answer is None:
+            self._store.see(thread, SeenMessage(digest, labels))
+        else:
+            self._store.see(thread, SeenMessage(digest, labels, str(message.id), tool, answer.value))
+
+    async def of(self, facts: ThreadFacts, shown: Sequence[BaseMessage]) -> ThreadFacts:
+        """Return *facts* with the labels of all that the model was *shown*; they are on record when this returns.
+
+        A message that the guard did not see being made, or not as it stands now, has the strictest. Raises StoreError.
+        """
+        if not facts.thread:
+            return facts
+        known = self._checked.get(facts.thread, [])
+        # Compared as they are: messages that stayed are the same objects, and that is fast in a long thread.
+        fresh = shown[len(known) :] if known and list(shown[: len(known)]) == known else shown
+        digests = [message_digest(message) for message in fresh]
+        found = self._store.labels_shown(facts.thread, digests) if digests else {}
+        joined = facts.labels
+        for digest in digests:
+            joined = joined.join(found.get(digest, _UNKNOWN))
+        if joined != facts.labels:
+            await self._raise(facts, joined)
+        self._checked[facts.thread] = list(shown)
+        self._checked.move_to_end(facts.thread)
+        if len(self._checked) > _THREADS:
+            self._checked.popitem(last=False)
+        return replace(facts, labels=joined)
+
+    async def _raise(self, facts: ThreadFacts, labels: Labels) -> None:
+        await self._store.relabel(facts.thread, labels)
+        await self._store.append([_notes.label_raised(replace(facts, labels=labels))], now=self._now())

@@ -1,0 +1,200 @@
+"""Where the values of a thread come from, as its nodes ask it: the facts of the store, and what they let a call do."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Final
+
+from guarded_agents.policy import Policy, asked_of, authority_terms
+from guarded_agents.provenance import (
+    AuthorityRule,
+    Facts,
+    Plan,
+    Ruling,
+    SeenResult,
+    UserText,
+    compile_authority,
+    endorsements,
+    result_labels,
+    weigh,
+)
+from guarded_agents.records import (
+    QUOTED,
+    Answered,
+    AuthorityTerms,
+    BoundCall,
+    CallKey,
+    Decision,
+    Effect,
+    Endorsement,
+    Integrity,
+    Labels,
+    Licence,
+    Permit,
+    Reason,
+    ResultTerms,
+    ThreadFacts,
+    ToolEffect,
+)
+from guarded_agents.stores import SeenMessage, Store, Trail, Use, use_name
+from guarded_agents.transport import ToolReply
+
+MAX_RESULTS: Final = 1_000
+"""Answers of one thread that are looked through. In one with more no record gives authority, and no origin is told."""
+
+_THREADS: Final = 256  # whose facts are kept; those of another are read anew
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of one thread's trail so far, parsed."""
+
+    number: int = 0
+    texts: dict[str, UserText] = field(default_factory=dict)
+    results: dict[str, SeenResult] = field(default_factory=dict)
+    endorsed: list[Endorsement] = field(default_factory=list)
+    uses: dict[str, Licence] = field(default_factory=dict)
+    plan: Plan | None = None
+    facts: Facts | None = None
+
+
+class Provenance:
+    """Says what a call may do unattended, from what the store holds of its thread."""
+
+    def __init__(self, store: Store, policy: Policy, key: bytes) -> None:
+        """Weigh by the terms of *policy*; *key* is the deployment's for digests of values."""
+        self._store, self._policy, self._key = store, policy, key
+        self._rules: dict[tuple[str, ToolEffect], AuthorityRule] = {}
+        self._terms: dict[str, ResultTerms] = {}
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._lock = Lock()  # an edge runs in its caller's thread
+
+    def authorised(
+        self,
+        facts: ThreadFacts,
+        call: BoundCall,
+        decision: Decision,
+        *,
+        attended: bool = False,
+        spent: Sequence[Licence] = (),
+    ) -> Decision:
+        """Return *decision*, a permit, with what it needs beside: a person's agreement, or a deny.
+
+        *attended* is whether a person has to agree whatever the facts are by now, *spent* what the calls before it in
+        its turn draw on. Raises StoreError.
+        """
+        rule = self._rule(call.tool, decision.tool_effect)
+        if not rule.is_consequential or not facts.thread:
+            return decision  # without a thread nothing with an effect runs
+        known = self._facts(facts, call.key)
+        for use in spent:
+            known = known.spending(use)
+        authority = weigh(call.arguments, rule, known)
+        if authority.ruling is Ruling.DENY:
+            return _refused(decision, Reason.UNPLANNED)
+        decision = replace(decision, use=authority.use, misses=authority.misses)
+        if authority.ruling is Ruling.UNATTENDED and not attended:
+            return decision
+        if decision.approval is None:
+            obligation = asked_of(self._policy, call.tool)
+            if obligation is None:
+                return _refused(decision, Reason.UNLICENSED, detail="nobody is to be asked")
+            decision = replace(decision, approval=obligation)
+        return decision
+
+    def use_of(self, permit: Permit) -> Use:
+        """Return what the claim of *permit* draws on, and what its approvers agree to."""
+        decision, request = permit.decision, permit.request
+        agreed: tuple[Endorsement, ...] = ()
+        if request is not None:
+            rule = self._rule(permit.call.tool, decision.tool_effect)
+            agreed = endorsements(permit.call.arguments, rule, approval=request.id, key=self._key)
+        is_tainted = permit.labels.integrity is not Integrity.TRUSTED
+        is_checked = decision.use is not None and is_tainted and decision.approval is None
+        return Use(decision.use, is_checked, agreed, permit.labels)
+
+    def answered(self, tool: str, reply: ToolReply) -> Answered:
+        """Return what *tool* answered, with the join of the labels of its fields.
+
+        A text that does not repeat the structured answer is no field of it, and what is embedded is untrusted.
+        """
+        terms = self._result_terms(tool)
+        labels = terms.labels
+        if terms.fields and reply.structured is not None and not reply.is_error:
+            labels = result_labels(reply.structured, terms)
+            if not reply.repeats:
+                labels = labels.join(terms.labels)
+        if reply.is_embedding:
+            labels = labels.join(QUOTED)
+        return Answered(reply.text if reply.structured is None else reply.structured, labels)
+
+    # -- what is on record -----------------------------------------------------------------------
+
+    def _rule(self, tool: str, effect: ToolEffect) -> AuthorityRule:
+        rule = self._rules.get((tool, effect))
+        if rule is None:
+            terms = authority_terms(self._policy, tool) or AuthorityTerms(tool)
+            rule = self._rules[tool, effect] = compile_authority(replace(terms, effect=effect))
+        return rule
+
+    def _result_terms(self, tool: str) -> ResultTerms:
+        terms = self._terms.get(tool)
+        if terms is None:
+            found = authority_terms(self._policy, tool)
+            terms = self._terms[tool] = ResultTerms() if found is None else found.result
+        return terms
+
+    def _facts(self, facts: ThreadFacts, key: CallKey) -> Facts:
+        """Return what is on record of a thread, but for the use of the call of *key* itself. Raises StoreError."""
+        own = use_name(key)
+        with self._lock:
+            known = self._read(facts.thread)
+            if known.facts is None or known.facts.labels != facts.labels:
+                known.facts = self._built(known, facts.labels)
+            if own not in known.uses:
+                return known.facts
+            return replace(known.facts, spent=tuple(use for name, use in known.uses.items() if name != own))
+
+    def _read(self, thread: str) -> _Known:
+        known = self._known.setdefault(thread, _Known())
+        self._known.move_to_end(thread)
+        if len(self._known) > _THREADS:
+            self._known.popitem(last=False)
+        trail = self._store.trail(thread, after=known.number)
+        if self._add(known, trail):
+            known.facts = None
+        return known
+
+    def _add(self, known: _Known, trail: Trail) -> bool:
+        """Add what is new in *trail*; return whether anything is."""
+        fresh = [seen for seen in trail.seen if seen.digest not in known.results]
+        is_more = trail.number > known.number or bool(fresh)
+        known.number = trail.number
+        known.texts |= {entry: UserText(entry, text) for entry, text in trail.texts.items()}
+        known.endorsed += trail.endorsed
+        known.uses |= trail.uses
+        if trail.plan is not None:
+            known.plan = Plan(tools=trail.plan)
+        for seen in fresh:
+            known.results[seen.digest] = self._result(seen)
+        return is_more
+
+    def _result(self, seen: SeenMessage) -> SeenResult:
+        server, _, name = seen.tool.partition("/")
+        return SeenResult(seen.message, server, name, seen.value, self._result_terms(seen.tool))
+
+    def _built(self, known: _Known, labels: Labels) -> Facts:
+        return Facts(
+            key=self._key,
+            labels=labels,
+            texts=tuple(known.texts.values()),
+            results=tuple(known.results.values()) if len(known.results) <= MAX_RESULTS else (),
+            endorsed=tuple(known.endorsed),
+            spent=tuple(known.uses.values()),
+            plan=known.plan,
+        )
+
+
+def _refused(decision: Decision, reason: Reason, *, detail: str = "") -> Decision:
+    return replace(decision, effect=Effect.DENY, reason=reason, detail=detail, approval=None)
