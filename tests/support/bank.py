@@ -42,6 +42,7 @@ tools:
   bank/wire:
     scope: bank:write
     effect: write
+    result: {integrity: trusted, confidentiality: internal}
     permit_when: 0 < args.amount_cents && args.amount_cents <= 100000
     approval: {id: wire-approval, approvers: finance, quorum: 1, decide_within: 4h, execute_within: 15m}
   bank/topup: {scope: bank:write, effect: write, permit_when: args.amount_cents <= 500, limits: {per_thread: 3},

@@ -14,6 +14,8 @@ from guarded_agents.records import (
     Effect,
     Integrity,
     Labels,
+    Lack,
+    Miss,
     Permit,
     Principal,
     Reason,
@@ -160,7 +162,8 @@ def test_the_digest_covers_every_field(field: str) -> None:
         datetime: TEN,
         Risk: Risk.LOW,
     }
-    other = TEN if field == "escalate_at" else others[type(value)]
+    others_of = {"escalate_at": TEN, "misses": (Miss(lack=Lack.VERB),)}
+    other = others_of.get(field, others[type(value)])
     tampered = REQUEST.model_copy(update={field: other})
     assert request_digest(tampered, key=KEY) != REQUEST.digest
 

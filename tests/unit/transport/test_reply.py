@@ -51,7 +51,8 @@ BLOCKS: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize(("block", "text"), BLOCKS.values(), ids=BLOCKS)
 def test_each_block_becomes_text(block: object, text: str) -> None:
-    assert reply_of({"content": [block]}) == ToolReply(text, None, is_error=False)
+    is_embedding = not (isinstance(block, dict) and block.get("type") == "text")
+    assert reply_of({"content": [block]}) == ToolReply(text, None, is_error=False, is_embedding=is_embedding)
     assert reply_of({"content": [block, block]}).text == f"{text}\n{text}"
 
 
@@ -68,15 +69,36 @@ RESULTS: dict[str, tuple[dict[str, object], ToolReply]] = {
     ),
     "an odd error": ({"content": [], "isError": 0.5}, ToolReply("", None, is_error=True)),
     "no error, spelled null": ({"content": [], "isError": None}, ToolReply("", None, is_error=False)),
-    "structured only": ({"structuredContent": {"a": [1, None]}}, ToolReply('{"a":[1,null]}', {"a": [1, None]}, False)),
+    "structured only": (
+        {"structuredContent": {"a": [1, None]}},
+        ToolReply('{"a":[1,null]}', {"a": [1, None]}, False, repeats=True),
+    ),
+    "structured, said once more": (
+        {"content": [{"type": "text", "text": '{ "a": 1 }'}], "structuredContent": {"a": 1}},
+        ToolReply('{ "a": 1 }', {"a": 1}, is_error=False, repeats=True),
+    ),
+    "a list, said item by item": (
+        {
+            "content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}],
+            "structuredContent": {"result": [1, 2]},
+        },
+        ToolReply("1\n2", {"result": [1, 2]}, is_error=False, repeats=True),
+    ),
+    "structured, and more than that": (
+        {
+            "content": [{"type": "text", "text": "1"}, {"type": "text", "text": "3"}],
+            "structuredContent": {"result": [1, 2]},
+        },
+        ToolReply("1\n3", {"result": [1, 2]}, is_error=False),
+    ),
     "structured and text": (
         {"content": [{"type": "text", "text": "t"}], "structuredContent": {"a": 1}},
         ToolReply("t", {"a": 1}, is_error=False),
     ),
-    "structured, no object": ({"content": [], "structuredContent": 3}, ToolReply("3", 3, is_error=False)),
+    "structured, no object": ({"content": [], "structuredContent": 3}, ToolReply("3", 3, is_error=False, repeats=True)),
     "what would overwrite a channel": (
         {"content": [], "structuredContent": {"__overwrite__": {"x": 1}}},
-        ToolReply('{"__overwrite__":{"x":1}}', {"__overwrite__": {"x": 1}}, is_error=False),
+        ToolReply('{"__overwrite__":{"x":1}}', {"__overwrite__": {"x": 1}}, is_error=False, repeats=True),
     ),
     "structured NaN": ({"content": [], "structuredContent": {"a": float("nan")}}, ToolReply(LEFT_OUT, None, False)),
     "structured and unstorable": (
