@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 
-from guarded_agents.policy import Policy, asked_of, authority_terms
+from guarded_agents.policy import PlanOrigin, Policy, asked_of, authority_terms
 from guarded_agents.provenance import (
     AuthorityRule,
     Facts,
@@ -37,6 +37,7 @@ from guarded_agents.records import (
     ThreadFacts,
     ToolEffect,
 )
+from guarded_agents.state import GuardContext
 from guarded_agents.stores import SeenMessage, Store, Trail, Use, use_name
 from guarded_agents.transport import ToolReply
 
@@ -102,6 +103,15 @@ class Provenance:
                 return _refused(decision, Reason.UNLICENSED, detail="nobody is to be asked")
             decision = replace(decision, approval=obligation)
         return decision
+
+    def plan_for(self, context: GuardContext | None) -> tuple[str, ...] | None:
+        """Return the plan to pin for a new thread, None where none is pinned by its first run."""
+        plan = self._policy.plan
+        if plan is None or plan.origin is PlanOrigin.MODEL:
+            return None
+        if plan.origin is PlanOrigin.POLICY:
+            return plan.tools
+        return () if context is None or context.plan is None else context.plan
 
     def use_of(self, permit: Permit) -> Use:
         """Return what the claim of *permit* draws on, and what its approvers agree to."""
@@ -192,7 +202,7 @@ class Provenance:
             results=tuple(known.results.values()) if len(known.results) <= MAX_RESULTS else (),
             endorsed=tuple(known.endorsed),
             spent=tuple(known.uses.values()),
-            plan=known.plan,
+            plan=known.plan if known.plan is not None or self._policy.plan is None else Plan(),
         )
 
 
