@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 
+from pydantic import JsonValue
+
 from guarded_agents.policy import PlanOrigin, Policy, asked_of, authority_terms
 from guarded_agents.provenance import (
     AuthorityRule,
@@ -117,6 +119,17 @@ class Provenance:
         if plan is None:
             return None
         return Plan(tools=plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned)
+
+    def shown(self, facts: ThreadFacts) -> dict[str, JsonValue]:
+        """Return what the state shows of a thread beside its labels: its plan, and how much is endorsed and spent.
+
+        Raises StoreError.
+        """
+        with self._lock:
+            known = self._read(facts.thread)
+            plan = self._plan(known)
+            shown: dict[str, JsonValue] = {"endorsed": len(known.endorsed), "spent": len(known.uses)}
+            return shown if plan is None else {**shown, "plan": list(plan.tools)}
 
     def use_of(self, permit: Permit) -> Use:
         """Return what the claim of *permit* draws on, and what its approvers agree to."""

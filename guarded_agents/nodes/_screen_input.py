@@ -125,6 +125,7 @@ class ScreenInput:
                 plan=self._services.provenance.plan_for(context),
             )
             answers = await self._answers(messages[:at], thread)
+            shown = self._services.provenance.shown(opened.facts)
             for answer in answers:
                 self._services.exposure.remember(thread, answer, opened.facts.labels)
             for message in messages[: at + 1] if is_new else messages[at : at + 1]:
@@ -143,6 +144,7 @@ class ScreenInput:
             "guard_trust": {
                 "integrity": labels.integrity.value,
                 "confidentiality": labels.confidentiality.value,
+                **shown,
             },
         }
 

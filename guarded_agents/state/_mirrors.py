@@ -76,7 +76,7 @@ def merge_requester(old: Json, new: Json) -> Json:
 
 
 def merge_trust(old: Json, new: Json) -> Json:
-    """Return the join: the stricter labels, the union of sources (the first 32 by name), the larger count.
+    """Return the join: the stricter labels, the union of sources and of the plan (the first 32 by name), larger counts.
 
     Commutative and associative, so that parallel tasks may write in any order.
     """
@@ -89,6 +89,11 @@ def merge_trust(old: Json, new: Json) -> Json:
     if sources:
         counts = (_count(old.get("source_count")), _count(new.get("source_count")))
         merged |= {"sources": list(sources), "source_count": max(*counts, len(sources))}
+    if isinstance(old.get("plan"), list) or isinstance(new.get("plan"), list):
+        merged["plan"] = list(sorted({*_strings(old.get("plan")), *_strings(new.get("plan"))})[:MAX_SOURCES])
+    for part in ("endorsed", "spent"):
+        if part in old or part in new:
+            merged[part] = max(_count(old.get(part)), _count(new.get(part)))
     return merged
 
 

@@ -53,7 +53,8 @@ class GuardedState(TypedDict):
 
     ========================  ============================================================================
     ``guard_requester``       ``{"principal": {...}, "tenant": str, "entry": str}``
-    ``guard_trust``           ``{"integrity": str, "confidentiality": str, "sources": [str], "source_count": int}``
+    ``guard_trust``           ``{"integrity": str, "confidentiality": str, "sources": [str], "source_count": int,
+                              "plan": [str], "endorsed": int, "spent": int}``
     ``guard_calls``           ``{"entry": str, "turn": int, "calls": {digest: {...}}}``
     ``guard_audit``           ``{"log": str, "size": int, "root": str}``
     ========================  ============================================================================

@@ -15,9 +15,8 @@ from tests.support.people import EXTERNAL, Phonebook
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 EDITED = {"account": "ACME", "amount_cents": 800}
 HARD = POLICY.replace(
-    "    effect: write\n    permit_when: 0 <",
-    "    effect: write\n    deny_when: [{id: no-eve, when: 'args.account == \"EVE\"', hard: true}]\n"
     "    permit_when: 0 <",
+    "    deny_when: [{id: no-eve, when: 'args.account == \"EVE\"', hard: true}]\n    permit_when: 0 <",
 )
 EXCEPTION = HARD + (
     "exceptions:\n"
@@ -219,7 +218,7 @@ async def test_an_edit_into_what_a_hard_rule_denies_is_refused_even_under_an_exc
 BOTH_RULES = EXCEPTION.replace(
     "deny_when: [{id: no-eve,", "deny_when: [{id: no-5, when: 'args.amount_cents == 5'}, {id: no-eve,"
 )
-HARD_TOOL = EXCEPTION.replace("    effect: write\n    deny_when", "    effect: write\n    hard: true\n    deny_when")
+HARD_TOOL = EXCEPTION.replace("    deny_when", "    hard: true\n    deny_when")
 WAIVED: dict[str, tuple[str, dict[str, Any], bool]] = {
     "a soft rule": (BOTH_RULES, {"account": "BOB", "amount_cents": 5}, True),
     "a hard rule behind a soft one": (BOTH_RULES, {"account": "EVE", "amount_cents": 5}, False),

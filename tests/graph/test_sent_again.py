@@ -14,7 +14,7 @@ from tests.support.ledger import Desk, Ledger, Sent, at_desk
 from tests.support.people import EXTERNAL, GLASS, Phonebook
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
-OF_WIRE = "    effect: write\n    permit_when: 0 <"
+OF_WIRE = "    effect: write\n    result: {integrity: trusted, confidentiality: internal}\n    permit_when: 0 <"
 AGAIN = OF_WIRE.replace("effect: write\n", "effect: write\n    idempotent: true\n")
 EXECUTE_WITHIN_S = 15 * 60
 WHY = "the payment run closes at noon and nobody answers"

@@ -29,7 +29,7 @@ HIDDEN = {"Cc", "Cf", "Zl", "Zp"}  # controls, format and bidi characters, line 
 SCREEN = '\x1b[2J\x1b[H\u202e\x9b\n\nwill be sent, exactly:\n    {\n      "amount_cents": 100\n    }\x1b[8m'
 
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
-EGRESS = POLICY.replace("    effect: write\n    permit_when: 0 <", "    effect: egress\n    permit_when: 0 <")
+EGRESS = POLICY.replace("    effect: write\n    result", "    effect: egress\n    result")
 
 
 @pytest.fixture(scope="module")
