@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END
@@ -32,6 +33,7 @@ from guarded_agents.records import (
     Answer,
     BrokenGlass,
     Claim,
+    Labels,
     Resolution,
     Review,
     ReviewFinding,
@@ -197,6 +199,14 @@ class Guard:
     def lint(self, graph: AnyBuilder | AnyGraph) -> tuple[Finding, ...]:
         """Return what keeps *graph* from being guarded, sorted; an empty tuple where nothing does."""
         return lint(graph)
+
+    def summarised(self, thread: str, message: BaseMessage) -> Labels:
+        """Record *message*, which the application made of messages of *thread*, with the labels of all of them.
+
+        Call it where a node summarises or rewrites the conversation, before the model is shown the message: one that
+        the guard knows nothing of counts as untrusted and restricted. Returns those labels. Raises StoreError.
+        """
+        return self._services.exposure.summarised(thread, message)
 
     # -- what people say -------------------------------------------------------------------------
 

@@ -60,6 +60,16 @@ class Exposure:
         else:
             self._store.see(thread, SeenMessage(digest, labels, str(message.id), tool, answer.value))
 
+    def summarised(self, thread: str, message: BaseMessage) -> Labels:
+        """Record *message*, made of messages of *thread*, and return its labels: the thread's, the join of all of them.
+
+        A thread that is not on record gives the strictest. Raises StoreError.
+        """
+        facts = self._store.thread(thread)
+        labels = _UNKNOWN if facts is None else facts.labels
+        self.remember(thread, message, labels)
+        return labels
+
     async def of(self, facts: ThreadFacts, shown: Sequence[BaseMessage]) -> ThreadFacts:
         """Return *facts* with the labels of all that the model was *shown*; they are on record when this returns.
 
