@@ -10,6 +10,8 @@ RECORD_CLAIM = "guarded_agents/records/_claim.py"
 RECORD_DECISION = "guarded_agents/records/_decision.py"
 RECORD_ORIGIN = "guarded_agents/records/_origin.py"
 LINT = "guarded_agents/assembly/_lint.py"
+CATALOG = "guarded_agents/catalog/_catalog.py"
+VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
@@ -76,6 +78,7 @@ BOUNDED = "tests/graph/test_bounded.py"
 ONE_ACCOUNT = "tests/graph/test_one_account.py"
 PAST = "tests/graph/test_written_past_the_facade.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
+UNIT_CATALOG = "tests/unit/catalog/test_catalog.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
 UNIT_PROVENANCE_LABELS = "tests/unit/provenance/test_labels.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
@@ -579,6 +582,20 @@ MUTANTS = (
         "if standing.request is not None and standing.request.status is RequestStatus.PENDING:",
         "if standing.request is not None and standing.request.status is RequestStatus.WITHDRAWN:",
         (f"{REVOKED}::test_a_task_that_was_made_up_while_the_directory_fails_closes_nothing_that_waits",),
+    ),
+    Mutant(
+        "I6:formats-of-arguments-unasserted",
+        VALIDATOR,
+        "subject: str, asserts_formats: bool = True",
+        "subject: str, asserts_formats: bool = False",
+        (f"{UNIT_CATALOG}::test_formats_are_asserted_of_what_is_sent_and_not_of_what_is_answered",),
+    ),
+    Mutant(
+        "I6:answers-withheld-for-a-format",
+        CATALOG,
+        "compile_schema(schema, subject=subject, asserts_formats=False)",
+        "compile_schema(schema, subject=subject, asserts_formats=True)",
+        (f"{UNIT_CATALOG}::test_formats_are_asserted_of_what_is_sent_and_not_of_what_is_answered",),
     ),
     # -- I7 resume is input -------------------------------------------------------------------
     Mutant("I7:any-request", CHECK, "if vote.request != request.id:", "if vote.request is None:", (OTHER_VOTE,)),
