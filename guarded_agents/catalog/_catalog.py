@@ -33,8 +33,8 @@ class CatalogTool:
     @cached_property
     def result(self) -> SchemaValidator | None:
         """Return the validator of the structured result, None where the tool declares no schema for it."""
-        schema = self.definition.output_schema
-        return None if schema is None else compile_schema(schema, subject=f"{self.ref.key} output_schema")
+        schema, subject = self.definition.output_schema, f"{self.ref.key} output_schema"
+        return None if schema is None else compile_schema(schema, subject=subject, asserts_formats=False)
 
 
 class Catalog:

@@ -72,8 +72,11 @@ def _keyword(error: jsonschema_rs.ValidationError) -> str:
     return kind.name
 
 
-def compile_schema(schema: Mapping[str, JsonValue], *, subject: str) -> SchemaValidator:
+def compile_schema(schema: Mapping[str, JsonValue], *, subject: str, asserts_formats: bool = True) -> SchemaValidator:
     """Return the validator of *schema*; *subject* names it in errors.
+
+    ``format`` is an annotation in what a server answers, and asserted of what is sent (JSON Schema Validation 2020-12
+    section 7.2 allows both): without *asserts_formats* no value is refused because of it.
 
     Raises SchemaError where it is no schema of a known dialect, refers outside itself, has a pattern that needs more
     than linear time (look-around, back-references), or exceeds a limit of ``_cost``.
@@ -89,17 +92,17 @@ def compile_schema(schema: Mapping[str, JsonValue], *, subject: str) -> SchemaVa
             action="have the server declare a known one, or none",
         )
     plain.pop("$id", None)  # only local references are left, so the base URI has no say
-    return SchemaValidator(_engine(engine_type, plain, subject), plain)
+    return SchemaValidator(_engine(engine_type, plain, subject, asserts_formats=asserts_formats), plain)
 
 
 def _engine(
-    engine_type: type[jsonschema_rs.Validator], plain: dict[str, JsonValue], subject: str
+    engine_type: type[jsonschema_rs.Validator], plain: dict[str, JsonValue], subject: str, *, asserts_formats: bool
 ) -> jsonschema_rs.Validator:
     try:
         return engine_type(
             plain,
             offline=True,
-            validate_formats=True,
+            validate_formats=asserts_formats,
             mask=_MASK,
             pattern_options=jsonschema_rs.RegexOptions(size_limit=_MAX_AUTOMATON_BYTES),
         )

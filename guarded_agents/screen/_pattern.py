@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import Record
-from guarded_agents.screen._clean import CleanText
+from guarded_agents.screen._clean import CleanText, clean
 from guarded_agents.screen._finding import Finding, FindingId, Kind, Required, Stage
 from guarded_agents.screen._regex import MAX_MEMORY, regex, regex_set
 
@@ -21,7 +21,9 @@ MAX_REPEATS: Final = 32
 
 MAX_PROGRAM: Final = 4_000
 """Instructions of one pattern when compiled: nested repetitions multiply, and classes of letters are long in UTF-8."""
+_MAX_WARM_UP: Final = 16_384  # characters; of the built-in patterns it is a quarter of that
 UNANSWERED: Final = "screen:patterns-unanswered"
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _REPEATS: Final = re.compile(r"(?<!\\x)\{(?:[0-9]{0,9},)?([0-9]{1,9})[,}]")
 
 
@@ -54,6 +56,7 @@ class PatternDetector:
             self._set = regex_set([*(pattern.pattern for pattern in self.patterns), ""], folds_case=True)
         except ValueError as error:
             raise _wrong("patterns", f"at most {MAX_MEMORY} bytes when compiled", str(error)) from None
+        self._set.Match(clean(_warm_up(self.patterns)).eyes.encode())  # so that no first text pays for it
 
     def detect(self, text: CleanText, *, stage: Stage) -> tuple[Finding, ...]:
         """Return a finding for each pattern of *stage* that occurs in ``text.eyes``, sorted by id.
@@ -90,6 +93,15 @@ def _check(patterns: tuple[Pattern, ...]) -> None:
             raise _wrong(subject, "a regular expression of google-re2", str(error)) from None
         if size > MAX_PROGRAM:
             raise _wrong(subject, f"a program of at most {MAX_PROGRAM} instructions", str(size))
+
+
+def _warm_up(patterns: tuple[Pattern, ...]) -> str:
+    """Return the words of *patterns*, after a run of marks that has `clean` build all that it keeps.
+
+    A set builds its states as a text asks for them, and a text of these words asks for most.
+    """
+    words = sorted({word for pattern in patterns for word in _WORD.findall(pattern.pattern)})
+    return ("e" + "\u0301" * 31 + " " + " ".join(words))[:_MAX_WARM_UP]
 
 
 def _wrong(subject: str, expected: str, got: str) -> ConfigurationError:

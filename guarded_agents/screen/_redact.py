@@ -83,6 +83,7 @@ class Redactor:
             )
         self._key: Final = key
         self._kinds: Final = frozenset(kinds)
+        _hints()  # built once for all, and not while the first text waits
 
     def redact(self, text: CleanText, *, stage: Stage) -> Redacted:
         """Return ``text.text`` with tokens for values, the values by token, and a finding for each kind, sorted.

@@ -10,6 +10,8 @@ RECORD_CLAIM = "guarded_agents/records/_claim.py"
 RECORD_DECISION = "guarded_agents/records/_decision.py"
 RECORD_ORIGIN = "guarded_agents/records/_origin.py"
 LINT = "guarded_agents/assembly/_lint.py"
+CATALOG = "guarded_agents/catalog/_catalog.py"
+VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
@@ -30,6 +32,15 @@ EXECUTE = "guarded_agents/nodes/_execute.py"
 NOTES = "guarded_agents/nodes/_notes.py"
 PEOPLE = "guarded_agents/nodes/_people.py"
 PLAN = "guarded_agents/nodes/_plan.py"
+SCREEN_CLEAN = "guarded_agents/screen/_clean.py"
+SCREEN_FINDING = "guarded_agents/screen/_finding.py"
+SCREEN_HIDING = "guarded_agents/screen/_hiding.py"
+SCREEN_LINKS = "guarded_agents/screen/_links.py"
+SCREEN_PATTERN = "guarded_agents/screen/_pattern.py"
+SCREEN_REDACT = "guarded_agents/screen/_redact.py"
+SCREEN_ROOM = "guarded_agents/screen/_screen.py"
+SCREEN_SPOTLIGHT = "guarded_agents/screen/_spotlight.py"
+SCREEN_VALUE = "guarded_agents/screen/_value.py"
 SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 TOLD = "guarded_agents/nodes/_told.py"
@@ -76,8 +87,14 @@ BOUNDED = "tests/graph/test_bounded.py"
 ONE_ACCOUNT = "tests/graph/test_one_account.py"
 PAST = "tests/graph/test_written_past_the_facade.py"
 UNIT_BINDING = "tests/unit/binding/test_binding.py"
+UNIT_CATALOG = "tests/unit/catalog/test_catalog.py"
 UNIT_CHECK = "tests/unit/approval/test_check.py"
 UNIT_PROVENANCE_LABELS = "tests/unit/provenance/test_labels.py"
+UNIT_CLEAN = "tests/unit/screen/test_clean.py"
+UNIT_LINKS = "tests/unit/screen/test_links.py"
+UNIT_PATTERNS = "tests/unit/screen/test_patterns.py"
+UNIT_REDACT = "tests/unit/screen/test_redact.py"
+UNIT_SCREEN = "tests/unit/screen/test_screen.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
 UNIT_ANSWERS = "tests/unit/stores/test_answers.py"
 UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
@@ -93,6 +110,12 @@ COVERS_NOTHING_ELSE = f"{UNIT_REQUEST}::test_a_permit_covers_nothing_else"
 ANOTHER_CALL = f"{UNIT_BINDING}::test_another_component_is_another_call"
 OTHER_VOTE = f"{UNIT_CHECK}::test_any_other_vote_does_not"
 DENIED = f"{DOUBT}::test_a_call_in_doubt_is_denied_with_its_reason"
+
+HIDES = f"{UNIT_CLEAN}::test_what_hides_goes_and_is_counted_by_kind"
+LEADS_OUT = f"{UNIT_LINKS}::test_an_address_that_could_carry_data_out_is_text_afterwards"
+TRAVELS = f"{UNIT_REDACT}::test_only_kinds_that_may_travel_come_back_and_the_others_are_counted"
+RAISED = f"{UNIT_SCREEN}::test_a_finding_raises_what_is_required_and_never_lowers_it"
+CLOSED = f"{UNIT_SCREEN}::test_a_text_that_knows_the_nonce_cannot_close_the_delimiter_or_forge_the_mark"
 
 
 class Mutant(NamedTuple):
@@ -580,6 +603,181 @@ MUTANTS = (
         "if standing.request is not None and standing.request.status is RequestStatus.WITHDRAWN:",
         (f"{REVOKED}::test_a_task_that_was_made_up_while_the_directory_fails_closes_nothing_that_waits",),
     ),
+    Mutant(
+        "I6:formats-of-arguments-unasserted",
+        VALIDATOR,
+        "subject: str, asserts_formats: bool = True",
+        "subject: str, asserts_formats: bool = False",
+        (f"{UNIT_CATALOG}::test_formats_are_asserted_of_what_is_sent_and_not_of_what_is_answered",),
+    ),
+    Mutant(
+        "I6:answers-withheld-for-a-format",
+        CATALOG,
+        "compile_schema(schema, subject=subject, asserts_formats=False)",
+        "compile_schema(schema, subject=subject, asserts_formats=True)",
+        (f"{UNIT_CATALOG}::test_formats_are_asserted_of_what_is_sent_and_not_of_what_is_answered",),
+    ),
+    Mutant(
+        "I6:controls-stay",
+        SCREEN_CLEAN,
+        "    Step(_CONTROL, _without_controls),",
+        "    Step(_CONTROL, lambda text, _: text),",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:escape-sequences-show",
+        SCREEN_CLEAN,
+        '_CONTROLS.sub("", _SEQUENCES.sub("", text))',
+        '_CONTROLS.sub("", text)',
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:line-breaks-join-words",
+        SCREEN_CLEAN,
+        '_BREAKS.subn("\\n", ',
+        '_BREAKS.subn("", ',
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:tags-stay",
+        SCREEN_CLEAN,
+        "    Step(_TAG, _without_tags),",
+        "    Step(_TAG, lambda text, _: text),",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:bidi-stay",
+        SCREEN_CLEAN,
+        '    Step(_BIDI, _without("bidi", re.compile(f"[{_BIDI}]+"))),',
+        "    Step(_BIDI, lambda text, _: text),",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:invisibles-stay",
+        SCREEN_CLEAN,
+        '    Step(_INVISIBLE, _without("invisibles", re.compile(f"[{_INVISIBLE}]+"))),',
+        "    Step(_INVISIBLE, lambda text, _: text),",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:invalid-stay",
+        SCREEN_CLEAN,
+        '    Step(_INVALID, _without("invalid", re.compile(f"[{_INVALID}]+"))),',
+        "    Step(_INVALID, lambda text, _: text),",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:floods-stay",
+        SCREEN_CLEAN,
+        '    Step("", _without_floods),',
+        '    Step("", lambda text, _: text),',
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:selectors-stay",
+        SCREEN_CLEAN,
+        '_without("selectors", _SELECTORS)',
+        '_without("selectors", re.compile("(?!)"))',
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:joiners-stay",
+        SCREEN_CLEAN,
+        '_without("joiners", _JOINERS)',
+        '_without("joiners", re.compile("(?!)"))',
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:surrogates-uncounted",
+        SCREEN_CLEAN,
+        '{"invalid": len(text) - len(raw.decode())}',
+        "{}",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:controls-of-ascii-stay",
+        SCREEN_CLEAN,
+        "    kept = _without_controls(text, counts)\n    return CleanText(kept",
+        "    kept = text\n    return CleanText(kept",
+        (HIDES,),
+    ),
+    Mutant(
+        "I6:patterns-see-no-compatibility-forms",
+        SCREEN_CLEAN,
+        'unicodedata.normalize("NFKC", ',
+        'unicodedata.normalize("NFC", ',
+        (f"{UNIT_CLEAN}::test_patterns_see_compatibility_forms_composed_and_the_text_keeps_its_own",),
+    ),
+    Mutant(
+        "I6:hidden-text-asks-for-nothing",
+        SCREEN_HIDING,
+        "required=_REQUIRED.get(kind, Required.NOTHING)",
+        "required=Required.NOTHING",
+        (f"{UNIT_SCREEN}::test_what_was_removed_is_found_by_kind_sorted",),
+    ),
+    Mutant(
+        "I6:finding-lowers",
+        SCREEN_FINDING,
+        "max((required, *(finding",
+        "min((required, *(finding",
+        (RAISED,),
+    ),
+    Mutant(
+        "I6:finding-replaces",
+        SCREEN_FINDING,
+        "max((required, *(finding.required for finding in findings))",
+        "max((*(finding.required for finding in findings), Required.NOTHING)",
+        (RAISED,),
+    ),
+    Mutant(
+        "I6:failed-detector-asks-for-nothing",
+        SCREEN_ROOM,
+        "kind=Kind.UNSCREENED, stage=stage, required=Required.DENY",
+        "kind=Kind.UNSCREENED, stage=stage, required=Required.NOTHING",
+        (f"{UNIT_SCREEN}::test_a_detector_that_raises_denies_and_the_others_are_asked_still",),
+    ),
+    Mutant(
+        "I6:unanswered-set-passes",
+        SCREEN_PATTERN,
+        "if found is None or self._canary not in found:",
+        "if found is None:",
+        (f"{UNIT_PATTERNS}::test_a_set_that_does_not_answer_denies",),
+    ),
+    Mutant(
+        "I6:nonce-in-the-text",
+        SCREEN_SPOTLIGHT,
+        "re.sub(self.nonce, _STANDS_FOR_NONCE, text, flags=re.IGNORECASE)",
+        "text",
+        (CLOSED,),
+    ),
+    Mutant(
+        "I6:nonce-in-another-case",
+        SCREEN_SPOTLIGHT,
+        ", text, flags=re.IGNORECASE)",
+        ", text)",
+        (CLOSED,),
+    ),
+    Mutant(
+        "I6:nonce-joins-again",
+        SCREEN_SPOTLIGHT,
+        '"(removed)"',
+        '""',
+        (CLOSED,),
+    ),
+    Mutant(
+        "I6:mark-forged",
+        SCREEN_SPOTLIGHT,
+        "inside.replace(_MARK, _STANDS_FOR_MARK)",
+        "inside.replace(_STANDS_FOR_MARK, _MARK)",
+        (CLOSED,),
+    ),
+    Mutant(
+        "I6:nonce-guessed",
+        SCREEN_SPOTLIGHT,
+        "if not _NONCE.fullmatch(self.nonce):",
+        "if not self.nonce:",
+        (f"{UNIT_SCREEN}::test_a_nonce_that_could_be_guessed_or_split_is_refused",),
+    ),
     # -- I7 resume is input -------------------------------------------------------------------
     Mutant("I7:any-request", CHECK, "if vote.request != request.id:", "if vote.request is None:", (OTHER_VOTE,)),
     Mutant(
@@ -1052,6 +1250,111 @@ MUTANTS = (
         "text = NOT_CARRIED_OUT + _NEXT[reason]",
         'text = "finance " + _NEXT[reason]',
         (f"{SECRETS}::test_a_refusal_tells_the_model_no_rule_and_no_argument",),
+    ),
+    Mutant(
+        "I10:kinds-travel-unasked",
+        SCREEN_REDACT,
+        "kind not in (*travels, ValueKind.TOKEN)",
+        "kind not in _KINDS",
+        (TRAVELS,),
+    ),
+    Mutant(
+        "I10:value-under-any-token",
+        SCREEN_REDACT,
+        "hmac.compare_digest(self._token(ValueKind(kind), value), token)",
+        "bool(value)",
+        (f"{UNIT_REDACT}::test_a_table_of_values_that_somebody_else_wrote_gives_nothing",),
+    ),
+    Mutant(
+        "I10:token-of-another-thread",
+        SCREEN_REDACT,
+        "hmac.digest(self._key, f",
+        "hmac.digest(bytes(32), f",
+        (f"{UNIT_REDACT}::test_one_value_has_one_token_in_a_thread_and_another_in_another",),
+    ),
+    Mutant(
+        "I10:look-alike-stays",
+        SCREEN_REDACT,
+        " and of.kind is not ValueKind.TOKEN:",
+        " and of.kind is not ValueKind.TEXT:",
+        (f"{UNIT_REDACT}::test_a_look_alike_is_replaced_whichever_kinds_are_chosen",),
+    ),
+    Mutant(
+        "I10:unanswered-hints-pass",
+        SCREEN_REDACT,
+        "if _CANARY not in present:",
+        "if _CANARY < 0:",
+        (f"{UNIT_REDACT}::test_hints_that_do_not_answer_make_the_text_one_value",),
+    ),
+    Mutant(
+        "I10:table-of-values-unquarantined",
+        SCREEN_REDACT,
+        "stage=stage, required=Required.QUARANTINE)",
+        "stage=stage, required=Required.ASK)",
+        (f"{UNIT_REDACT}::test_a_text_with_too_many_values_is_one_value_and_quarantined",),
+    ),
+    Mutant(
+        "I10:overlap-cut-short",
+        SCREEN_REDACT,
+        "max(last, end)), min",
+        "last), min",
+        (f"{UNIT_REDACT}::test_of_values_that_overlap_the_whole_stretch_goes",),
+    ),
+    Mutant(
+        "I10:iban-unchecked",
+        SCREEN_VALUE,
+        "for char in plain[4:] + plain[:4])) % 97 == 1",
+        "for char in plain[4:] + plain[:4])) > 0",
+        (f"{UNIT_REDACT}::test_each_wrong_digit_and_most_swaps_fail_the_checks",),
+    ),
+    Mutant(
+        "I10:any-host",
+        SCREEN_LINKS,
+        "host[0].lower() in self._hosts and",
+        'host[0] != "" and',
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:any-query",
+        SCREEN_LINKS,
+        "len(query) <= self._max_query",
+        "len(query) >= 0",
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:two-addresses-in-one",
+        SCREEN_LINKS,
+        'scheme is None or "://" in address[scheme.end() :]',
+        "scheme is None",
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:tag-that-runs",
+        SCREEN_LINKS,
+        'plain = match["name"] is not None and not _RUNS.fullmatch(match["name"])',
+        'plain = match["name"] is not None',
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:host-goes-on",
+        SCREEN_LINKS,
+        "return text[end : end + 1] if text[end : end + 1] in",
+        'return "" if text[end : end + 1] in',
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:removed-host-is-a-link",
+        SCREEN_LINKS,
+        "host[0][:_MAX_SHOWN].replace('.', '[.]')",
+        "host[0][:_MAX_SHOWN]",
+        (LEADS_OUT,),
+    ),
+    Mutant(
+        "I10:rest-unlooked-at",
+        SCREEN_LINKS,
+        "pieces += text[at:seen], _crude(text[seen:])",
+        "pieces += text[at:seen], text[seen:]",
+        (f"{UNIT_LINKS}::test_after_very_many_the_rest_is_neutralised_without_looking",),
     ),
     # -- I11 bounded --------------------------------------------------------------------------
     Mutant(

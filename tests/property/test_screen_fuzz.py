@@ -224,6 +224,16 @@ def test_any_text_is_screened(text: str, stage: Stage) -> None:
     assert all(text not in finding.model_dump_json() for finding in screened.findings if len(text) > 15)
 
 
+@given(TEXTS, st.sampled_from(Stage), st.sampled_from(Required))
+def test_screening_again_changes_nothing_and_lowers_nothing(text: str, stage: Stage, before: Required) -> None:
+    links, detectors = LinkScreen(hosts=["docs.example.com"]), [HidingDetector(), PATTERNS]
+    once = screen(text, stage=stage, detectors=detectors, links=links)
+    again = screen(once.text, stage=stage, detectors=detectors, links=links)
+    assert again.text == once.text
+    order, after = list(Required), raised(before, once.findings)
+    assert order.index(raised(after, again.findings)) >= order.index(after) >= order.index(before)
+
+
 PATTERNS = PatternDetector(WORDINGS)
 
 

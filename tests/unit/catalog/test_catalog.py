@@ -90,6 +90,16 @@ def test_validators_are_built_once_from_the_reviewed_schemas() -> None:
     assert not put.result.accepts({})
 
 
+@pytest.mark.requirement("I6")
+def test_formats_are_asserted_of_what_is_sent_and_not_of_what_is_answered() -> None:
+    schema: dict[str, JsonValue] = {"properties": {"at": {"type": "string", "format": "date-time"}}}
+    (found,) = Catalog(make_lock([tool("orders", "at", input_schema=schema, output_schema=schema)]))
+    assert found.result is not None
+    naive: JsonValue = {"at": "2026-01-05T10:00:00"}
+    assert (found.arguments.accepts(naive), found.result.accepts(naive)) == (False, True)
+    assert not found.result.accepts({"at": 5})
+
+
 def test_validators_are_built_once_from_the_reviewed_schemas_of_each_tool() -> None:
     with pytest.raises(SchemaError, match="orders/get input_schema"):
         _ = next(iter(Catalog(make_lock([tool("orders", "get", input_schema=REMOTE)])))).arguments

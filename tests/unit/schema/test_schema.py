@@ -73,6 +73,21 @@ def test_a_value_is_accepted_if_and_only_if_it_has_no_problem(value: Any, proble
 
 
 @pytest.mark.requirement("I6")
+@pytest.mark.parametrize("dialect", [{}, *({"$schema": name} for name in _validator._DIALECTS)], ids=str)
+def test_a_format_is_asserted_unless_it_is_said_to_be_an_annotation(dialect: dict[str, JsonValue]) -> None:
+    schema = {**dialect, "type": "string", "format": "date-time", "maxLength": 30}
+    asserted = compile_schema(schema, subject="s/t")
+    annotated = compile_schema(schema, subject="s/t", asserts_formats=False)
+    for naive in ("2026-01-05T10:00:00", "2026-01-05T10:00:00.250"):  # as pydantic writes a moment without an offset
+        assert asserted.problem(naive) == "(root): format"
+        assert annotated.accepts(naive)
+    for validator in (asserted, annotated):
+        assert validator.accepts("2026-01-05T10:00:00Z")
+        assert not validator.accepts(5)
+        assert not validator.accepts("x" * 31)
+
+
+@pytest.mark.requirement("I6")
 @pytest.mark.parametrize("value", ["\ud800", ["\udfff"], {"a": {"b": "\ud83d"}}], ids=["string", "element", "member"])
 def test_a_lone_surrogate_is_refused_even_where_the_schema_asks_for_nothing(value: Any) -> None:
     assert not compiled({}).accepts(value)
