@@ -161,7 +161,10 @@ class Approval:
 
     def _shown(self, request: ApprovalRequest, how: str) -> dict[str, JsonValue]:
         intact = is_intact(request, key=self._services.request_key)
-        return interrupt_payload(request, how=how) if intact else changed_payload(request)
+        if not intact:
+            return changed_payload(request)
+        payload = interrupt_payload(request, how=how)  # it stands in a checkpoint
+        return payload | {"args": self._services.screening.at_rest(request.thread, payload["args"])}
 
     def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
         """Return the request that stands for *task*, followed over edits; None where there is none."""

@@ -19,6 +19,7 @@ from guarded_agents.nodes._exposure import Exposure
 from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.nodes._people import People
 from guarded_agents.nodes._provenance import Provenance
+from guarded_agents.nodes._screening import Screening
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -78,6 +79,7 @@ class Services:
     telemetry: Telemetry
     provenance: Provenance  # what a call may do unattended
     exposure: Exposure  # what the model was shown
+    screening: Screening  # what of a text goes on
     people: People  # who may answer, and whether it is them
     queue: Callable[[str], QueueLimits]  # how much may wait for an approver group
     operators: str | None  # the group that looks after calls in doubt which nobody was asked about
@@ -105,7 +107,15 @@ class Services:
         return self.store.thread(thread) or ThreadFacts(thread, "", NOBODY, "", Labels())
 
     def bind(self, facts: ThreadFacts, task: CallTask) -> BoundCall:
-        """Bind the call of *task* to who asks and where. Raises BindingError."""
+        """Bind the call of *task* to who asks and where, with values for its tokens. Raises BindingError, StoreError."""
+        call = task["call"]
+        tool = self.catalog.resolve(call["name"])
+        bound = self._bound(facts, task, call["args"])
+        if tool is None or not self.screening.has_tokens(bound.canonical):
+            return bound
+        return self._bound(facts, task, self.screening.restored(facts.thread, tool.ref.key, bound.arguments))
+
+    def _bound(self, facts: ThreadFacts, task: CallTask, arguments: object) -> BoundCall:
         call = task["call"]
         tool = self.catalog.resolve(call["name"])
         return bind(
@@ -114,7 +124,7 @@ class Services:
             place=(facts.thread, facts.entry, task["turn"]),
             tool=f"?/{call['name']}" if tool is None else tool.ref.key,
             call_id=call["id"] or "",
-            arguments=call["args"],
+            arguments=arguments,
             occurrence=task["occurrence"],
         )
 
@@ -140,6 +150,8 @@ class Services:
             return Judgement(tool, denied(Reason.UNKNOWN_PRINCIPAL))
         if not RESERVED_ARGUMENTS.isdisjoint(call.arguments):
             return Judgement(tool, denied(Reason.RESERVED_ARGUMENT))
+        if self.screening.has_tokens(call.canonical):
+            return Judgement(tool, denied(Reason.REDACTED))
         if not tool.arguments.accepts(call.arguments):
             return Judgement(tool, denied(Reason.SCHEMA_MISMATCH))
         request = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
