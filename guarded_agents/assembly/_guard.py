@@ -121,9 +121,8 @@ class Guard:
         *servers* maps names to records as in `load_servers`, or *transport* stands in for them. *root_key* is the
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
-        statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the built-in
-        ones. Entering raises ConfigurationError or
-        StoreError for a file that cannot be used; nothing is then started.
+        statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
+        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is then started.
         """
         return GuardOpener(
             Settings(

@@ -107,7 +107,7 @@ class Services:
         return self.store.thread(thread) or ThreadFacts(thread, "", NOBODY, "", Labels())
 
     def bind(self, facts: ThreadFacts, task: CallTask) -> BoundCall:
-        """Bind the call of *task* to who asks and where, with values for its tokens. Raises BindingError, StoreError."""
+        """Bind the call of *task* to who asks and where, with its tokens resolved. Raises BindingError, StoreError."""
         call = task["call"]
         tool = self.catalog.resolve(call["name"])
         bound = self._bound(facts, task, call["args"])
