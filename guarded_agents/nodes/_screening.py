@@ -156,13 +156,13 @@ class Screening:
 
     def _apart(self, thread: str, text: str, labels: Labels) -> str:
         """Return *text* as the model is shown it: an untrusted one between the thread's delimiters."""
-        if self._terms.spotlight is Spotlighting.OFF or labels.integrity is Integrity.TRUSTED or not text:
+        if self._terms.spotlight is Spotlighting.PLAIN or labels.integrity is Integrity.TRUSTED or not text:
             return text
         return self._spotlight(thread).apply(text)
 
     def explain(self, thread: str) -> str:
         """Return what the model of *thread* is to be told of untrusted results; "" where none is set apart."""
-        return "" if self._terms.spotlight is Spotlighting.OFF else self._spotlight(thread).explain()
+        return "" if self._terms.spotlight is Spotlighting.PLAIN else self._spotlight(thread).explain()
 
     def quarantine(self, catalog: Catalog) -> None:
         """Put the tools in quarantine whose reviewed definition hides something or instructs the model."""

@@ -17,7 +17,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}(?::[0-9]{1,5})?")
 class Spotlighting(StrEnum):
     """How an untrusted result is set apart for the model."""
 
-    OFF = "off"
+    PLAIN = "plain"  # not at all
     DELIMITERS = "delimiters"
     MARKED = "marked"  # a mark between its words too
 

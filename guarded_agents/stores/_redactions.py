@@ -40,7 +40,7 @@ def put_kept(db: sqlite3.Connection, row: KeptRow, body: bytes | None) -> None:
 def values_behind(db: sqlite3.Connection, thread: str, tokens: Collection[str]) -> dict[str, str]:
     """Return the values behind those *tokens* that are on record for *thread*, by token."""
     rows = db.execute(
-        "SELECT name, body FROM redactions JOIN payloads ON id = payload JOIN json_each(?) ON name = value"
+        "SELECT name, body FROM redactions JOIN payloads p ON p.id = payload JOIN json_each(?) ON name = value"
         " WHERE thread = ? AND kind = ? AND body IS NOT NULL",
         (orjson.dumps(sorted(tokens)).decode(), thread, VALUE),
     )
