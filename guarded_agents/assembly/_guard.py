@@ -122,7 +122,8 @@ class Guard:
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
-        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is then started.
+        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
+        then started.
         """
         return GuardOpener(
             Settings(

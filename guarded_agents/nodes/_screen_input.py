@@ -24,7 +24,7 @@ from guarded_agents.binding import canonical
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
-from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
+from guarded_agents.nodes._told import UNEDITED, GuardUpdate, refusal, told_of, tool_message
 from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason
 from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall, latest
@@ -211,7 +211,7 @@ class ScreenInput:
         asked, outcome = self._services.store.request_of(claim.key), None
         if claim.status is ClaimStatus.CLOSED and claim.outcome is None:  # closed here, and nobody has been told of it
             outcome = await ended(self._services, asked, of=claim.key)
-        edit = edit_of(asked, key=self._services.request_key)
+        edit = self._services.edit_of(asked)
         return tool_message(call_id, name, outcome or told_of(claim), edit=edit, key=claim.key)
 
 

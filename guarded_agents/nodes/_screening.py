@@ -250,10 +250,21 @@ class Screening:
         """Return whether arguments, in canonical JSON, hold what looks like a token of ours."""
         return b"[[" in canonical and bool(tokens_in(canonical.decode()))
 
-    def at_rest(self, thread: str, value: JsonValue) -> JsonValue:
-        """Return *value*, of a call's restored arguments, as it may stand in a checkpoint or before the model."""
-        redactor = self._redactor(thread)
-        return mapped(value, Leaves(lambda text: redactor.redact(clean(text), stage=Stage.TOOL_RESULT).text))
+    def redacted(self, thread: str, text: str) -> str:
+        """Return *text*, which quotes a call's values, as it may stand in a checkpoint or before the model."""
+        return self._redactor(thread).redact(clean(text), stage=Stage.TOOL_RESULT).text
+
+    def at_rest(self, thread: str, arguments: JsonValue) -> JsonValue:
+        """Return a call's *arguments* as they may stand in a checkpoint; they lead back to no value by themselves."""
+        return mapped(arguments, Leaves(lambda text: self.redacted(thread, text)))
+
+    def tokenised(self, thread: str, tool: str, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return *arguments* of a call to *tool* with tokens again, where these lead back to just these values."""
+        tokens = cast("dict[str, JsonValue]", self.at_rest(thread, arguments))
+        try:
+            return tokens if self.restored(thread, tool, tokens) == arguments else arguments
+        except StoreError:
+            return arguments
 
     def _known(self, thread: str, text: str, *, travels: tuple[ValueKind, ...]) -> str:
         tokens = tokens_in(text) if "[[" in text else frozenset()

@@ -20,6 +20,7 @@ from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.nodes._people import People
 from guarded_agents.nodes._provenance import Provenance
 from guarded_agents.nodes._screening import Screening
+from guarded_agents.nodes._told import UNEDITED, edit_of
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -34,6 +35,7 @@ from guarded_agents.records import (
     Principal,
     QueueLimits,
     Reason,
+    StandingRequest,
     ThreadFacts,
     ToolRef,
 )
@@ -179,6 +181,11 @@ class Services:
     def still_covers(self, permit: Permit) -> bool:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
+
+    def edit_of(self, asked: StandingRequest | None) -> str:
+        """Return the sentence that a person changed the call which *asked* is about, as the model may be told it."""
+        said = edit_of(asked, key=self.request_key)
+        return said if asked is None or said == UNEDITED else self.screening.redacted(asked.request.thread, said)
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

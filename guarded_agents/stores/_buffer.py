@@ -23,7 +23,7 @@ _MAX_NUMBER: Final = 2**63 - 1  # the largest integer of SQLite
 class Buffer:
     """One group: audit notes in order, labels by thread, proposals by key, messages seen, what was kept of texts.
 
-    What it takes can be written. What cannot is refused at once, to the caller at fault, and does not hold up the group.
+    What it takes can be written. What cannot is refused at once, to the caller at fault, and holds up no group.
     """
 
     __slots__ = ("_count", "_notes", "kept", "labels", "proposals", "seen")
