@@ -14,7 +14,7 @@ from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._leaves import Leaves, mapped, strings
 from guarded_agents.nodes._told import message_id
-from guarded_agents.policy import Policy, Spotlighting
+from guarded_agents.policy import SECRETS, Policy, Spotlighting
 from guarded_agents.records import QUOTED, CallKey, Integrity, Labels
 from guarded_agents.screen import (
     WORDINGS,
@@ -44,7 +44,6 @@ WITHHELD: Final = (
 )
 WITHHELD_ANSWER: Final = "This answer was withheld: it could not be screened."
 
-_SECRETS: Final = (ValueKind.PRIVATE_KEY, ValueKind.VENDOR_KEY, ValueKind.JWT, ValueKind.PASSWORD)
 _THREADS: Final = 1_024  # whose keys are kept; another's are derived again, in some 20 microseconds
 _UNREADABLE: Final = "screen:not-taken-apart"
 _SUSPICIOUS: Final = frozenset({Kind.INJECTION, Kind.HIDING})
@@ -86,7 +85,7 @@ class Screening:
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
         self._links = LinkScreen(hosts=self._terms.hosts)
         self._least = Required(self._terms.injection.value)
-        kinds = (*_SECRETS, *map(ValueKind, self._terms.redact))
+        kinds = tuple(map(ValueKind, (*SECRETS, *self._terms.redact)))
 
         def redactor(thread: str) -> Redactor:
             return Redactor(derive("redaction", thread), kinds=kinds)

@@ -9,11 +9,12 @@ from guarded_agents.policy._file import Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._rule import asked_of
-from guarded_agents.policy._screening import ScreeningEntry, Spotlighting
+from guarded_agents.policy._screening import SECRETS, ScreeningEntry, Spotlighting
 from guarded_agents.policy._trace import Step
 from guarded_agents.policy._values import authority_terms
 
 __all__ = [
+    "SECRETS",
     "AskedApprovers",
     "EmergencyTerms",
     "Explanation",

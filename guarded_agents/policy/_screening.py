@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -10,6 +10,9 @@ from guarded_agents.records import Record
 
 Personal = Literal["card", "email", "iban", "phone", "ssn"]
 Secret = Literal["jwt", "password", "private-key", "vendor-key"]
+
+SECRETS: Final[tuple[str, ...]] = get_args(Secret)
+"""Taken out of each text, whatever the policy says."""
 
 _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}(?::[0-9]{1,5})?")
 

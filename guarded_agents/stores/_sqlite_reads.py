@@ -112,7 +112,8 @@ class SqliteReads:
     def original(self, thread: str, message: str) -> JsonValue:
         """Return what a notice in the tool message *message* stands for; None where nothing does, or it was erased."""
         body = self._writer.kept(thread).get((thread, _redactions.ORIGINAL, message))
-        return self._read(_redactions.original_of, thread, message) if body is None else load_json(body)
+        found = self._read(_redactions.original_of, thread, message)
+        return load_json(body) if found is None and body is not None else found
 
     def suspicions(self, thread: str) -> int:
         """Return how many results and texts of *thread* were found to ask for a person; also what is buffered."""

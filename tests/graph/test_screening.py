@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from guarded_agents import ConfigurationError
+from guarded_agents.records import Labels
 from guarded_agents.screen import CleanText, Finding, Kind, Required, Stage
 from guarded_agents.transport import ToolReply
 from tests.support.bank import CONTEXT, POLICY, calls
@@ -95,6 +96,12 @@ async def test_a_secret_that_a_user_writes_is_a_token_from_the_first_node_on(tmp
         assert str(human.content).startswith("my key is [[vendor-key:")
         assert desk.server.effects == [("balance", None)]  # its entry is that of the text as it stands
         assert SECRET in "".join(desk.guard.store.trail("t1").texts.values())  # which authority is drawn from
+
+
+def labels_now(desk: Desk) -> Labels:
+    facts = desk.guard.store.thread("t1")
+    assert facts is not None
+    return facts.labels
 
 
 def entry_now(desk: Desk) -> str:
@@ -314,9 +321,9 @@ async def test_an_address_in_the_last_answer_that_would_carry_data_out_is_taken_
         messages = (await desk.state()).values["messages"]
         assert "evil.example" not in str(messages[-1].content)
         assert "https://docs.example.com/a" in str(messages[-1].content)
-        before = desk.guard.store.thread("t1")
+        before = labels_now(desk)
         await desk.ask("and now?")  # the guard has seen what stands there now being made
-        assert desk.guard.store.thread("t1") == before
+        assert labels_now(desk) == before
 
 
 async def test_a_clean_answer_stays_the_same_and_a_turn_with_calls_takes_no_step_more(tmp_path: Path) -> None:
