@@ -19,7 +19,7 @@ from benchmarks.dojo._client import Dojo
 from benchmarks.dojo._model import ObedientModel, Play, is_injected
 from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._variants import APPROVER, PRINCIPAL, VARIANTS, Deployment, effects_of, read_policy, undefended
-from benchmarks.dojo._world import Call
+from benchmarks.dojo._world import Call, Opening
 from guarded_agents import Answer, Guard, GuardContext, Principal, sign
 from guarded_agents.policy import Policy
 
@@ -71,7 +71,7 @@ class Stage:
         self._dojo, self._suite, self._policy, self._deployment = dojo, suite, policy, deployment
         self._effects = effects_of(policy)
         principal = Principal(id=PRINCIPAL, scopes=policy.principals[PRINCIPAL].scopes)
-        self._context = GuardContext(principal=principal)
+        self._principal = principal
 
     async def play(self, task: str, attack: str | None, replay: Replay | None = None) -> Episode:
         """Play one episode and have it judged; with *replay*, *attack* says only where the injection stands."""
@@ -88,7 +88,7 @@ class Stage:
             await self._undefended(model, opening["prompt"])
         else:
             async with self._deployment.guard() as guard:
-                asked = await self._guarded(guard, model, opening["prompt"], self._deployment.key)
+                asked = await self._guarded(guard, model, opening, self._deployment.key)
         verdict = await self._dojo.judge(opening["answer"])
         beyond = self._counted(verdict["done"]) - self._counted(opening["calls"])
         return Episode(
@@ -108,11 +108,12 @@ class Stage:
         graph = undefended(model, await load_mcp_tools(self._dojo.session))
         await graph.ainvoke(_said(prompt), {"recursion_limit": _STEPS})
 
-    async def _guarded(self, guard: Guard, model: ObedientModel, prompt: str, key: Ed25519PrivateKey) -> Asked:
+    async def _guarded(self, guard: Guard, model: ObedientModel, opening: Opening, key: Ed25519PrivateKey) -> Asked:
         agent = guard.agent(model, checkpointer=InMemorySaver()).with_config(recursion_limit=_STEPS)
         thread, asked = uuid.uuid4().hex, Asked()
         config: RunnableConfig = {"configurable": {"thread_id": thread}}
-        await agent.ainvoke(_said(prompt), config, context=self._context)
+        context = GuardContext(principal=self._principal, plan=self._planned(opening["calls"]))
+        await agent.ainvoke(_said(opening["prompt"]), config, context=context)
         while waiting := [found.value for found in (await agent.aget_state(config)).interrupts]:
             asked.count(shown["tool_call_id"] for shown in waiting)
             for shown in waiting:
@@ -120,6 +121,10 @@ class Stage:
                 await guard.vote(sign(guard.prepare(shown["request_id"], answer, approver=APPROVER), key))
             await guard.wake(agent, thread)
         return asked
+
+    def _planned(self, calls: Iterable[Call]) -> tuple[str, ...]:
+        """Return the tools with an effect that the user's own task takes: what a caller would pin for it."""
+        return tuple(sorted({f"{self._suite}/{call['tool']}" for call in calls if call["tool"] in self._effects}))
 
     def _counted(self, calls: Iterable[Call]) -> Counter[str]:
         return Counter(json.dumps(call, sort_keys=True) for call in calls if call["tool"] in self._effects)

@@ -42,10 +42,22 @@ def deny_after_untrusted(policy: Tree) -> Tree:
     return _with_effects(policy, {"permit_when": _CLEAN})
 
 
+def authority(policy: Tree) -> Tree:
+    """Leave the policy as it is: where a value comes from decides."""
+    return policy
+
+
+def authority_with_plan(policy: Tree) -> Tree:
+    """Pin besides, before anything is read, which tools with an effect the user's task needs."""
+    return {**policy, "plan": {"from": "caller"}}
+
+
 VARIANTS: Final[Mapping[str, Change | None]] = {
     "undefended": None,  # LangGraph's tool loop with its ToolNode
     "ask_every_effect": ask_every_effect,
     "deny_after_untrusted": deny_after_untrusted,
+    "authority": authority,
+    "authority_with_plan": authority_with_plan,
 }
 
 

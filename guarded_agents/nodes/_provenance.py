@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 
-from guarded_agents.policy import Policy, asked_of, authority_terms
+from guarded_agents.policy import PlanOrigin, Policy, asked_of, authority_terms
 from guarded_agents.provenance import (
     AuthorityRule,
     Facts,
@@ -37,6 +37,7 @@ from guarded_agents.records import (
     ThreadFacts,
     ToolEffect,
 )
+from guarded_agents.state import GuardContext
 from guarded_agents.stores import SeenMessage, Store, Trail, Use, use_name
 from guarded_agents.transport import ToolReply
 
@@ -55,7 +56,7 @@ class _Known:
     results: dict[str, SeenResult] = field(default_factory=dict)
     endorsed: list[Endorsement] = field(default_factory=list)
     uses: dict[str, Licence] = field(default_factory=dict)
-    plan: Plan | None = None
+    pinned: tuple[str, ...] = ()
     facts: Facts | None = None
 
 
@@ -102,6 +103,20 @@ class Provenance:
                 return _refused(decision, Reason.UNLICENSED, detail="nobody is to be asked")
             decision = replace(decision, approval=obligation)
         return decision
+
+    def plan_for(self, context: GuardContext | None) -> tuple[str, ...] | None:
+        """Return the plan to pin at a new entry of a thread that has none; None where its caller pins none."""
+        plan = self._policy.plan
+        if plan is None or plan.origin is not PlanOrigin.CALLER:
+            return None
+        return () if context is None or context.plan is None else context.plan
+
+    def _plan(self, known: _Known) -> Plan | None:
+        """Return the plan of a thread: the policy's own, or what was pinned; one that nobody has pinned has no tool."""
+        plan = self._policy.plan
+        if plan is None:
+            return None
+        return Plan(tools=plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned)
 
     def use_of(self, permit: Permit) -> Use:
         """Return what the claim of *permit* draws on, and what its approvers agree to."""
@@ -175,7 +190,7 @@ class Provenance:
         known.endorsed += trail.endorsed
         known.uses |= trail.uses
         if trail.plan is not None:
-            known.plan = Plan(tools=trail.plan)
+            known.pinned = trail.plan
         for seen in fresh:
             known.results[seen.digest] = self._result(seen)
         return is_more
@@ -192,7 +207,7 @@ class Provenance:
             results=tuple(known.results.values()) if len(known.results) <= MAX_RESULTS else (),
             endorsed=tuple(known.endorsed),
             spent=tuple(known.uses.values()),
-            plan=known.plan,
+            plan=self._plan(known),
         )
 
 

@@ -125,6 +125,7 @@ class ScreenInput:
                 labels=_begins_with(messages[: at + 1], is_new=is_new),
                 now=self._services.now(),
                 text=entered.text,
+                plan=self._services.provenance.plan_for(context),
             )
             answers = await self._answers(messages[:at], thread)
             for answer in answers:

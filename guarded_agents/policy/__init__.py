@@ -5,7 +5,7 @@ A policy file (YAML, DESIGN section 6) becomes a `Policy`; `RulePolicy` decides 
 
 from guarded_agents.policy._decide import PolicyDecisionPoint, RulePolicy
 from guarded_agents.policy._explain import AskedApprovers, EmergencyTerms, Explanation, explain
-from guarded_agents.policy._file import Policy
+from guarded_agents.policy._file import PlanOrigin, Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._rule import asked_of
@@ -18,6 +18,7 @@ __all__ = [
     "AskedApprovers",
     "EmergencyTerms",
     "Explanation",
+    "PlanOrigin",
     "Policy",
     "PolicyDecisionPoint",
     "RulePolicy",

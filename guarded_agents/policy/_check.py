@@ -12,12 +12,13 @@ from guarded_agents.policy._fence import ConditionFault
 from guarded_agents.policy._file import (
     ApprovalEntry,
     ApproverGroup,
+    AskingEntry,
     BreakGlassEntry,
     PolicyFile,
     Recording,
     ToolEntry,
 )
-from guarded_agents.policy._values import value_faults
+from guarded_agents.policy._values import plan_faults, value_faults
 from guarded_agents.records import HOLDERS, ToolEffect
 from guarded_agents.schema import compile_schema
 
@@ -33,6 +34,13 @@ def permit_id(key: str, entry: ToolEntry) -> str:
 def approval_id(key: str, entry: ApprovalEntry) -> str:
     """Return the id of the rule that asks for an approval of the tool *key*."""
     return entry.id if entry.id is not None else f"approval:{key}"
+
+
+def asking_id(key: str, entry: ToolEntry, asking: AskingEntry) -> str:
+    """Return the id of the rule that asks about values of a call of the tool *key* that have no authority."""
+    if entry.approval is not None:
+        return approval_id(key, entry.approval)
+    return asking.id if asking.id is not None else f"authority:{key}"
 
 
 def people(names: Iterable[str]) -> frozenset[str]:
@@ -70,13 +78,17 @@ class Roster:
 
         A principal without a list of tenants may act in any: that is so perhaps, and not *certainly*.
         """
-        asking = [entry.scope for entry in self._policy.tools.values() if _asks(entry, group)]
+        asking = [entry.scope for entry in self._policy.tools.values() if self._asks(entry, group)]
         listed = [
             entry.tenants for entry in self._policy.principals.values() if not set(asking).isdisjoint(entry.scopes)
         ]
         return (not certainly and None in listed) or len({tenant for tenants in listed for tenant in tenants or ()}) > 1
 
-    def locked_out(self, entry: ToolEntry, approval: ApprovalEntry) -> frozenset[str]:
+    def _asks(self, entry: ToolEntry, group: str) -> bool:
+        asking = self._policy.asking(entry)
+        return asking is not None and asking.approvers == group
+
+    def locked_out(self, entry: ToolEntry, approval: AskingEntry) -> frozenset[str]:
         """Return whose calls of the tool of *entry* certainly too few others could approve.
 
         Anybody may be in an external group, so that one locks out nobody.
@@ -86,7 +98,7 @@ class Roster:
             return frozenset()
         return frozenset(asker for asker in self.askers(entry) if len(voters - {asker}) < approval.quorum)
 
-    def _voters(self, approval: ApprovalEntry) -> frozenset[str] | None:
+    def _voters(self, approval: AskingEntry) -> frozenset[str] | None:
         group = self._policy.approvers[approval.approvers]
         asked = [approval.approvers]
         if group.backup is not None and approval.escalate_within_s is not None:
@@ -94,10 +106,6 @@ class Roster:
         if any(self._policy.approvers[name].external for name in asked):
             return None
         return frozenset().union(*(self.members[name] for name in asked))
-
-
-def _asks(entry: ToolEntry, group: str) -> bool:
-    return entry.approval is not None and entry.approval.approvers == group
 
 
 def first_fault(policy: PolicyFile) -> Fault | None:
@@ -114,14 +122,17 @@ def _faults(policy: PolicyFile) -> Iterator[Fault]:
         yield from _conditions(path, entry)
         yield from _flags(path, entry)
         yield from value_faults(path, entry)
-        if entry.approval is not None:
-            yield from _approval(path, entry, entry.approval, policy, roster=roster)
+        asking, here = policy.asking(entry), ("authority",) if entry.approval is None else (*path, "approval")
+        if asking is not None:
+            yield from _approval(here, entry, asking, policy, roster=roster)
         if entry.argument_schema is not None:
             yield from _schema(path, entry, key)
     yield from _exceptions(policy)
     yield from _ids(policy)
     if policy.break_glass is not None:
         yield from _glass(policy.break_glass, policy, roster)
+    if policy.plan is not None:
+        yield from plan_faults(policy.plan, policy)
     if policy.operators is not None and policy.operators not in policy.approvers:
         yield Fault(("operators",), _GROUP, f"{policy.operators[:80]!r}")
 
@@ -182,9 +193,8 @@ def _flags(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
 
 
 def _approval(
-    path: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, policy: PolicyFile, *, roster: Roster
+    here: tuple[str, ...], entry: ToolEntry, approval: AskingEntry, policy: PolicyFile, *, roster: Roster
 ) -> Iterator[Fault]:
-    here = (*path, "approval")
     group = policy.approvers.get(approval.approvers)
     if group is None:
         yield Fault((*here, "approvers"), _GROUP, f"{approval.approvers[:80]!r}")
@@ -193,7 +203,7 @@ def _approval(
 
 
 def _answerable(
-    here: tuple[str, ...], entry: ToolEntry, approval: ApprovalEntry, group: ApproverGroup, roster: Roster
+    here: tuple[str, ...], entry: ToolEntry, approval: AskingEntry, group: ApproverGroup, roster: Roster
 ) -> Iterator[Fault]:
     if approval.escalate_within_s is not None and group.backup is None:
         yield Fault((*here, "escalate_within"), f"a backup of {approval.approvers}", "a group without one")

@@ -6,6 +6,7 @@ import rfc8785
 from pydantic import JsonValue
 
 from guarded_agents.policy._file import Policy
+from guarded_agents.records import ToolEffect
 
 
 class EntryDigests:
@@ -33,7 +34,8 @@ class EntryDigests:
     def of(self, key: str) -> str:
         """Return the digest (hex SHA-256 over RFC 8785) of what decides the tool *key*, "server/tool".
 
-        Covered are its entry, its exceptions, the approver group and its backup, the terms of breaking the glass
+        Covered are its entry, its exceptions, the approver group and its backup, whom to ask about
+        values, the plan, the terms of breaking the glass
         where the tool is among them, and the principals that have its scope. How much may wait for a group is not
         covered: it decides no call, so it can be raised while calls wait. A tool that the policy does not know has
         the digest of no entry.
@@ -49,12 +51,16 @@ class EntryDigests:
         entry = self._policy.tools.get(key)
         if entry is None:
             return {"tool": key, "entry": None}
-        group = None if entry.approval is None else self._group(entry.approval.approvers)
+        asking, acts = self._policy.asking(entry), entry.effect is not ToolEffect.READ
+        group = None if asking is None else self._group(asking.approvers)
+        plan = self._policy.plan if acts else None
         return {
             "tool": key,
             "entry": entry.model_dump(mode="json"),
             "exceptions": self._exceptions.get(key, []),
             "approvers": group,
+            "authority": None if asking is None or entry.approval is not None else asking.model_dump(mode="json"),
+            "plan": None if plan is None else plan.model_dump(mode="json"),
             "break_glass": self._glass if key in self._glassed else None,
             "holders": self._holders_of(entry.scope),
         }

@@ -154,17 +154,37 @@ class DenyEntry(Record):
     hard: bool = False
 
 
-class ApprovalEntry(Record):
-    """A person has to agree, unless ``when`` is exactly false; without ``when``, always."""
+class AskingEntry(Record):
+    """Whom to ask, how many of them have to agree, and by when."""
 
-    id: RuleId | None = None  # None: "approval:server/tool"
-    when: Text | None = None
+    id: RuleId | None = None  # None: "approval:server/tool", for values without authority "authority:server/tool"
     approvers: Name
     quorum: Count = 1
     decide_within_s: Seconds = Field(alias="decide_within")
     execute_within_s: Seconds = Field(alias="execute_within")
     escalate_within_s: Seconds | None = Field(default=None, alias="escalate_within")
     editor_may_approve: bool = False
+
+
+class ApprovalEntry(AskingEntry):
+    """A person has to agree, unless ``when`` is exactly false; without ``when``, always."""
+
+    when: Text | None = None
+
+
+class PlanOrigin(StrEnum):
+    """Who says which tools with an effect a run may use."""
+
+    POLICY = "policy"
+    CALLER = "caller"  # GuardContext.plan of the thread's first run
+    MODEL = "model"  # what it proposes before it has read anything
+
+
+class PlanEntry(Record):
+    """A run may use no tool with an effect but those of a plan, pinned before any untrusted text is read."""
+
+    origin: PlanOrigin = Field(default=PlanOrigin.POLICY, alias="from")
+    tools: ToolNames = ()  # of the policy's own plan
 
 
 class LimitEntry(Record):
@@ -230,6 +250,14 @@ class PolicyFile(Record):
     operators: Name | None = None  # the group that settles calls in doubt for which nobody was asked
     queue: QueueEntry = QueueEntry()
     screening: ScreeningEntry = ScreeningEntry()
+    authority: AskingEntry | None = None  # asked about values that are not the user's, where a tool names nobody
+    plan: PlanEntry | None = None
+
+    def asking(self, entry: ToolEntry) -> AskingEntry | None:
+        """Return who may be asked about calls of a tool of *entry*: as it says, else, for an effect, anybody's."""
+        if entry.approval is None and entry.effect is not ToolEffect.READ:
+            return self.authority
+        return entry.approval
 
 
 class Policy(PolicyFile):

@@ -25,12 +25,13 @@ def _notes(policy: Policy, now: datetime) -> Iterator[str]:
     for exception in policy.exceptions:
         if not exception.is_live(now=now):
             yield f"exception {exception.id}: it ended at {exception.until.isoformat()} and has no effect"
-    if policy.signers is None and any(entry.approval is not None for entry in policy.tools.values()):
+    if policy.signers is None and any(policy.asking(entry) is not None for entry in policy.tools.values()):
         yield "signers: no file of approvers' keys is named, so no approval can be given by a key"
     yield from _received(policy)
     yield from _groups(policy, roster)
     yield from _approvals(policy, roster)
     yield from _doubts(policy)
+    yield from _values(policy)
     yield from _queue(policy, roster)
     if policy.break_glass is not None:
         yield from _glass(policy.break_glass, policy, roster)
@@ -62,7 +63,7 @@ def _queue(policy: Policy, roster: Roster) -> Iterator[str]:
     queue = policy.queue
     if queue.per_principal > queue.per_tenant:
         yield "queue.per_principal: it is above per_tenant, so it bounds nothing"
-    asked = {entry.approval.approvers for entry in policy.tools.values() if entry.approval is not None}
+    asked = {asking.approvers for entry in policy.tools.values() if (asking := policy.asking(entry)) is not None}
     for name in sorted(asked):
         capacity = policy.approvers[name].capacity
         if min(queue.per_principal, queue.per_tenant) >= capacity:
@@ -73,8 +74,8 @@ def _queue(policy: Policy, roster: Roster) -> Iterator[str]:
 
 def _approvals(policy: Policy, roster: Roster) -> Iterator[str]:
     for key, entry in policy.tools.items():
-        if entry.approval is not None:
-            for asker in sorted(roster.locked_out(entry, entry.approval)):
+        if (asking := policy.asking(entry)) is not None:
+            for asker in sorted(roster.locked_out(entry, asking)):
                 yield f"tool {key}: without {asker} its approvers are too few, so no call of {asker} can be approved"
 
 
@@ -82,6 +83,15 @@ def _doubts(policy: Policy) -> Iterator[str]:
     acting = any(entry.effect is not ToolEffect.READ or entry.approval is not None for entry in policy.tools.values())
     if policy.operators is None and acting:
         yield "operators: no group is named, so a call in doubt that nobody was asked about can be settled by nobody"
+
+
+def _values(policy: Policy) -> Iterator[str]:
+    """Say of which tools every call is asked about, or refused, once a thread has read anything untrusted."""
+    for key, entry in policy.tools.items():
+        if entry.effect is ToolEffect.READ or entry.verbs:
+            continue
+        asked = "refused" if policy.asking(entry) is None else "asked about"
+        yield f"tool {key}: it has no verbs, so each call of it is {asked} once anything untrusted was read"
 
 
 def _glass(glass: BreakGlassEntry, policy: Policy, roster: Roster) -> Iterator[str]:

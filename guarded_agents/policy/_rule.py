@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import orjson
 
-from guarded_agents.policy._check import approval_id, permit_id
+from guarded_agents.policy._check import approval_id, asking_id, permit_id
 from guarded_agents.policy._condition import Condition, compile_condition
-from guarded_agents.policy._file import ApprovalEntry, ExceptionEntry, Policy, Recording, ToolEntry
+from guarded_agents.policy._file import ApprovalEntry, AskingEntry, ExceptionEntry, Policy, Recording, ToolEntry
 from guarded_agents.policy._trace import Trace
 from guarded_agents.records import (
     AccessRequest,
@@ -169,9 +169,10 @@ def compile_rule(policy: Policy, key: str, *, exceptions: tuple[ExceptionEntry, 
 def asked_of(policy: Policy, key: str) -> ApprovalObligation | None:
     """Return who is asked about a call of the tool *key* ("server/tool") that has no authority; None for nobody."""
     entry = policy.tools.get(key)
-    if entry is None or entry.approval is None:
+    asking = None if entry is None else policy.asking(entry)
+    if entry is None or asking is None:
         return None
-    return _obligation(policy, key, entry.approval)[0]
+    return _asking(policy, asking, asking_id(key, entry, asking))
 
 
 @lru_cache(maxsize=16_384)
@@ -198,8 +199,13 @@ def _base(entry: ToolEntry, rule: str, digest: str) -> Decision:
 
 def _obligation(policy: Policy, key: str, approval: ApprovalEntry) -> tuple[ApprovalObligation, Gate | None]:
     rule = approval_id(key, approval)
+    gate = None if approval.when is None else Gate(rule, compile_condition(approval.when), hard=False)
+    return _asking(policy, approval, rule), gate
+
+
+def _asking(policy: Policy, approval: AskingEntry, rule: str) -> ApprovalObligation:
     escalates = approval.escalate_within_s is not None
-    obligation = ApprovalObligation(
+    return ApprovalObligation(
         rule=rule,
         group=approval.approvers,
         members=policy.members(approval.approvers),
@@ -210,8 +216,6 @@ def _obligation(policy: Policy, key: str, approval: ApprovalEntry) -> tuple[Appr
         backup=policy.approvers[approval.approvers].backup if escalates else None,
         escalate_within_s=approval.escalate_within_s,
     )
-    gate = None if approval.when is None else Gate(rule, compile_condition(approval.when), hard=False)
-    return obligation, gate
 
 
 def _way(base: Decision, obligation: ApprovalObligation | None) -> Way:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from guarded_agents.policy._fault import Fault
-from guarded_agents.policy._file import ArgumentEntry, Policy, ToolEntry
+from guarded_agents.policy._file import ArgumentEntry, PlanEntry, PlanOrigin, Policy, PolicyFile, ToolEntry
 from guarded_agents.records import ArgumentTerms, ArgumentUse, AuthorityTerms, ContentRule, ResultTerms, ToolEffect
 
 _NAMING: Final = frozenset({ArgumentUse.TARGET, ArgumentUse.SELECTOR})
@@ -40,6 +40,18 @@ def value_faults(path: tuple[str, ...], entry: ToolEntry) -> Iterator[Fault]:
         said: Mapping[str, object] = {"verbs": entry.verbs, "readers": entry.readers}
         for part in (part for part, value in said.items() if value):
             yield Fault((*path, part), "none for a read, which needs no authority", "some")
+
+
+def plan_faults(plan: PlanEntry, policy: PolicyFile) -> Iterator[Fault]:
+    """Yield what *plan* says that cannot be meant."""
+    if plan.origin is not PlanOrigin.POLICY:
+        if plan.tools:
+            yield Fault(("plan", "tools"), f"none where the plan is from the {plan.origin}", "some")
+        return
+    for index, key in enumerate(plan.tools):
+        entry = policy.tools.get(key)
+        if entry is None or entry.effect is ToolEffect.READ:
+            yield Fault(("plan", "tools", index), "a tool of this file that has an effect", f"{key!r}")
 
 
 def _argument(here: tuple[str, ...], argument: ArgumentEntry) -> Iterator[Fault]:

@@ -23,11 +23,13 @@ class GuardContext:
     """Who runs the graph, as a LangGraph ``context_schema``. It is not persisted: pass it with every run.
 
     A principal that comes as JSON (LangGraph's server hands contexts on so) is parsed strictly;
-    RecordError is raised where it is none, or where *tenant* is no string.
+    RecordError is raised where it is none, where *tenant* is no string, or *plan* no list of them. A plan counts
+    where the policy takes it from the caller, and in the first run of a thread.
     """
 
     principal: Principal
     tenant: str = "default"
+    plan: tuple[str, ...] | None = None  # the tools with an effect ("server/tool") that a new thread may use
 
     def __post_init__(self) -> None:
         """Parse what came as JSON; refuse what is neither."""
@@ -36,6 +38,14 @@ class GuardContext:
             object.__setattr__(self, "principal", load(Principal, dict(given) if isinstance(given, Mapping) else given))
         if not isinstance(self.tenant, str):
             raise RecordError("GuardContext", got=f"{type(self.tenant).__name__} at tenant")
+        if self.plan is not None:
+            object.__setattr__(self, "plan", _names(self.plan))
+
+
+def _names(plan: object) -> tuple[str, ...]:
+    if not isinstance(plan, list | tuple) or not all(isinstance(name, str) for name in plan):
+        raise RecordError("GuardContext", got=f"{type(plan).__name__} at plan")
+    return tuple(plan)
 
 
 class GuardedState(TypedDict):

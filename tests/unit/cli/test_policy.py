@@ -18,6 +18,7 @@ tools:
   s/t:
     scope: a
     effect: write
+    verbs: [send]
     permit_when: args.n <= 5 && labels.integrity == 'trusted'
     approval: {when: args.n > 2, approvers: fin, decide_within: 1h, execute_within: 1m}
   s/u: {scope: b, effect: read}

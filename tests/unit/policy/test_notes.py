@@ -25,6 +25,7 @@ tools:
   bank/pay:
     scope: pay
     effect: write
+    verbs: [pay]
     permit_when: args.n < 9
     approval: {approvers: finance, quorum: 2, decide_within: 4h, execute_within: 15m, escalate_within: 1h}
 exceptions:
@@ -47,6 +48,7 @@ NOTED = {
     "a backup that is never asked": ({ESCALATION: ""}, ("approvers finance: no approval escalates",)),
     "a backup of the same people": ({"members: [lea]}": "members: [Raj]}"}, ("approvers finance: everybody in",)),
     "a backup that a directory knows": ({"members: [lea]}": "external: true}"}, ()),
+    "no verbs": ({"    verbs: [pay]\n": ""}, ("tool bank/pay: it has no verbs, so each call of it is asked about",)),
     "no operators": ({"operators: finance": ""}, ("operators: no group is named",)),
     "operators who may ask": ({"ana: {scopes: [read]}": "ana: {scopes: [pay]}"}, ()),
     "a principal that too few could approve": (
@@ -107,7 +109,7 @@ def test_what_is_seldom_meant_is_noted(changes: dict[str, str], notes: tuple[str
     ("tool", "noted"),
     [
         ("effect: read", False),
-        ("effect: write", True),
+        ("effect: write, verbs: [go]", True),
         ("effect: read, approval: {approvers: fin, decide_within: 1h, execute_within: 1m}", True),
     ],
     ids=["a plain read", "an effect", "a read that waits"],
