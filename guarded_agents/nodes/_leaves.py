@@ -1,9 +1,10 @@
-"""The strings of a JSON value."""
+"""The strings of a JSON value, and the texts of a message."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from langchain_core.messages import BaseMessage
 from pydantic import JsonValue
 
 _LONG: Final = 10**12  # an integer of 13 digits may be a card's, which is no string
@@ -61,3 +62,19 @@ def mapped(value: JsonValue, leaves: Leaves) -> JsonValue:
 
 def _is_long(value: JsonValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and _LONG <= abs(value) < _LONG**2
+
+
+def mapped_text(message: BaseMessage, kept: Callable[[str], str]) -> str | list[str | dict[str, object]]:
+    """Return the content of *message* with each text in it as *kept* returns it; other parts stay as they are."""
+    content = message.content
+    if isinstance(content, str):
+        return kept(content)
+    parts: list[str | dict[str, object]] = []
+    for part in content:
+        if isinstance(part, str):
+            parts.append(kept(part))
+        elif isinstance(text := part.get("text"), str):
+            parts.append({**part, "text": kept(text)})
+        else:
+            parts.append(part)
+    return parts

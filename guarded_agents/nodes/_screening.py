@@ -6,13 +6,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from pydantic import JsonValue
 
-from guarded_agents.catalog import Catalog, ToolDefinition
+from guarded_agents.catalog import Catalog
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._leaves import Leaves, mapped, strings
+from guarded_agents.nodes._definitions import UNREADABLE, suspicion
+from guarded_agents.nodes._leaves import Leaves, mapped, mapped_text, strings
 from guarded_agents.nodes._told import message_id
 from guarded_agents.policy import SECRETS, Policy, Spotlighting
 from guarded_agents.records import QUOTED, CallKey, Integrity, Labels
@@ -45,8 +46,6 @@ WITHHELD: Final = (
 WITHHELD_ANSWER: Final = "This answer was withheld: it could not be screened."
 
 _THREADS: Final = 1_024  # whose keys are kept; another's are derived again, in some 20 microseconds
-_UNREADABLE: Final = "screen:not-taken-apart"
-_SUSPICIOUS: Final = frozenset({Kind.INJECTION, Kind.HIDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +165,8 @@ class Screening:
     def quarantine(self, catalog: Catalog) -> None:
         """Put the tools in quarantine whose reviewed definition hides something or instructs the model."""
         for tool in catalog:
-            if (found := self._suspicion(tool.definition)) is not None:
+            if (found := suspicion(tool.definition, self._detectors)) is not None:
                 catalog.condemn(tool.ref.key, f"its definition was found to be suspicious ({found})")
-
-    def _suspicion(self, definition: ToolDefinition) -> str | None:
-        said: list[JsonValue] = [definition.name, definition.title or "", definition.description or ""]
-        try:
-            text = "\n".join(strings([*said, cast("JsonValue", definition.input_schema)]))
-        except RecursionError:
-            return _UNREADABLE
-        found = screen(text, stage=Stage.TOOL_DEFINITION, detectors=self._detectors).findings
-        bad = [one.id for one in found if one.kind in _SUSPICIOUS or one.required is not Required.NOTHING]
-        return min(bad) if bad else None
 
     # -- what users and models say ---------------------------------------------------------------
 
@@ -200,9 +189,10 @@ class Screening:
             texts.append(plain)
             return screened.text
 
-        content = _mapped_text(message, kept)
+        content = mapped_text(message, kept)
         if values or findings:
-            self._record(thread, Kept(str(message.id), values), findings, Required.NOTHING, Stage.USER_INPUT)
+            required = self._required(findings)  # of a user's own text it is on record, and no more
+            self._record(thread, Kept(str(message.id), values), findings, required, Stage.USER_INPUT)
         changed = message if content == message.content else message.model_copy(update={"content": content})
         return Entered(changed, "\n".join(texts))
 
@@ -223,7 +213,7 @@ class Screening:
             findings.extend(screened.findings)
             return WITHHELD_ANSWER if self._required(screened.findings) is Required.DENY else screened.text
 
-        content = _mapped_text(message, kept)
+        content = mapped_text(message, kept)
         required = self._required(findings)
         if findings:
             self._kept(thread, Kept(str(message.id), values), findings, required, Stage.RESPONSE)
@@ -299,7 +289,7 @@ class Screening:
 
 
 def _unreadable() -> Finding:
-    return Finding(id=_UNREADABLE, kind=Kind.UNSCREENED, stage=Stage.TOOL_RESULT, required=Required.QUARANTINE)
+    return Finding(id=UNREADABLE, kind=Kind.UNSCREENED, stage=Stage.TOOL_RESULT, required=Required.QUARANTINE)
 
 
 def _joined(findings: list[Finding], more: Iterable[Finding]) -> list[Finding]:
@@ -310,19 +300,3 @@ def _joined(findings: list[Finding], more: Iterable[Finding]) -> list[Finding]:
         if before is None or (before.count, before.required) < (one.count, one.required):
             found[one.id] = one
     return [found[name] for name in sorted(found)]
-
-
-def _mapped_text(message: BaseMessage, kept: Callable[[str], str]) -> str | list[str | dict[str, object]]:
-    """Return the content of *message* with each text in it as *kept* returns it; other parts stay as they are."""
-    content = message.content
-    if isinstance(content, str):
-        return kept(content)
-    parts: list[str | dict[str, object]] = []
-    for part in content:
-        if isinstance(part, str):
-            parts.append(kept(part))
-        elif isinstance(text := part.get("text"), str):
-            parts.append({**part, "text": kept(text)})
-        else:
-            parts.append(part)
-    return parts
