@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -85,7 +86,7 @@ def model_body(
 
     def shown(state: GuardedState, config: RunnableConfig) -> list[BaseMessage]:
         system = "\n\n".join(part for part in (prompt, explain(config)) if part)
-        return [SystemMessage(system), *state["messages"]] if system else [*state["messages"]]
+        return [_system(system), *state["messages"]] if system else [*state["messages"]]
 
     async def amodel(state: GuardedState, config: RunnableConfig) -> dict[str, object]:
         return {"messages": [await bound.ainvoke(shown(state, config))]}
@@ -94,6 +95,11 @@ def model_body(
         return {"messages": [bound.invoke(shown(state, config))]}
 
     return RunnableCallable(model, amodel, name="model", trace=False)
+
+
+@lru_cache(maxsize=1_024)  # of threads: making a message anew each turn costs as much as screening one
+def _system(text: str) -> SystemMessage:
+    return SystemMessage(text)
 
 
 def _enter_through_screen_input(builder: AnyBuilder, parts: Parts) -> None:

@@ -95,6 +95,7 @@ class Screening:
 
         self._redactor = lru_cache(maxsize=_THREADS)(redactor)
         self._spotlight = lru_cache(maxsize=_THREADS)(spotlight)
+        self._explained = lru_cache(maxsize=_THREADS)(lambda thread: self._spotlight(thread).explain())
 
     # -- what servers say ------------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ class Screening:
 
     def explain(self, thread: str) -> str:
         """Return what the model of *thread* is to be told of untrusted results; "" where none is set apart."""
-        return "" if self._terms.spotlight is Spotlighting.PLAIN else self._spotlight(thread).explain()
+        return "" if self._terms.spotlight is Spotlighting.PLAIN else self._explained(thread)
 
     def quarantine(self, catalog: Catalog) -> None:
         """Put the tools in quarantine whose reviewed definition hides something or instructs the model."""
