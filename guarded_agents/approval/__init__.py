@@ -5,7 +5,7 @@ and signed the digest of exactly this request in time (DESIGN section 8). Nothin
 that passes ever approves.
 """
 
-from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload
+from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload, why_asked
 from guarded_agents.approval._check import check_edit, check_vote, check_words
 from guarded_agents.approval._delegation import check_delegation
 from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
@@ -128,4 +128,5 @@ __all__ = [
     "to_hitl_request",
     "usable_until",
     "votes_counted",
+    "why_asked",
 ]

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from guarded_agents import binding
 from guarded_agents.moments import exact
-from guarded_agents.records import ApprovalRequest, Scheme, SignedVote, Vote
+from guarded_agents.records import ApprovalRequest, Miss, Scheme, SignedVote, Vote
 
 MAX_VOTE_BYTES: Final = 2 * binding.MAX_BYTES + 16_384  # arguments, quoted once more, and all the rest
 _Signature = Annotated[str, StringConstraints(max_length=88)]  # 64 bytes in base64
@@ -26,6 +26,7 @@ def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonVa
         "args": binding.parse(request.arguments.encode()),
         "description": (
             f"{request.server}/{request.tool} waits for {request.quorum} of {request.group} ({request.approval_rule})."
+            + "".join(f" {line}." for line in why_asked(request))
         ),
         "request_id": request.id,
         "digest": request.digest,
@@ -41,9 +42,24 @@ def interrupt_payload(request: ApprovalRequest, *, how: str) -> dict[str, JsonVa
         "escalate_at": None if request.escalate_at is None else exact(request.escalate_at),
         "decide_by": exact(request.decide_by),
         "labels": request.labels.model_dump(mode="json"),
+        "misses": [miss.model_dump(mode="json") for miss in request.misses],
         "parent": request.parent,
         "how_to_answer": how,
     }
+
+
+def why_asked(request: ApprovalRequest) -> tuple[str, ...]:
+    """Return, for each thing that the call has no authority for, where it was read and what would license it.
+
+    It names arguments, fields and messages, and quotes no value (DESIGN section 7).
+    """
+    return tuple(map(_why, request.misses))
+
+
+def _why(miss: Miss) -> str:
+    origin, what = miss.origin, f"{miss.argument}{miss.at}" or "the call"
+    read = "" if origin is None else f", read in {origin.server}/{origin.tool}{origin.field} (message {origin.message})"
+    return f"{what}{read}: it runs unattended where {miss.licensed_by}"
 
 
 def changed_payload(request: ApprovalRequest) -> dict[str, JsonValue]:

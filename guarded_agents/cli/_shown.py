@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from guarded_agents.approval import doubt_id, status_at
+from guarded_agents.approval import doubt_id, status_at, why_asked
 from guarded_agents.binding import parse
 from guarded_agents.catalog import visible
 from guarded_agents.cli._called import ERASED, Said, execution_as_json, resolved, said_as_json, status_of
@@ -139,6 +139,8 @@ def _head(view: View, now: datetime) -> Iterator[str]:
     hard = "; hard: no emergency overrides it" if request.hard else ""
     yield f"held by    {visible(request.approval_rule)}  (permitted by {visible(request.rule)}{hard})"
     yield f"labels     {labels}: of all that the thread had read by then"
+    for line in why_asked(request):
+        yield f"asked for  {visible(line)}"
     yield f"waits for  {request.quorum} of {visible(request.group)}"
     yield from (
         f"may answer {_names(asked)}  ({visible(asked.group)}{asked_from(asked, now=now)})" for asked in view.asked

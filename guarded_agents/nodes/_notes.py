@@ -39,6 +39,7 @@ def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[s
         "integrity": facts.labels.integrity.value,
         "confidentiality": facts.labels.confidentiality.value,
         "approval": None if decision.approval is None else decision.approval.rule,
+        "misses": [miss.model_dump(mode="json") for miss in decision.misses],
     }
 
 
