@@ -24,7 +24,8 @@ STEPS_PER_TURN: Final = 4  # super-steps, generously
 
 def reply_to(messages: Sequence[BaseMessage]) -> AIMessage:
     """Return the next message of the script: one call a turn, until as many were made as the first message says."""
-    wanted, done = int(str(messages[0].content)), (len(messages) - 1) // 2
+    first = int(messages[0].type == "system")  # what a guarded model is told of untrusted results
+    wanted, done = int(str(messages[first].content)), (len(messages) - 1 - first) // 2
     if done >= wanted:
         return AIMessage("done", id=f"model-{done}")
     call = {"name": TOOL, "args": dict(ARGUMENTS), "id": f"call-{done}", "type": "tool_call"}

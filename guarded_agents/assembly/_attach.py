@@ -1,7 +1,8 @@
 """How a graph is guarded: which nodes and edges are added, and what the model node is wrapped in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -18,6 +19,8 @@ from guarded_agents.assembly._tools import GuardedTool
 from guarded_agents.errors import AssemblyError
 from guarded_agents.state import GUARD_KEYS, GuardContext, GuardedState, MessagesChannel
 
+Explain = Callable[[RunnableConfig], str]  # what a model is told of the untrusted results of its thread
+
 _RUNTIME: Final = "__pregel_runtime"  # private key of LangGraph
 
 
@@ -27,6 +30,7 @@ class Parts:
 
     home: nodes.HomeLoop
     screen_input: nodes.ScreenInput
+    screen_response: nodes.ScreenResponse
     plans: nodes.Plans
     endings: nodes.Endings
     approval: nodes.Approval
@@ -47,35 +51,55 @@ def attach(builder: AnyBuilder, parts: Parts, *, model_node: str, after: str) ->
     for node in ("execute", "refuse", "approval"):
         builder.add_edge(node, model_node)
 
+    respond = nodes.dual(parts.home, "screen_response", parts.screen_response.__call__)
+    builder.add_node("screen_response", respond, input_schema=nodes.InputState)
+    builder.add_edge("screen_response", after)
+
     def route(state: nodes.InputState, config: RunnableConfig) -> list[Send] | str:
         runtime = config.get("configurable", {}).get(_RUNTIME)  # update_state hands none in, and would raise for it
-        return parts.plans.route(state, config, nodes.context_of(runtime)) or after
+        return parts.plans.route(state, config, nodes.context_of(runtime)) or "screen_response"
 
     # As it is, LangGraph would run a plain function in a thread, once a turn.
     edge = RunnableCallable(route, name="route", trace=False, recurse=False)
-    builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", after])
+    builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", "screen_response"])
     return builder
 
 
-def tool_loop(model: BaseChatModel, tools: Sequence[GuardedTool], *, prompt: str | None) -> AnyBuilder:
+def tool_loop(
+    model: BaseChatModel, tools: Sequence[GuardedTool], *, prompt: str | None, explain: Explain
+) -> AnyBuilder:
     """Return the graph of `Guard.agent` before it is guarded: the model alone, which knows *tools*."""
     bound = model.bind_tools(tools) if tools else model
     builder = StateGraph(GuardedState, context_schema=GuardContext)
-    builder.add_node("model", model_body(bound, [] if prompt is None else [SystemMessage(prompt)]))
+    builder.add_node("model", model_body(bound, prompt, explain))
     builder.add_edge(START, "model")
     return builder
 
 
-def model_body(bound: Runnable[Sequence[BaseMessage], BaseMessage], system: Sequence[BaseMessage]) -> RunnableCallable:
-    """Return the model node of `Guard.agent`: shows the model *system* and the thread's messages."""
+def model_body(
+    bound: Runnable[Sequence[BaseMessage], BaseMessage], prompt: str | None = None, explain: Explain = lambda _: ""
+) -> RunnableCallable:
+    """Return the model node of `Guard.agent`: shows the model *prompt*, what *explain* says, and the messages.
 
-    async def amodel(state: GuardedState) -> dict[str, object]:
-        return {"messages": [await bound.ainvoke([*system, *state["messages"]])]}
+    They come in this order, so that what a provider keeps of a prompt serves all threads.
+    """
 
-    def model(state: GuardedState) -> dict[str, object]:
-        return {"messages": [bound.invoke([*system, *state["messages"]])]}
+    def shown(state: GuardedState, config: RunnableConfig) -> list[BaseMessage]:
+        system = "\n\n".join(part for part in (prompt, explain(config)) if part)
+        return [_system(system), *state["messages"]] if system else [*state["messages"]]
+
+    async def amodel(state: GuardedState, config: RunnableConfig) -> dict[str, object]:
+        return {"messages": [await bound.ainvoke(shown(state, config))]}
+
+    def model(state: GuardedState, config: RunnableConfig) -> dict[str, object]:
+        return {"messages": [bound.invoke(shown(state, config))]}
 
     return RunnableCallable(model, amodel, name="model", trace=False)
+
+
+@lru_cache(maxsize=1_024)  # of threads: making a message anew each turn costs as much as screening one
+def _system(text: str) -> SystemMessage:
+    return SystemMessage(text)
 
 
 def _enter_through_screen_input(builder: AnyBuilder, parts: Parts) -> None:

@@ -5,7 +5,7 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,7 @@ from guarded_agents.records import (
     Verdict,
     Vote,
 )
+from guarded_agents.screen import Detector
 from guarded_agents.stores import AuditNote, Store, Swept
 from guarded_agents.telemetry import Telemetry
 from guarded_agents.transport import ToolTransport
@@ -62,6 +63,8 @@ class Guard:
         home = nodes.HomeLoop(asyncio.get_running_loop())
         now = nodes.checked(settings.now)
         self._watch = watch = Watch(files.catalog, transport, store, home, now)
+        screening = nodes.Screening(files.policy, store, derive=root.derive, now=now, detectors=settings.detectors)
+        screening.quarantine(files.catalog)
         self._services = services = nodes.Services(
             policy=files.rules,
             catalog=files.catalog,
@@ -70,6 +73,7 @@ class Guard:
             telemetry=Telemetry(settings.tracer_provider),
             provenance=nodes.Provenance(store, files.policy, root.derive("values")),
             exposure=nodes.Exposure(store, now),
+            screening=screening,
             people=nodes.People(
                 files.directory, files.authenticator, files.policy.glass, store, home, settings.timeout_s
             ),
@@ -92,6 +96,7 @@ class Guard:
         self._parts = Parts(
             home=home,
             screen_input=nodes.ScreenInput(services),
+            screen_response=nodes.ScreenResponse(services),
             plans=nodes.Plans(services),
             endings=endings,
             approval=nodes.Approval(services, endings, self._votes, home),
@@ -111,14 +116,16 @@ class Guard:
         timeout_s: float = 60.0,
         authenticators: Mapping[Scheme, Authenticator] | None = None,
         directory: Directory | None = None,
+        detectors: Sequence[Detector] = (),
     ) -> GuardOpener:
         """Return what opens the guard when it is entered.
 
         *servers* maps names to records as in `load_servers`, or *transport* stands in for them. *root_key* is the
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
-        statements otherwise than by the keys of the policy's signers file. Entering raises ConfigurationError or
-        StoreError for a file that cannot be used; nothing is then started.
+        statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
+        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
+        then started.
         """
         return GuardOpener(
             Settings(
@@ -133,6 +140,7 @@ class Guard:
                 timeout_s=timeout_s,
                 authenticators=authenticators or {},
                 directory=directory,
+                detectors=detectors,
             ),
             Guard,
         )
@@ -177,7 +185,7 @@ class Guard:
         *prompt* is a system message that is shown to the model and not kept in the state. Raises AssemblyError
         where `lint` finds something. Without a checkpointer nothing can wait: what needs an approval is then denied.
         """
-        builder = self.attach(tool_loop(model, self.tools, prompt=prompt), model_node="model")
+        builder = self.attach(tool_loop(model, self.tools, prompt=prompt, explain=self.explain), model_node="model")
         graph = builder.compile(checkpointer=checkpointer, name=name)
         findings = [finding for finding in lint(graph) if checkpointer is not None or finding.where != "graph"]
         if findings:
@@ -185,6 +193,14 @@ class Guard:
                 "graph", expected="a guarded graph", got="; ".join(map(str, findings)), action="change what is named"
             )
         return graph if checkpointer is None else graph.with_config(_SYNC)
+
+    def explain(self, config: RunnableConfig) -> str:
+        """Return what the model of the thread of *config* is to be told of untrusted results, for its system prompt.
+
+        `agent` does that by itself; a model node of your own puts it behind its prompt. It is "" where the policy's
+        ``screening`` sets none apart, and the same for all turns of a thread.
+        """
+        return self._services.screening.explain(str(config.get("configurable", {}).get("thread_id") or ""))
 
     def attach(self, builder: AnyBuilder, *, model_node: str = "model", after: str = END) -> AnyBuilder:
         """Guard *builder*: record what its model node proposes, and answer every call.

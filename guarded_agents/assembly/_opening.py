@@ -1,6 +1,6 @@
 """What a guard is opened from: its files, its store and its servers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from guarded_agents.identity import ByScheme, PolicyDirectory
 from guarded_agents.keys import RootKey
 from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.records import Scheme
+from guarded_agents.screen import Detector
 from guarded_agents.stores import SqliteStore, Store
 from guarded_agents.transport import AdapterTransport, ToolTransport, load_servers
 
@@ -50,10 +51,18 @@ class Settings:
     timeout_s: float
     authenticators: Mapping[Scheme, Authenticator]
     directory: Directory | None
+    detectors: Sequence[Detector] = ()
 
     def read(self) -> Files:
         """Return what the files say. Raises ConfigurationError for the first that cannot be used."""
         policy = load_policy(_bytes(self.policy), source=str(self.policy))
+        if policy.screening.classifier and not self.detectors:
+            raise ConfigurationError(
+                "screening.classifier",
+                expected="a detector in detectors=",
+                got="none",
+                action="hand one in, or set classifier to false",
+            )
         lockfile = load_lockfile(_bytes(self.lockfile), source=str(self.lockfile))
         directory, authenticator = PolicyDirectory(policy, self.directory), self._authenticator(policy)
         return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), directory, authenticator)

@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     APPROVAL = "approval"  # a request was written, or reached another status
     DECISION = "decision"
+    FINDING = "finding"  # what a text was found to do
     INTENT = "intent"
     LABEL_RAISED = "label_raised"  # a thread was exposed to something stricter
     NOTICE = "notice"  # one was given up: nobody was told

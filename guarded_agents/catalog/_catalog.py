@@ -53,6 +53,7 @@ class Catalog:
         for tool in lockfile.tools:
             self._locked.setdefault(tool.definition.server, {})[tool.key] = tool
         self._drifts: dict[str, dict[str, Drift]] = {}  # by server, then key
+        self._condemned: dict[str, str] = {}
         self._reasons = dict.fromkeys(self._by_key, _NOT_OBSERVED)  # of all that is in quarantine
 
     def __iter__(self) -> Iterator[CatalogTool]:
@@ -90,6 +91,10 @@ class Catalog:
         """
         return self._replace(server, compare(self._of(server), server, definitions, problem=self._problem))
 
+    def condemn(self, key: str, why: str) -> None:
+        """Keep the tool *key* in quarantine, whatever its server offers: its reviewed definition is at fault."""
+        self._condemned[key] = self._reasons[key] = why
+
     def lose(self, server: str, why: str) -> tuple[Drift, ...]:
         """Put all tools of *server* in quarantine, for it cannot be asked; return what is new, as `observe` does."""
         return self._replace(server, tuple(unreachable(tool, why) for tool in self._of(server).values()))
@@ -110,7 +115,9 @@ class Catalog:
         self._drifts[server] = after
         self._reasons.update((key, drift.reason) for key, drift in after.items())  # first what may no longer be used
         for key in (*self._of(server), *before):
-            if key not in after:
+            if key in self._condemned:
+                self._reasons[key] = self._condemned[key]
+            elif key not in after:
                 self._reasons.pop(key, None)
         found = [drift for key, drift in after.items() if not _same(before.get(key), drift)]
         found += [restored(tool) for key, tool in self._of(server).items() if key in before and key not in after]

@@ -9,6 +9,8 @@ from guarded_agents.nodes._people import People
 from guarded_agents.nodes._plan import Plans
 from guarded_agents.nodes._provenance import Provenance
 from guarded_agents.nodes._screen_input import InputState, ScreenInput
+from guarded_agents.nodes._screen_response import ScreenResponse
+from guarded_agents.nodes._screening import Screening
 from guarded_agents.nodes._services import CallTask, Services, checked
 from guarded_agents.nodes._statements import Statements
 from guarded_agents.nodes._votes import Votes, require_signed
@@ -25,6 +27,8 @@ __all__ = [
     "Plans",
     "Provenance",
     "ScreenInput",
+    "ScreenResponse",
+    "Screening",
     "Services",
     "Statements",
     "Votes",

@@ -21,6 +21,7 @@ from guarded_agents.errors import ApprovalError, BindingError, DirectoryError, G
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
+from guarded_agents.nodes._screening import Screening
 from guarded_agents.nodes._services import CallTask, Services
 from guarded_agents.nodes._told import refusal
 from guarded_agents.nodes._votes import Votes
@@ -150,7 +151,7 @@ class Approval:
                 )
                 continue
             if standing is None or standing.status is not RequestStatus.PENDING:
-                return _leave(task, standing)
+                return _leave(task, standing, self._services.screening)
             answer = interrupt(self._shown(standing.request, how), response_schema=ResumeAnswer)
             try:
                 yield self._votes.cast(answer.signed())
@@ -161,7 +162,10 @@ class Approval:
 
     def _shown(self, request: ApprovalRequest, how: str) -> dict[str, JsonValue]:
         intact = is_intact(request, key=self._services.request_key)
-        return interrupt_payload(request, how=how) if intact else changed_payload(request)
+        if not intact:
+            return changed_payload(request)
+        payload = interrupt_payload(request, how=how)  # it stands in a checkpoint
+        return payload | {"args": self._services.screening.at_rest(request.thread, payload["args"])}
 
     def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
         """Return the request that stands for *task*, followed over edits; None where there is none."""
@@ -176,7 +180,7 @@ async def _awaited(work: Awaitable[StandingRequest]) -> StandingRequest:
     return await work
 
 
-def _leave(task: CallTask, standing: StandingRequest | None) -> Command[Next]:
+def _leave(task: CallTask, standing: StandingRequest | None, screening: Screening) -> Command[Next]:
     """Return where a call goes that waits no longer; an edited one takes its new arguments along."""
     if standing is None:
         return Command(goto="refuse")
@@ -188,6 +192,7 @@ def _leave(task: CallTask, standing: StandingRequest | None) -> Command[Next]:
         arguments = parse(request.arguments.encode())
     except (BindingError, ValueError):  # erased, or written by somebody else
         return Command(goto="refuse")
+    arguments = screening.tokenised(request.thread, f"{request.server}/{request.tool}", arguments)
     call = ToolCall(name=task["call"]["name"], args=arguments, id=request.call_id, type="tool_call")
     return Command(goto=goto, update={"call": call, "occurrence": request.occurrence})
 

@@ -13,9 +13,11 @@ from opentelemetry.trace import Span
 
 from guarded_agents.errors import DirectoryError, NotSentError, StoreError, TransportError
 from guarded_agents.nodes import _notes
+from guarded_agents.nodes._screening import Shown
 from guarded_agents.nodes._services import Services, requester_of
 from guarded_agents.nodes._told import WAITING, in_doubt, refusal, told_of
 from guarded_agents.records import (
+    Answered,
     BoundCall,
     Claim,
     ClaimStatus,
@@ -236,18 +238,20 @@ class Door:
     def _screened(self, permit: Permit, reply: ToolReply) -> Outcome:
         """Return the outcome of a reply: what of it may be shown, what it proves, and what it was."""
         answer = self._services.provenance.answered(permit.tool.key, reply)
-        return replace(self._outcome(permit, reply), answer=answer)
+        shown = self._services.screening.answer(permit.call.key, reply, answer.labels)
+        answer = Answered(None if shown.is_withheld else answer.value, shown.labels)
+        return replace(self._outcome(permit, reply, shown), answer=answer)
 
-    def _outcome(self, permit: Permit, reply: ToolReply) -> Outcome:
+    def _outcome(self, permit: Permit, reply: ToolReply, shown: Shown) -> Outcome:
         effect = permit.decision.tool_effect is not ToolEffect.READ
         if reply.is_error:
             if effect and not (permit.decision.atomic or reply.proves_nothing_happened):
-                return in_doubt(reply.text)
-            return _failed(reply.text)
+                return in_doubt(shown.text)
+            return _failed(shown.text)
         tool = self._services.catalog.by_key(permit.tool.key)
         if tool is not None and tool.result is not None and not tool.result.accepts(reply.structured):
             return Outcome(ClaimStatus.EXECUTED if effect else ClaimStatus.FAILED, _MISFIT, is_error=True)
-        return Outcome(ClaimStatus.EXECUTED, reply.text, is_error=False, artifact=reply.structured)
+        return Outcome(ClaimStatus.EXECUTED, shown.text, is_error=shown.is_withheld, artifact=shown.structured)
 
 
 def _failed(text: str) -> Outcome:

@@ -16,7 +16,6 @@ from guarded_agents.nodes._told import (
     UNEDITED,
     WAITING,
     GuardUpdate,
-    edit_of,
     refusal,
     settled,
     told_of,
@@ -116,7 +115,7 @@ class Endings:
         else:
             outcome = await self._door.execute_once(call, permit, span=span)
         self._services.telemetry.end_call(span, outcome)
-        edit = edit_of(standing.request, key=self._services.request_key)
+        edit = self._services.edit_of(standing.request)
         update = settled(call, task["call"]["name"], decision, outcome, self._head(decision), edit=edit)
         return self._remembered(update, call.key.thread, call.tool, outcome, decision)
 
@@ -165,7 +164,7 @@ class Endings:
         except StoreError:
             outcome = refusal(Reason.STORE_UNAVAILABLE)
         self._services.telemetry.end_call(span, outcome)
-        edit = edit_of(standing.request, key=self._services.request_key)
+        edit = self._services.edit_of(standing.request)
         update = settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
         return self._remembered(update, thread, standing.call.tool, outcome, decision)
 

@@ -20,6 +20,7 @@ from guarded_agents.records import (
     SignedVote,
     ThreadFacts,
 )
+from guarded_agents.screen import Finding, Required, Stage
 from guarded_agents.stores import AuditNote
 
 
@@ -151,5 +152,19 @@ def label_raised(facts: ThreadFacts) -> AuditNote:
             "entry": facts.entry,
             "integrity": facts.labels.integrity.value,
             "confidentiality": facts.labels.confidentiality.value,
+        },
+    )
+
+
+def screened(thread: str, name: str, findings: Sequence[Finding], *, required: Required, stage: Stage) -> AuditNote:
+    """Return the entry of what was found in one text: ids, kinds and counts, and nothing of the text."""
+    return AuditNote(
+        Kind.FINDING,
+        {
+            "thread": thread,
+            "message": clipped(name),
+            "stage": stage.value,
+            "required": required.value,
+            "findings": [[one.id, one.kind.value, one.count] for one in findings],
         },
     )

@@ -24,8 +24,8 @@ from guarded_agents.binding import canonical
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
-from guarded_agents.nodes._told import UNEDITED, GuardUpdate, edit_of, refusal, told_of, tool_message
-from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Reason
+from guarded_agents.nodes._told import UNEDITED, GuardUpdate, refusal, told_of, tool_message
+from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason
 from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall, latest
 
@@ -110,9 +110,12 @@ class ScreenInput:
         at = newest_human(messages)
         if at is None or not thread:
             return {}
-        entry = entry_of(messages, at)
+        raw = messages[at]
         principal, tenant = (NOBODY, "") if context is None else (context.principal, context.tenant)
         try:
+            entered = self._services.screening.entered(thread, raw)
+            messages = [*messages[:at], entered.message, *messages[at + 1 :]]  # whose entry it is, at each replay
+            entry = entry_of(messages, at)
             is_new = self._services.store.thread(thread) is None
             opened = await self._services.store.open_entry(
                 thread=thread,
@@ -121,7 +124,7 @@ class ScreenInput:
                 tenant=tenant,
                 labels=_begins_with(messages[: at + 1], is_new=is_new),
                 now=self._services.now(),
-                text=text_of(messages[at]),
+                text=entered.text,
                 plan=self._services.provenance.plan_for(context),
             )
             answers = await self._answers(messages[:at], thread)
@@ -135,7 +138,7 @@ class ScreenInput:
             return {}
         labels = opened.facts.labels
         return {
-            "messages": [*answers, *_renamed(messages[at], id_of(messages, at))],
+            "messages": [*answers, *_renamed(raw, entered.message, id_of(messages, at))],
             "guard_requester": {
                 "principal": dump(principal),
                 "tenant": tenant,
@@ -194,9 +197,15 @@ class ScreenInput:
     def _is_of(self, claim: Claim, arguments: object) -> bool:
         proposal = self._services.store.proposal(claim.key)
         try:
-            return proposal is not None and proposal.canonical == canonical(arguments)
+            return proposal is not None and self._is_same(claim, proposal, arguments)
         except BindingError:
             return False
+
+    def _is_same(self, claim: Claim, proposal: Proposal, arguments: object) -> bool:
+        screening, proposed = self._services.screening, canonical(arguments)
+        if not screening.has_tokens(proposed):
+            return proposal.canonical == proposed
+        return proposal.canonical == canonical(screening.restored(claim.key.thread, proposal.tool, arguments))
 
     async def _answer(self, call: Mapping[str, object], claim: Claim | None, *, of: str) -> ToolMessage:
         call_id, name = str(call["id"] or ""), str(call["name"] or "")
@@ -205,17 +214,8 @@ class ScreenInput:
         asked, outcome = self._services.store.request_of(claim.key), None
         if claim.status is ClaimStatus.CLOSED and claim.outcome is None:  # closed here, and nobody has been told of it
             outcome = await ended(self._services, asked, of=claim.key)
-        edit = edit_of(asked, key=self._services.request_key)
+        edit = self._services.edit_of(asked)
         return tool_message(call_id, name, outcome or told_of(claim), edit=edit, key=claim.key)
-
-
-def text_of(message: BaseMessage) -> str:
-    """Return what the user wrote in *message*: its text, and nothing that it embeds."""
-    content = message.content
-    if isinstance(content, str):
-        return content
-    parts = [part if isinstance(part, str) else part.get("text") for part in content]
-    return "\n".join(part for part in parts if isinstance(part, str))
 
 
 def _begins_with(messages: Sequence[AnyMessage], *, is_new: bool) -> Labels:
@@ -236,8 +236,8 @@ def _labels_of(message: BaseMessage) -> Labels:
     return UNEXPOSED if is_text else QUOTED
 
 
-def _renamed(message: AnyMessage, message_id: str) -> list[BaseMessage]:
-    """Return the writes that give *message* the id *message_id*, none where it has it."""
-    if message.id == message_id:
-        return []
-    return [RemoveMessage(id=str(message.id)), message.model_copy(update={"id": message_id})]
+def _renamed(raw: AnyMessage, message: AnyMessage, message_id: str) -> list[BaseMessage]:
+    """Return the writes that put *message* in the place of *raw* with the id *message_id*, none where it stands so."""
+    if raw.id == message_id:
+        return [] if message is raw else [message]
+    return [RemoveMessage(id=str(raw.id)), message.model_copy(update={"id": message_id})]

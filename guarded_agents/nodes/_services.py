@@ -19,6 +19,8 @@ from guarded_agents.nodes._exposure import Exposure
 from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.nodes._people import People
 from guarded_agents.nodes._provenance import Provenance
+from guarded_agents.nodes._screening import Screening
+from guarded_agents.nodes._told import UNEDITED, edit_of
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
     AccessRequest,
@@ -33,6 +35,7 @@ from guarded_agents.records import (
     Principal,
     QueueLimits,
     Reason,
+    StandingRequest,
     ThreadFacts,
     ToolRef,
 )
@@ -78,6 +81,7 @@ class Services:
     telemetry: Telemetry
     provenance: Provenance  # what a call may do unattended
     exposure: Exposure  # what the model was shown
+    screening: Screening  # what of a text goes on
     people: People  # who may answer, and whether it is them
     queue: Callable[[str], QueueLimits]  # how much may wait for an approver group
     operators: str | None  # the group that looks after calls in doubt which nobody was asked about
@@ -105,7 +109,15 @@ class Services:
         return self.store.thread(thread) or ThreadFacts(thread, "", NOBODY, "", Labels())
 
     def bind(self, facts: ThreadFacts, task: CallTask) -> BoundCall:
-        """Bind the call of *task* to who asks and where. Raises BindingError."""
+        """Bind the call of *task* to who asks and where, with its tokens resolved. Raises BindingError, StoreError."""
+        call = task["call"]
+        tool = self.catalog.resolve(call["name"])
+        bound = self._bound(facts, task, call["args"])
+        if tool is None or not self.screening.has_tokens(bound.canonical):
+            return bound
+        return self._bound(facts, task, self.screening.restored(facts.thread, tool.ref.key, bound.arguments))
+
+    def _bound(self, facts: ThreadFacts, task: CallTask, arguments: object) -> BoundCall:
         call = task["call"]
         tool = self.catalog.resolve(call["name"])
         return bind(
@@ -114,7 +126,7 @@ class Services:
             place=(facts.thread, facts.entry, task["turn"]),
             tool=f"?/{call['name']}" if tool is None else tool.ref.key,
             call_id=call["id"] or "",
-            arguments=call["args"],
+            arguments=arguments,
             occurrence=task["occurrence"],
         )
 
@@ -140,6 +152,8 @@ class Services:
             return Judgement(tool, denied(Reason.UNKNOWN_PRINCIPAL))
         if not RESERVED_ARGUMENTS.isdisjoint(call.arguments):
             return Judgement(tool, denied(Reason.RESERVED_ARGUMENT))
+        if self.screening.has_tokens(call.canonical):
+            return Judgement(tool, denied(Reason.REDACTED))
         if not tool.arguments.accepts(call.arguments):
             return Judgement(tool, denied(Reason.SCHEMA_MISMATCH))
         request = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
@@ -167,6 +181,11 @@ class Services:
     def still_covers(self, permit: Permit) -> bool:
         """Return whether the permit's request, where it has one, is intact and about exactly this call (I2)."""
         return permit.request is None or covers(permit, key=self.request_key)
+
+    def edit_of(self, asked: StandingRequest | None) -> str:
+        """Return the sentence that a person changed the call which *asked* is about, as the model may be told it."""
+        said = edit_of(asked, key=self.request_key)
+        return said if asked is None or said == UNEDITED else self.screening.redacted(asked.request.thread, said)
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

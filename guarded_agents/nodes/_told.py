@@ -57,6 +57,8 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.QUEUE_FULL: "Too many calls wait for an approver at the moment, so nobody was asked; tell the user.",
     Reason.UNLICENSED: "The user did not ask for it, or not with these values.",
     Reason.UNPLANNED: "It is not part of what was planned; tell the user, and do not try another way.",
+    Reason.REDACTED: "An argument holds a value that was taken out of what you were shown and may not go to this tool; "
+    "tell the user.",
     Reason.DIRECTORY_UNAVAILABLE: "Who may approve it cannot be looked up at the moment; tell the user, and propose it "
     "again later.",
 }
@@ -141,7 +143,7 @@ def tool_message(
         name=name,
         status="error" if outcome.is_error else "success",
         artifact=structured,
-        id=f"tool-{_short(key, of, call_id)}",
+        id=_unanswered(of, call_id) if key is None else message_id(key),
     )
 
 
@@ -174,7 +176,10 @@ def _to_the_minute(moment: datetime) -> str:
     return utc(up)
 
 
-def _short(key: CallKey | None, of: str, call_id: str) -> str:
-    if key is None:
-        return keyed_digest(b"", "unanswered", of, call_id)[:16]
-    return f"{key.digest[:16]}-{key.turn}-{key.occurrence}"
+def message_id(key: CallKey) -> str:
+    """Return the id of the answer to the call of *key*: the same at each replay."""
+    return f"tool-{key.digest[:16]}-{key.turn}-{key.occurrence}"
+
+
+def _unanswered(of: str, call_id: str) -> str:
+    return f"tool-{keyed_digest(b'', 'unanswered', of, call_id)[:16]}"

@@ -9,10 +9,12 @@ from guarded_agents.policy._file import PlanOrigin, Policy
 from guarded_agents.policy._load import load_policy
 from guarded_agents.policy._notes import seldom_meant
 from guarded_agents.policy._rule import asked_of
+from guarded_agents.policy._screening import SECRETS, ScreeningEntry, Spotlighting
 from guarded_agents.policy._trace import Step
 from guarded_agents.policy._values import authority_terms
 
 __all__ = [
+    "SECRETS",
     "AskedApprovers",
     "EmergencyTerms",
     "Explanation",
@@ -20,6 +22,8 @@ __all__ = [
     "Policy",
     "PolicyDecisionPoint",
     "RulePolicy",
+    "ScreeningEntry",
+    "Spotlighting",
     "Step",
     "asked_of",
     "authority_terms",

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, StringConstraints
 
+from guarded_agents.policy._screening import ScreeningEntry, ValueKinds
 from guarded_agents.records import (
     ArgumentUse,
     BreakGlassTerms,
@@ -209,6 +210,7 @@ class ToolEntry(Record):
     records: RecordsEntry | None = None
     verbs: Phrases = ()
     readers: Table[Name, Confidentiality] | None = None
+    receives: ValueKinds = ()
     permit_when: Text | None = None
     deny_when: tuple[DenyEntry, ...] = ()
     arguments: Table[Name, ArgumentEntry] = Field(default_factory=lambda: MappingProxyType({}))
@@ -247,6 +249,7 @@ class PolicyFile(Record):
     break_glass: BreakGlassEntry | None = None
     operators: Name | None = None  # the group that settles calls in doubt for which nobody was asked
     queue: QueueEntry = QueueEntry()
+    screening: ScreeningEntry = ScreeningEntry()
     authority: AskingEntry | None = None  # asked about values that are not the user's, where a tool names nobody
     plan: PlanEntry | None = None
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from guarded_agents.policy._check import Roster, people
 from guarded_agents.policy._file import BreakGlassEntry, Policy
+from guarded_agents.policy._screening import SECRETS
 from guarded_agents.records import ToolEffect
 
 
@@ -26,6 +27,7 @@ def _notes(policy: Policy, now: datetime) -> Iterator[str]:
             yield f"exception {exception.id}: it ended at {exception.until.isoformat()} and has no effect"
     if policy.signers is None and any(policy.asking(entry) is not None for entry in policy.tools.values()):
         yield "signers: no file of approvers' keys is named, so no approval can be given by a key"
+    yield from _received(policy)
     yield from _groups(policy, roster)
     yield from _approvals(policy, roster)
     yield from _doubts(policy)
@@ -33,6 +35,13 @@ def _notes(policy: Policy, now: datetime) -> Iterator[str]:
     yield from _queue(policy, roster)
     if policy.break_glass is not None:
         yield from _glass(policy.break_glass, policy, roster)
+
+
+def _received(policy: Policy) -> Iterator[str]:
+    taken_out = {*policy.screening.redact, *SECRETS}
+    for key, entry in policy.tools.items():
+        for kind in sorted(set(entry.receives) - taken_out):
+            yield f"tool {key}: it receives values of kind {kind}, which screening.redact does not take out of a text"
 
 
 def _groups(policy: Policy, roster: Roster) -> Iterator[str]:

@@ -11,7 +11,7 @@ from guarded_agents.screen._finding import Detector, Finding, Kind, Required, St
 from guarded_agents.screen._hiding import HidingDetector
 from guarded_agents.screen._links import LinkScreen, Neutralised
 from guarded_agents.screen._pattern import Pattern, PatternDetector
-from guarded_agents.screen._redact import Redacted, Redactor, Restored
+from guarded_agents.screen._redact import Redacted, Redactor, Restored, tokens_in
 from guarded_agents.screen._screen import Screened, screen
 from guarded_agents.screen._spotlight import Spotlight
 from guarded_agents.screen._value import ValueKind
@@ -40,4 +40,5 @@ __all__ = [
     "clean",
     "raised",
     "screen",
+    "tokens_in",
 ]

@@ -165,6 +165,11 @@ class Redactor:
         return "Redactor(…)"
 
 
+def tokens_in(text: str) -> frozenset[str]:
+    """Return what in *text* has the form of a token, whether or not a redactor put it there."""
+    return frozenset(match[0] for match in _TOKEN.finditer(text))
+
+
 def _as_read(match: re.Match[str]) -> str:
     return match[0].translate(_READS_AS)
 

@@ -5,6 +5,7 @@ Every transaction follows DESIGN section 8b, which is model-checked in ``docs/mo
 
 from guarded_agents.stores._named import being_sent, claim_named, key_named, sending_named
 from guarded_agents.stores._paging import every_request, latest, originals
+from guarded_agents.stores._payloads import dump_json
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
     Admission,
@@ -12,6 +13,7 @@ from guarded_agents.stores._results import (
     ClosedCall,
     Delayed,
     EntryOpened,
+    Kept,
     Proven,
     SeenMessage,
     StuckNotice,
@@ -31,6 +33,7 @@ __all__ = [
     "ClosedCall",
     "Delayed",
     "EntryOpened",
+    "Kept",
     "Proven",
     "SeenMessage",
     "SqliteStore",
@@ -44,6 +47,7 @@ __all__ = [
     "Wake",
     "being_sent",
     "claim_named",
+    "dump_json",
     "every_request",
     "key_named",
     "latest",

@@ -1,6 +1,6 @@
 """What waits to be written with the next group, and is visible to reads at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ import orjson
 from guarded_agents.audit import Kind
 from guarded_agents.errors import StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
+from guarded_agents.stores._redactions import KeptRow, put_kept
 from guarded_agents.stores._results import AuditNote, SeenMessage
 from guarded_agents.stores._rows import is_left, join_labels, put_proposal, stricter, tool_of
 from guarded_agents.stores._trail import put_seen
@@ -20,12 +21,12 @@ _MAX_NUMBER: Final = 2**63 - 1  # the largest integer of SQLite
 
 
 class Buffer:
-    """One group: audit notes in order, labels by thread, proposals by key, messages seen. What it takes can be written.
+    """One group: audit notes in order, labels by thread, proposals by key, messages seen, what was kept of texts.
 
-    What cannot is refused at once, to the caller at fault, and does not hold up the group.
+    What it takes can be written. What cannot is refused at once, to the caller at fault, and holds up no group.
     """
 
-    __slots__ = ("_count", "_notes", "labels", "proposals", "seen")
+    __slots__ = ("_count", "_notes", "kept", "labels", "proposals", "seen")
 
     def __init__(self) -> None:
         """Begin an empty group."""
@@ -34,6 +35,7 @@ class Buffer:
         self.labels: dict[str, Labels] = {}
         self.proposals: dict[CallKey, Proposal] = {}
         self.seen: dict[tuple[str, str], SeenMessage] = {}
+        self.kept: dict[KeptRow, bytes | None] = {}
 
     def __len__(self) -> int:
         """Return how many entries, labels and proposals wait."""
@@ -63,12 +65,20 @@ class Buffer:
         self.seen[at] = seen if known is None else replace(known, labels=stricter(known.labels, seen.labels))
         self._count += 1
 
+    def keep(self, rows: Mapping[KeptRow, bytes | None]) -> None:
+        """Take rows of what was taken out of texts."""
+        for row, body in rows.items():
+            self.kept.setdefault(row, body)
+        self._count += len(rows)
+
     def write(self, tx: Tx) -> None:
         """Write the group (DESIGN I5, I9; TX propose where nothing stands in the way)."""
         for thread, labels in self.labels.items():
             join_labels(tx.db, thread, labels)
         for (thread, _), seen in self.seen.items():
             put_seen(tx.db, thread, seen)
+        for row, body in self.kept.items():
+            put_kept(tx.db, row, body)
         left = {place: is_left(tx.db, *place) for place in {key[:2] for key in self.proposals}}
         for key, call in self.proposals.items():
             if not left[key[:2]] and tool_of(tx.db, key) is None:

@@ -45,9 +45,10 @@ from guarded_agents.stores._results import (
     Wake,
 )
 from guarded_agents.stores._trails import Trails
+from guarded_agents.stores._withheld import Withheld
 
 
-class Store(Trails, Protocol):
+class Store(Trails, Withheld, Protocol):
     """The facts that enforcement trusts. Reads are synchronous, indexed and thread-safe.
 
     Every method raises StoreError when the store cannot answer; the caller then denies.

@@ -111,6 +111,16 @@ class SeenMessage:
     value: JsonValue = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What screening took out of the text called *name*: a tool message, or an entry."""
+
+    name: str
+    values: Mapping[str, str] = field(repr=False)  # by token
+    original: bytes | None = field(default=None, repr=False)  # JSON of a withheld answer
+    is_suspect: bool = False
+
+
 @dataclass(slots=True)
 class Trail:
     """What is on record of a thread, up to *number*; what was erased is left out.

@@ -43,11 +43,13 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._ballot import Ballot
 from guarded_agents.stores._buffer import check_calls, check_notes, check_text
+from guarded_agents.stores._redactions import rows_of
 from guarded_agents.stores._results import (
     NO_USE,
     Admission,
     AuditNote,
     EntryOpened,
+    Kept,
     Proven,
     SeenMessage,
     Swept,
@@ -206,6 +208,12 @@ class SqliteStore(SqliteReads):
         """Record a message of *thread*, buffered but visible at once; its labels only grow stricter."""
         check_text(thread, seen.message, seen.tool)
         self._buffer(lambda buffer: buffer.see(thread, seen))
+
+    def keep(self, thread: str, kept: Kept) -> None:
+        """Record what was taken out of a text of *thread*, buffered but visible at once. What is there stays."""
+        check_text(thread, kept.name, *kept.values, *kept.values.values())
+        rows = rows_of(thread, kept)
+        self._buffer(lambda buffer: buffer.keep(rows))
 
     async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
         """Append entries durably; return the head after them."""

@@ -12,6 +12,8 @@ from sqlite3 import Connection
 from sqlite3 import Error as SqliteError
 from typing import Self, TypeVar
 
+from pydantic import JsonValue
+
 from guarded_agents.records import (
     AuditHead,
     BrokenGlass,
@@ -28,8 +30,9 @@ from guarded_agents.records import (
     StandingRequest,
     ThreadFacts,
 )
-from guarded_agents.stores import _glass, _outbox, _reads, _rows, _said, _trail, _unreadable, _wakes
+from guarded_agents.stores import _glass, _outbox, _reads, _redactions, _rows, _said, _trail, _unreadable, _wakes
 from guarded_agents.stores._failures import as_store_error, forked
+from guarded_agents.stores._payloads import load_json
 from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, Trail, UnreadableRow
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
@@ -96,6 +99,26 @@ class SqliteReads:
         for digest, labels in waiting.items():
             found[digest] = labels if digest not in found else _rows.stricter(found[digest], labels)
         return found
+
+    def values_behind(self, thread: str, tokens: Collection[str]) -> dict[str, str]:
+        """Return the values behind those *tokens* that are on record for *thread*, by token; also what is buffered."""
+        waiting = self._writer.kept(thread)
+        found = self._read(_redactions.values_behind, thread, tokens)
+        for token in tokens:
+            if (body := waiting.get((thread, _redactions.VALUE, token))) is not None:
+                found.setdefault(token, body.decode())
+        return found
+
+    def original(self, thread: str, message: str) -> JsonValue:
+        """Return what a notice in the tool message *message* stands for; None where nothing does, or it was erased."""
+        body = self._writer.kept(thread).get((thread, _redactions.ORIGINAL, message))
+        found = self._read(_redactions.original_of, thread, message)
+        return load_json(body) if found is None and body is not None else found
+
+    def suspicions(self, thread: str) -> int:
+        """Return how many results and texts of *thread* were found to ask for a person; also what is buffered."""
+        waiting = {name for _, kind, name in self._writer.kept(thread) if kind == _redactions.SUSPICION}
+        return len(waiting | self._read(_redactions.suspicions, thread))
 
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""

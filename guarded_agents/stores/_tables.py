@@ -45,6 +45,10 @@ _CALLS: Final = (
         UNIQUE (thread, kind, name)
     ) STRICT""",
     "CREATE INDEX trail_of_thread ON trail (thread, number)",
+    """CREATE TABLE redactions (
+        thread TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, payload INTEGER,
+        PRIMARY KEY (thread, kind, name)
+    ) STRICT, WITHOUT ROWID""",
     "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash TEXT NOT NULL) STRICT",
 )
 

@@ -13,6 +13,7 @@ from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._buffer import Buffer
 from guarded_agents.stores._failures import as_store_error, closed
+from guarded_agents.stores._redactions import KeptRow
 from guarded_agents.stores._results import SeenMessage
 from guarded_agents.stores._rows import stricter
 from guarded_agents.stores._tx import Tx
@@ -133,6 +134,11 @@ class Writer:
         """Return the messages of *thread* that are not written yet. To be asked before the database is."""
         buffers = (self._buffer, *self._flushing)
         return [seen for buffer in buffers for (of, _), seen in list(buffer.seen.items()) if of == thread]
+
+    def kept(self, thread: str) -> dict[KeptRow, bytes | None]:
+        """Return what was taken out of texts of *thread* and is not written yet. To be asked before the database is."""
+        buffers = (self._buffer, *self._flushing)
+        return {row: body for buffer in buffers for row, body in list(buffer.kept.items()) if row[0] == thread}
 
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the proposal of *key* that is not written yet. To be asked before the database is."""

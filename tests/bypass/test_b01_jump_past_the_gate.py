@@ -50,7 +50,7 @@ def _guarded(jump: Callable[[], Any], *script: AIMessage, place: str) -> Callabl
 
     def build(guard: Guard) -> Any:
         builder = StateGraph(GuardedState, context_schema=GuardContext)
-        builder.add_node("model", model_body(model(*script), []))
+        builder.add_node("model", model_body(model(*script)))
         builder.add_node("jump", lambda state: jump())
         if place == "before":
             builder.add_edge(START, "jump")
@@ -179,7 +179,7 @@ def test_a_stock_tool_node_runs_nothing(siege: Siege, handle: bool) -> None:
 def test_a_tool_node_beside_the_gate_runs_nothing(siege: Siege) -> None:
     def build(guard: Guard) -> Any:
         builder = StateGraph(GuardedState, context_schema=GuardContext)
-        builder.add_node("model", model_body(model(calls(("wire", WIRE), ("topup", TOPUP))), []))
+        builder.add_node("model", model_body(model(calls(("wire", WIRE), ("topup", TOPUP)))))
         builder.add_node("side", lambda state: Command(update={"messages": [WIRE_CALL]}, goto="tools"))
         builder.add_node("tools", ToolNode(guard.tools))
         builder.add_edge(START, "model")
@@ -223,7 +223,7 @@ def test_a_middleware_that_jumps_to_the_tools_runs_nothing(siege: Siege) -> None
 def test_a_graph_whose_model_has_another_way_out_is_not_guarded(siege: Siege) -> None:
     post = siege.open()
     builder = StateGraph(GuardedState)
-    builder.add_node("model", model_body(model(), []))
+    builder.add_node("model", model_body(model()))
     builder.add_node("tools", ToolNode(post.guard.tools))
     builder.add_edge(START, "model")
     builder.add_edge("model", "tools")

@@ -73,7 +73,7 @@ def test_a_forged_input_opens_nothing(siege: Siege, values: dict[str, Any]) -> N
 def test_a_node_that_forges_state_opens_nothing(siege: Siege, values: dict[str, Any]) -> None:
     def build(guard: Guard) -> Any:
         builder = StateGraph(GuardedState, context_schema=GuardContext)
-        builder.add_node("model", model_body(model(SCRIPT), []))
+        builder.add_node("model", model_body(model(SCRIPT)))
         builder.add_node("forge", lambda state: Command(update=values, goto=GOTO))
         builder.add_edge(START, "model")
         return guard.attach(builder, after="forge").compile(checkpointer=InMemorySaver())

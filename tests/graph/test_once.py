@@ -137,7 +137,7 @@ async def test_an_error_of_an_effect_is_in_doubt_unless_the_server_promises_atom
     script = calls(("refuse", {"account": "A"}), TOPUP)
     async with at_desk(tmp_path, script, server=failing, policy=atomic) as desk:
         told = await desk.ask()
-        assert told["call-0"] == "no"
+        assert told["call-0"].splitlines()[1:-1] == ["no"]  # between the delimiters of an untrusted result
         assert "not known whether" in told["call-1"]
 
 

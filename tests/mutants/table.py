@@ -43,6 +43,8 @@ SCREEN_SPOTLIGHT = "guarded_agents/screen/_spotlight.py"
 SCREEN_VALUE = "guarded_agents/screen/_value.py"
 SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
+SCREENING = "guarded_agents/nodes/_screening.py"
+REDACTIONS = "guarded_agents/stores/_redactions.py"
 TOLD = "guarded_agents/nodes/_told.py"
 VOTES = "guarded_agents/nodes/_votes.py"
 MIRRORS = "guarded_agents/state/_mirrors.py"
@@ -68,6 +70,7 @@ CLI_PEOPLE = "guarded_agents/cli/_people.py"
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
 STATE = "tests/graph/test_not_from_state.py"
+SCREENED = "tests/graph/test_screening.py"
 ONCE = "tests/graph/test_once.py"
 RECORDED = "tests/graph/test_recorded_first.py"
 DOUBT = "tests/graph/test_doubt_is_deny.py"
@@ -1113,7 +1116,7 @@ MUTANTS = (
     Mutant(
         "I8:model-not-told-where-new-input-answers",
         SCREEN_INPUT,
-        "edit = edit_of(asked, key=self._services.request_key)",
+        "edit = self._services.edit_of(asked)",
         "edit = UNEDITED",
         (f"{TOLD_OF_EDITS}::test_where_new_input_answers_an_edited_call_its_message_is_the_one_that_was_lost",),
     ),
@@ -1511,5 +1514,55 @@ MUTANTS = (
         "if said and (refused is None or gate.hard):",
         "if said and refused is None:",
         (f"{EDITS}::test_an_exception_reaches_a_person_for_soft_rules_alone",),
+    ),
+    # -- what screening holds -----------------------------------------------------------------
+    Mutant(
+        "I10:structured-answer-as-it-came",
+        SCREENING,
+        "        changed = mapped(value, mapping)\n",
+        "        changed = value\n",
+        (f"{SCREENED}::test_a_secret_that_a_server_tells_rests_in_the_erasable_payloads_alone",),
+    ),
+    Mutant(
+        "I10:a-value-travels-to-any-tool",
+        SCREENING,
+        "travels = tuple(map(ValueKind, entry.receives))",
+        "travels = tuple(ValueKind)",
+        (f"{SCREENED}::test_a_value_travels_to_a_tool_that_the_policy_names_and_to_no_other",),
+    ),
+    Mutant(
+        "I10:a-token-that-stays-is-sent",
+        SERVICES,
+        "if self.screening.has_tokens(call.canonical):",
+        "if not call.canonical:",
+        (f"{SCREENED}::test_a_token_that_nobody_made_is_refused",),
+    ),
+    Mutant(
+        "I10:the-interrupt-shows-the-value",
+        APPROVAL,
+        'return payload | {"args": self._services.screening.at_rest(request.thread, payload["args"])}',
+        "return payload",
+        (f"{SCREENED}::test_an_approved_call_sends_the_value_and_shows_the_token_in_the_interrupt",),
+    ),
+    Mutant(
+        "I6:what-could-not-be-screened-goes-on",
+        SCREENING,
+        "is_withheld = required in (Required.QUARANTINE, Required.DENY)",
+        "is_withheld = required in (Required.QUARANTINE,)",
+        (f"{SCREENED}::test_an_answer_that_a_detector_could_not_look_at_is_withheld",),
+    ),
+    Mutant(
+        "I9:a-suspect-answer-stays-trusted",
+        SCREENING,
+        "            labels = labels.join(QUOTED)\n",
+        "            labels = labels.join(labels)\n",
+        (f"{SCREENED}::test_a_finding_that_requires_more_keeps_it",),
+    ),
+    Mutant(
+        "I10:one-value-for-every-thread",
+        REDACTIONS,
+        '" WHERE thread = ? AND kind = ? AND body IS NOT NULL"',
+        "\" WHERE ? <> '' AND kind = ? AND body IS NOT NULL\"",
+        ("tests/unit/stores/test_redactions.py::test_what_was_kept_is_found_by_thread_and_name",),
     ),
 )

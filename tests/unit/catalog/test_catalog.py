@@ -259,3 +259,13 @@ def test_a_long_difference_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -
     (drift,) = diff(make_lock([tool("orders", "get")]), {"orders": [after]})
     assert len(drift.text.split("\n")) == 7
     assert drift.text.endswith("\n… 10 more lines")
+
+
+def test_a_tool_whose_reviewed_definition_is_at_fault_stays_in_quarantine_whatever_is_offered() -> None:
+    catalog = Catalog(make_lock([tool("orders", "get"), tool("orders", "list")]))
+    catalog.condemn("orders/get", "it hides something")
+    catalog.observe("orders", [tool("orders", "get"), tool("orders", "list")])
+    assert dict(catalog.quarantine) == {"orders/get": "it hides something"}
+    catalog.lose("orders", "gone")
+    catalog.observe("orders", [tool("orders", "get"), tool("orders", "list")])
+    assert dict(catalog.quarantine) == {"orders/get": "it hides something"}

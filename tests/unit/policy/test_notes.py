@@ -35,6 +35,10 @@ ESCALATION = ", escalate_within: 1h"
 # what is put in the place of what, and the beginnings of the notes
 NOTED = {
     "nothing": ({}, ()),
+    "a value that is never taken out": (
+        {"effect: read}": "effect: read, receives: [iban, password]}"},
+        ("tool bank/see: it receives values of kind iban",),
+    ),
     "a scope that nobody has": ({"scope: read": "scope: see"}, ("tool bank/see: no principal has its scope see",)),
     "an exception that ended": ({"2027-01-31": "2026-01-31"}, ("exception EX-1: it ended at 2026-01-31",)),
     "no keys": (

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from guarded_agents.errors import ConfigurationError
-from guarded_agents.screen import Finding, Kind, Redacted, Redactor, Required, Stage, ValueKind, clean
+from guarded_agents.screen import Finding, Kind, Redacted, Redactor, Required, Stage, ValueKind, clean, tokens_in
 from guarded_agents.screen import _redact as module
 from guarded_agents.screen._value import is_iban, is_luhn
 
@@ -267,3 +267,11 @@ def test_each_wrong_digit_and_most_swaps_fail_the_checks() -> None:
     for place in range(4, len(account) - 1):
         swapped = account[:place] + account[place + 1] + account[place] + account[place + 2 :]
         assert is_iban(swapped) is (swapped == account)
+
+
+def test_what_has_the_form_of_a_token_is_told() -> None:
+    redacted = redact(f"{GH} and {GH}")
+    assert tokens_in(f"{redacted.text} [[iban:aaaaaaaaaaaaaaaa]] [[iban:short]]") == {
+        *redacted.values,
+        "[[iban:aaaaaaaaaaaaaaaa]]",
+    }
