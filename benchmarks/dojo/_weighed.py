@@ -1,12 +1,11 @@
 """The same episodes without graph, store and server: each call goes through `weigh` alone, in one process.
 
-It is what the rule and a policy are tuned by, in seconds where the graph takes many minutes, and what the metamorphic
-measure plays: the figures that count are the graph's.
+A policy is tuned by it in seconds where the graph takes many minutes; the figures that count are the graph's. It also
+says of each call what was on record when it was weighed, which is what the metamorphic measure changes.
 """
 
-import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -31,26 +30,53 @@ from guarded_agents.provenance import (
     result_labels,
     weigh,
 )
-from guarded_agents.records import UNEXPOSED, AuthorityTerms, Integrity, Labels
+from guarded_agents.records import UNEXPOSED, ResultTerms
 
 _KEY: Final = bytes(32)
 
 
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """One call as it was weighed: by *rule*, with what was on record."""
+
+    call: Call
+    rule: AuthorityRule
+    facts: Facts
+    ruling: Ruling
+
+
+@dataclass(slots=True)
+class Run:
+    """One episode while it is played."""
+
+    opening: Opening
+    replay: Replay | None
+    facts: Facts
+    read: str = ""
+    attack: list[Call] | None = None
+    refused: int = 0
+    asked: Asked = field(default_factory=Asked)
+    weighings: list[Weighing] = field(default_factory=list)
+
+
 class Weighed:
-    """Plays the episodes of *suite*, whose calls are weighed by *policy*; with a plan, one of the user's own tools."""
+    """Plays the episodes of *suite*, whose calls *policy* weighs; *planned* pins the tools of the user's own task."""
 
     def __init__(self, world: World, suite: str, policy: Policy, *, planned: bool) -> None:
         """Prepare the rules of all tools."""
         self._world, self._suite, self._policy, self._planned = world, suite, policy, planned
         self._effects = effects_of(policy)
-        self._terms = {tool: _terms(policy, f"{suite}/{tool.name}") for tool in ()}
-        self._terms = {key.partition("/")[2]: _terms(policy, key) for key in policy.tools}
-        self._rules = {name: compile_authority(terms) for name, terms in self._terms.items()}
+        self._rules: dict[str, AuthorityRule] = {}
+        self._results: dict[str, ResultTerms] = {}
+        for key in policy.tools:
+            terms = authority_terms(policy, key)
+            if terms is not None:
+                name = key.partition("/")[2]
+                self._rules[name], self._results[name] = compile_authority(terms), terms.result
 
     def play(self, task: str, attack: str | None, replay: Replay | None = None) -> Episode:
         """Play one episode and have it judged; see `Stage.play`."""
-        run = self._started(task, attack, replay)
-        self._run_on(run)
+        run = self.run(task, attack, replay)
         verdict = self._world.judge(run.opening["answer"])
         beyond = self._counted(verdict["done"]) - self._counted(run.opening["calls"])
         return Episode(
@@ -66,58 +92,58 @@ class Weighed:
             asked=run.asked,
         )
 
-    def _started(self, task: str, attack: str | None, replay: Replay | None) -> "_Run":
+    def run(self, task: str, attack: str | None, replay: Replay | None = None) -> Run:
+        """Play one episode to its end, and return what happened in it."""
         opening = self._world.begin(task, attack)
         plan = None
         if self._planned:
-            own = {f"{self._suite}/{call['tool']}" for call in opening["calls"] if call["tool"] in self._effects}
-            plan = Plan(tools=tuple(sorted(own)))
-        facts = Facts(_KEY, UNEXPOSED, (UserText("user", opening["prompt"]),), plan=plan)
-        return _Run(opening, facts, replay)
-
-    def _run_on(self, run: "_Run") -> None:
-        for turn in turns_of(run.opening["calls"]):
+            plan = Plan(tools=tuple(sorted({f"{self._suite}/{call['tool']}" for call in self._acting(opening)})))
+        run = Run(opening, replay, Facts(_KEY, UNEXPOSED, (UserText("user", opening["prompt"]),), plan=plan))
+        for turn in turns_of(opening["calls"]):
             self._turn(run, OWN, turn)
-            marker = run.opening["marker"]
-            if run.attack is None and marker and marker in run.read:
-                run.attack = self._world.attack() if run.replay is None else self._replayed(run)
+            if run.attack is None and opening["marker"] and opening["marker"] in run.read:
+                run.attack = self._attacking(run)
                 for call in run.attack:
                     self._turn(run, INJECTED, [call])
+        return run
 
-    def _replayed(self, run: "_Run") -> list[Call]:
-        return replayed(run.opening, self._policy, self._suite, run.replay or Replay.LINK)
+    def _acting(self, opening: Opening) -> list[Call]:
+        return [call for call in opening["calls"] if call["tool"] in self._effects]
 
-    def _turn(self, run: "_Run", whose: str, calls: Sequence[Call]) -> None:
-        """Weigh all calls of a turn by what is on record before it, ask at once about those that lack something."""
-        weighed, facts, asked = list[tuple[Call, Ruling]](), run.facts, list[str]()
+    def _attacking(self, run: Run) -> list[Call]:
+        if run.replay is None:
+            return self._world.attack()
+        return replayed(run.opening, self._policy, self._suite, run.replay)
+
+    def _turn(self, run: Run, whose: str, calls: Sequence[Call]) -> None:
+        """Weigh all calls of a turn by what is on record before it, and ask about those that lack something at once."""
+        facts, weighings = run.facts, list[Weighing]()
         for call in calls:
-            said = weigh(_canonical(call["args"]), self._rules[call["tool"]], facts)
-            run.weighed.append((call, run.facts, said.ruling))
-            weighed.append((call, said.ruling))
+            rule = self._rules[call["tool"]]
+            said = weigh(call["args"], rule, facts)
+            weighings.append(Weighing(call, rule, facts, said.ruling))
             if said.use is not None and said.ruling is not Ruling.DENY:
                 facts = facts.spending(said.use)
-            if said.ruling is Ruling.ASK:
-                asked.append(f"{whose}-")
-                run.lacks.update((whose, call["tool"], miss.lack.value, miss.argument) for miss in said.misses)
+        run.weighings += weighings
+        asked = [whose for weighing in weighings if weighing.ruling is Ruling.ASK]
         if asked:
             run.asked.count(asked)
-        for call, ruling in weighed:
-            if ruling is Ruling.UNATTENDED or (ruling is Ruling.ASK and whose == OWN):
-                self._do(run, call, attended=ruling is Ruling.ASK)
-            elif whose == OWN:
-                run.refused += 1
+        for weighing in weighings:
+            is_agreed = weighing.ruling is Ruling.ASK and whose == OWN
+            if weighing.ruling is Ruling.UNATTENDED or is_agreed:
+                self._do(run, weighing.call, attended=is_agreed)
+            else:
+                run.refused += whose == OWN
 
-    def _do(self, run: "_Run", call: Call, *, attended: bool) -> None:
-        tool, rule, number = call["tool"], self._rules[call["tool"]], len(run.facts.results)
-        arguments = _canonical(call["args"])
-        said = weigh(arguments, rule, run.facts)
-        if said.use is not None:
-            run.facts = run.facts.spending(said.use)
+    def _do(self, run: Run, call: Call, *, attended: bool) -> None:
+        tool, number = call["tool"], len(run.facts.results)
+        use = weigh(call["args"], self._rules[tool], run.facts).use
+        facts = run.facts if use is None else run.facts.spending(use)
         if attended:
-            agreed = endorsements(arguments, rule, approval=f"request-{number}", key=_KEY)
-            run.facts = replace(run.facts, endorsed=(*run.facts.endorsed, *agreed))
+            agreed = endorsements(call["args"], self._rules[tool], approval=f"request-{number}", key=_KEY)
+            facts = replace(facts, endorsed=(*facts.endorsed, *agreed))
         value: JsonValue
-        terms = self._terms[tool].result
+        terms = self._results[tool]
         try:
             text, value = self._world.call(tool, call["args"])
             labels = result_labels(value, terms)
@@ -127,33 +153,8 @@ class Weighed:
             run.refused += 1
         run.read += text
         seen = SeenResult(f"message-{number}", self._suite, tool, value, terms)
-        run.facts = replace(run.facts, labels=run.facts.labels.join(labels), results=(*run.facts.results, seen))
+        run.facts = replace(facts, labels=facts.labels.join(labels), results=(*facts.results, seen))
 
-    def _counted(self, calls: Iterable[Call]) -> Counter[bytes]:
-        return Counter(
-            canonical({"tool": call["tool"], "args": call["args"]}) for call in calls if call["tool"] in self._effects
-        )
-
-
-@dataclass
-class _Run:
-    opening: Opening
-    facts: Facts
-    replay: Replay | None
-    read: str = ""
-    attack: list[Call] | None = None
-    refused: int = 0
-    asked: Asked = field(default_factory=Asked)
-    weighed: list[tuple[Call, Facts, Ruling]] = field(default_factory=list)
-    lacks: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
-
-
-def _terms(policy: Policy, key: str) -> AuthorityTerms:
-    found = authority_terms(policy, key)
-    if found is None:
-        raise LookupError(key)
-    return found
-
-
-def _canonical(arguments: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    return dict(arguments)
+    def _counted(self, calls: Sequence[Call]) -> Counter[bytes]:
+        acting = [call for call in calls if call["tool"] in self._effects]
+        return Counter(canonical({"tool": call["tool"], "args": call["args"]}) for call in acting)
