@@ -11,7 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,9 +22,11 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")  # before LangChain is impor
 
 from benchmarks.dojo._client import Dojo, served
 from benchmarks.dojo._episode import Episode, Stage, staged
+from benchmarks.dojo._metamorphic import changed_readings
 from benchmarks.dojo._replay import Replay
 from benchmarks.dojo._report import details_of, row_of
-from benchmarks.dojo._variants import VARIANTS
+from benchmarks.dojo._variants import VARIANTS, read_policy
+from benchmarks.dojo._weighed import Weighed
 from benchmarks.dojo._world import Cases
 
 POLICIES: Final = Path(__file__).with_name("policies")
@@ -72,6 +76,21 @@ async def measure(suites: Sequence[Suite], variants: Sequence[str], *, quick: bo
     }
 
 
+def metamorphic(suites: Sequence[Suite], changes: int) -> dict[str, object]:
+    """Return what *changes* of what was read, for each call that was not permitted, turn into permits; without a plan.
+
+    No graph and no server: `weigh` alone, over every task and pair.
+    """
+    report: dict[str, object] = {}
+    for suite in suites:
+        module, _, maker = suite.world.partition(":")
+        with redirect_stdout(sys.stderr):  # some checks of the suites print
+            world = getattr(import_module(module), maker)()
+            weighed = Weighed(world, suite.name, read_policy(suite.policy)[0], planned=False)
+            report[suite.name] = changed_readings(weighed, world.cases(), changes)
+    return {"changes_per_call": changes, "suites": report}
+
+
 async def _played(dojo: Dojo, suite: Suite, variant: str, *, quick: bool) -> list[Episode]:
     cases = _cases(await dojo.cases(), quick=quick)
     episodes, began = [], time.monotonic()
@@ -106,12 +125,16 @@ def main() -> None:
     parser.add_argument("--suite", action="append", choices=SUITES, help="one suite; may be repeated")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="one variant; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few pairs, to see that everything runs")
+    parser.add_argument("--metamorphic", type=int, metavar="N", help="only change what each held call has read N times")
     parser.add_argument("--out", type=Path, help="write the report to this file too")
     given = parser.parse_args()
     if find_spec("agentdojo") is None:
         raise SystemExit("this needs the package agentdojo: run `make dojo`, or pip install '.[mcp,otel,bench]'")
     suites = [SUITES[name] for name in given.suite or SUITES]
-    report = asyncio.run(measure(suites, given.variant or list(VARIANTS), quick=given.quick))
+    if given.metamorphic:
+        report = metamorphic(suites, given.metamorphic)
+    else:
+        report = asyncio.run(measure(suites, given.variant or list(VARIANTS), quick=given.quick))
     text = json.dumps(report, indent=2)
     if given.out is not None:
         given.out.write_text(text + "\n")

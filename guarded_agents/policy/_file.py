@@ -140,10 +140,14 @@ class ArgumentEntry(Record):
 
 
 class RecordsEntry(Record):
-    """Where in an answer a record stands, or a list of them, and by which of its fields a person may name one."""
+    """Where in an answer a record stands, or a list of them, and by which of its fields a person may name one.
+
+    *every* are the phrases by which a person names all of them.
+    """
 
     at: Pointer = ""
     keys: Annotated[Pointers, Field(min_length=1)]
+    every: Phrases = ()
 
 
 class DenyEntry(Record):

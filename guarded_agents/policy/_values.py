@@ -28,6 +28,7 @@ def authority_terms(policy: Policy, key: str) -> AuthorityTerms | None:
             fields=entry.fields,
             records=None if records is None else records.at,
             keys=() if records is None else records.keys,
+            every=() if records is None else records.every,
         ),
     )
 

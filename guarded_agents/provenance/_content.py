@@ -1,5 +1,6 @@
 """What a content argument may say while the thread is tainted."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -10,6 +11,7 @@ from guarded_agents.provenance._tokens import is_word
 from guarded_agents.records import ContentRule
 
 _JOINING: Final = str.maketrans("", "", "'-")
+_ORDINAL: Final = re.compile(r"[0-9]{1,2}-?(?:st|nd|rd|th)")  # "second", which is free; no link, price or account
 
 
 def first_news(leaf: Leaf, rule: ContentRule, facts: Facts) -> Leaf | None:
@@ -38,7 +40,9 @@ def _in_texts(token: str, facts: Facts) -> Iterator[bool]:
 
 def _is_linked(token: str) -> bool:
     """Return whether *token* is more than a word: a digit or a sign stands in it, as in every link and every number."""
-    return not token.isalpha() and is_word(token) and not token.translate(_JOINING).isalpha()
+    if token.isalpha() or not is_word(token) or _ORDINAL.fullmatch(token):
+        return False
+    return not token.translate(_JOINING).isalpha()
 
 
 _NEWS_OF: Final[dict[ContentRule, Callable[[str], bool]]] = {

@@ -104,6 +104,23 @@ class Facts:
         return tuple(_named(known[identity], ids) for identity, ids in single.items())
 
     @cached_property
+    def members(self) -> tuple[NamedRecord, ...]:
+        """Return what the user named all of, "each user", by phrases that the policy lists; of each only its keys.
+
+        Which there are, the trusted keys say that were read: no other text adds one.
+        """
+        found: dict[tuple[str, ...], frozenset[str | int]] = {}
+        for result in self.results:
+            for record in result.records if result.terms.every else ():
+                found[result.terms.every] = found.get(result.terms.every, frozenset()) | record.keys
+        return tuple(
+            NamedRecord(frozenset([key]), ids, {(isinstance(key, str), key): ("",)})
+            for phrases, keys in found.items()
+            if (ids := self._asking(phrases))
+            for key in keys
+        )
+
+    @cached_property
     def named_tokens(self) -> frozenset[str]:
         """Return the tokens of all fields of the records that the user named."""
         return _tokens(leaf for record in self.named for _, leaf in record.pointers)
@@ -136,6 +153,10 @@ class Facts:
             return frozenset()
         digest = value_digest(self.key, tool, argument, value)
         return frozenset(one.approval for one in self.endorsed if one[:3] == (tool, argument, digest))
+
+    def _asking(self, phrases: Iterable[str]) -> frozenset[str]:
+        runs = [tokens_of(phrase) for phrase in phrases]
+        return frozenset(text.id for text in self.texts if any(map(text.has_run, runs)))
 
     def _naming(self, key: str | int) -> frozenset[str]:
         found = spelling(key)

@@ -129,6 +129,8 @@ class _Call:
         texts = frozenset([text.id for text in self._facts.texts if licenses(text, leaf, found, terms)])
         if not texts and not terms.natural_key:
             holding = [record.texts for record in self._records() if record.holds(leaf, terms.from_fields)]
+            if terms.use is ArgumentUse.TARGET:
+                holding += [member.texts for member in self._facts.members if member.holds(leaf, ())]
             texts = texts.union(*holding)
         return _Part(argument, at, leaf, found, texts)
 

@@ -22,7 +22,7 @@ class ContentRule(StrEnum):
     """What a content argument may carry while the thread is tainted (DESIGN section 7)."""
 
     FREE = "free"
-    NO_NEW_LINKS = "no_new_links"  # words are free; whatever has a digit or a sign in it is not
+    NO_NEW_LINKS = "no_new_links"  # words and ordinals are free; whatever else has a digit or a sign in it is not
     NO_NEW_TOKENS = "no_new_tokens"
     TRUSTED_ONLY = "trusted_only"
 
@@ -51,13 +51,14 @@ class ResultTerms:
 
     *fields* are labels by JSON pointer (RFC 6901) and hold for all below it. Where *records* points to a record or to
     a list of them, the pointers of *fields* and *keys* start at each record, otherwise at the whole answer. What no
-    pointer covers has *labels*.
+    pointer covers has *labels*. *every* are the phrases by which a person means all of the records at once.
     """
 
     labels: Labels = Labels()
     fields: Mapping[str, Labels] = field(default_factory=lambda: MappingProxyType({}))
     records: str | None = None
     keys: tuple[str, ...] = ()  # each is alone what a person may name the record by
+    every: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

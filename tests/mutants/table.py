@@ -24,7 +24,11 @@ SIGNERS = "guarded_agents/approval/_signers.py"
 CONDITION = "guarded_agents/policy/_condition.py"
 DECIDE = "guarded_agents/policy/_decide.py"
 RULE = "guarded_agents/policy/_rule.py"
+PROVENANCE_CONTENT = "guarded_agents/provenance/_content.py"
+PROVENANCE_FACTS = "guarded_agents/provenance/_facts.py"
 PROVENANCE_LABELS = "guarded_agents/provenance/_labels.py"
+PROVENANCE_TEXT = "guarded_agents/provenance/_text.py"
+PROVENANCE_WEIGH = "guarded_agents/provenance/_weigh.py"
 APPROVAL = "guarded_agents/nodes/_approval.py"
 DOOR = "guarded_agents/nodes/_door.py"
 ENDED = "guarded_agents/nodes/_ended.py"
@@ -98,6 +102,9 @@ UNIT_LINKS = "tests/unit/screen/test_links.py"
 UNIT_PATTERNS = "tests/unit/screen/test_patterns.py"
 UNIT_REDACT = "tests/unit/screen/test_redact.py"
 UNIT_SCREEN = "tests/unit/screen/test_screen.py"
+UNIT_PROVENANCE_TEXT = "tests/unit/provenance/test_text.py"
+UNIT_PROVENANCE_WEIGH = "tests/unit/provenance/test_weigh.py"
+METAMORPHIC = "tests/property/test_authority_metamorphic.py"
 UNIT_REQUEST = "tests/unit/approval/test_request.py"
 UNIT_ANSWERS = "tests/unit/stores/test_answers.py"
 UNIT_CLAIMS = "tests/unit/stores/test_claims.py"
@@ -1200,6 +1207,111 @@ MUTANTS = (
         "            return terms.labels\n        at = at.rpartition",
         "            return UNEXPOSED\n        at = at.rpartition",
         (f"{UNIT_PROVENANCE_LABELS}::test_an_answer_is_trusted_only_where_every_field_is",),
+    ),
+    Mutant(
+        "I9:every-field-of-all-records-is-named",
+        PROVENANCE_FACTS,
+        "frozenset()) | record.keys",
+        "frozenset()) | {leaf for _, leaf in record.fields}",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_the_other_fields_of_all_records_are_named_by_nobody",),
+    ),
+    Mutant(
+        "I9:all-are-named-without-a-phrase",
+        PROVENANCE_FACTS,
+        "if (ids := self._asking(phrases))",
+        "if (ids := self._asking(phrases) or frozenset(text.id for text in self.texts))",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_who_asks_for_all_of_a_kind_names_each_trusted_key_that_was_read",),
+    ),
+    Mutant(
+        "I9:all-may-be-deleted",
+        PROVENANCE_WEIGH,
+        "if terms.use is ArgumentUse.TARGET:\n                holding +=",
+        "if True:\n                holding +=",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_all_of_a_kind_are_targets_and_no_selectors_or_amounts",),
+    ),
+    Mutant(
+        "I9:two-records-with-one-name",
+        PROVENANCE_FACTS,
+        "if len(bearers[one]) == 1 and not _is_part",
+        "if bearers[one] and not _is_part",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_two_records_with_one_key_license_nothing",),
+    ),
+    Mutant(
+        "I9:a-part-of-a-longer-name",
+        PROVENANCE_FACTS,
+        "if len(bearers[one]) == 1 and not _is_part(one, naming):",
+        "if len(bearers[one]) == 1:",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_a_record_whose_key_is_a_part_of_another_named_key_is_not_named",),
+    ),
+    Mutant(
+        "I9:untrusted-fields-of-a-named-record",
+        PROVENANCE_LABELS,
+        "if type(leaf) in {str, int, float} and _declared(pointer, terms).integrity is Integrity.TRUSTED",
+        "if type(leaf) in {str, int, float}",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_an_untrusted_field_licenses_nothing_and_an_untrusted_key_names_nothing",),
+    ),
+    Mutant(
+        "I9:an-untrusted-key-names-a-record",
+        PROVENANCE_LABELS,
+        "for pointer, leaf in fields if pointer in terms.keys and type(leaf) in {str, int}",
+        "for pointer, leaf in _leaves(record) if pointer in terms.keys or type(leaf) is str",
+        (f"{METAMORPHIC}::test_nothing_that_an_attacker_would_write_changes_what_a_call_may_do",),
+    ),
+    Mutant(
+        "I9:endorsed-in-two-calls",
+        PROVENANCE_WEIGH,
+        "is_one = bool(given) and bool(frozenset.intersection(*given))",
+        "is_one = bool(given)",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_values_that_were_agreed_to_in_two_calls_make_no_third",),
+    ),
+    Mutant(
+        "I9:an-asking-is-never-spent",
+        PROVENANCE_WEIGH,
+        "if not any(map(use.spends, self._facts.spent)):",
+        "if True:",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_what_the_user_asked_for_once_runs_once",),
+    ),
+    Mutant(
+        "I9:no-verb-is-needed",
+        PROVENANCE_WEIGH,
+        "return use, None if asking else Lack.VERB",
+        "return use, None",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_each_target_amount_selector_and_content_and_the_verb_need_authority",),
+    ),
+    Mutant(
+        "I9:a-call-outside-the-plan-is-asked-about",
+        PROVENANCE_WEIGH,
+        "_UNPLANNED: Final = Authority(Ruling.DENY,",
+        "_UNPLANNED: Final = Authority(Ruling.ASK,",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_what_the_plan_does_not_cover_is_denied_without_asking",),
+    ),
+    Mutant(
+        "I9:what-is-negated-licenses",
+        PROVENANCE_TEXT,
+        "yield from (None if negated else word for word in clause)",
+        "yield from clause",
+        (f"{UNIT_PROVENANCE_TEXT}::test_a_target_that_the_user_did_not_name_is_not_licensed",),
+    ),
+    Mutant(
+        "I9:a-link-is-words",
+        PROVENANCE_CONTENT,
+        "    return not token.translate(_JOINING).isalpha()",
+        "    return not token.translate(_JOINING)[0].isalpha()",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_content_obeys_its_rule",),
+    ),
+    Mutant(
+        "I9:a-link-after-an-ordinal",
+        PROVENANCE_CONTENT,
+        "_ORDINAL.fullmatch(token)",
+        "_ORDINAL.match(token)",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_content_obeys_its_rule",),
+    ),
+    Mutant(
+        "I9:an-untrusted-thread-is-not-tainted",
+        PROVENANCE_FACTS,
+        "return self.labels.integrity is not Integrity.TRUSTED",
+        "return False and self.labels.integrity is not Integrity.TRUSTED",
+        (f"{UNIT_PROVENANCE_WEIGH}::test_labels_that_are_not_on_record_taint",),
     ),
     # -- I10 no secrets at rest ---------------------------------------------------------------
     Mutant(
