@@ -59,6 +59,7 @@ class _Known:
     endorsed: list[Endorsement] = field(default_factory=list)
     uses: dict[str, Licence] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
+    is_suspect: bool = False
     facts: Facts | None = None
 
 
@@ -190,8 +191,9 @@ class Provenance:
         if len(self._known) > _THREADS:
             self._known.popitem(last=False)
         trail = self._store.trail(thread, after=known.number)
-        if self._add(known, trail):
-            known.facts = None
+        is_suspect = self._store.suspicions(thread) > 0
+        if self._add(known, trail) or is_suspect is not known.is_suspect:
+            known.facts, known.is_suspect = None, is_suspect
         return known
 
     def _add(self, known: _Known, trail: Trail) -> bool:
@@ -221,6 +223,7 @@ class Provenance:
             endorsed=tuple(known.endorsed),
             spent=tuple(known.uses.values()),
             plan=self._plan(known),
+            is_suspect=known.is_suspect,
         )
 
 

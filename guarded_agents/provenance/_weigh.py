@@ -39,7 +39,8 @@ def weigh(arguments: Mapping[str, JsonValue], rule: AuthorityRule, facts: Facts)
     """Return whether the call with *arguments* (parsed once from their canonical bytes) may run unattended.
 
     Pure, and in whatever order the facts stand the same. A read needs no authority. A thread that has read nothing but
-    its user's text needs none for values and verbs; the plan and the readers of confidential text hold there too.
+    its user's text needs none for values and verbs; the plan, the readers of confidential text, and what
+    was found to be suspect hold there too.
     """
     if not rule.is_consequential:
         return _READ
@@ -53,6 +54,8 @@ def weigh(arguments: Mapping[str, JsonValue], rule: AuthorityRule, facts: Facts)
     unread = rule.may_read(arguments, facts.labels.confidentiality)
     if unread is not None:
         misses.append(Miss(lack=Lack.READERS, argument=clipped(unread)))
+    if facts.is_suspect:
+        misses.append(Miss(lack=Lack.SUSPICION))
     return Authority(Ruling.ASK if misses else Ruling.UNATTENDED, tuple(misses), use)
 
 
