@@ -74,9 +74,8 @@ def put_seen(db: sqlite3.Connection, thread: str, seen: SeenMessage) -> None:
 
 
 def put_text(db: sqlite3.Connection, thread: str, entry: str, text: str, labels: Labels) -> None:
-    """Record what the user wrote at *entry*, once: the first that is recorded stands."""
-    if not _is_there(db, thread, _TEXT, entry):
-        _put(db, (thread, _TEXT, entry), labels, b"null", text.encode())
+    """Record what the user wrote at *entry*, which must not be on record yet."""
+    _put(db, (thread, _TEXT, entry), labels, b"null", text.encode())
 
 
 def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: Labels) -> None:

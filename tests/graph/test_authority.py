@@ -137,6 +137,16 @@ async def test_of_two_equal_calls_in_one_turn_a_person_is_asked_about_the_second
         assert effects(at) == [("topup", 500)] * 2
 
 
+async def test_what_was_asked_about_when_it_was_proposed_stays_so_whatever_is_endorsed_since(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.ask(ASKED_FOR)
+        services, facts = at.guard._services, at.guard.store.thread("t1")
+        task = {"call": calls(TOPUP).tool_calls[0], "turn": 2, "occurrence": 0}
+        call = services.bind(facts, task)
+        assert services.judge(facts, call, "topup").decision.approval is None
+        assert services.judge(facts, call, "topup", attended=True).decision.approval is not None
+
+
 async def test_a_record_that_the_user_named_licenses_what_is_the_servers_own_in_it(tmp_path: Path) -> None:
     paid = ("topup", {"account": "BETA-3", "amount_cents": 500})
     async with desk(tmp_path, calls(paid)) as at:
