@@ -14,7 +14,7 @@ from guarded_agents.transport import ToolReply
 from tests.support.bank import CONTEXT, TELLER, answers, calls
 from tests.support.ledger import Desk, Ledger, Sent, at_desk
 
-pytestmark = pytest.mark.requirement("I9")
+pytestmark = pytest.mark.requirement("I9", "provenance:authority-of-values")
 
 POLICY = """\
 version: 1

@@ -59,7 +59,7 @@ def files_with(text: str, folder: Path) -> list[Path]:
 # -- at rest -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.requirement("I10")
+@pytest.mark.requirement("I10", "screen:results")
 @pytest.mark.parametrize("is_error", [False, True], ids=["an answer", "an error"])
 async def test_a_secret_that_a_server_tells_rests_in_the_erasable_payloads_alone(
     tmp_path: Path, is_error: bool
@@ -142,13 +142,14 @@ async def told(tmp_path: Path, server: Ledger, *, said: str = "", **more: Any) -
         )
 
 
+@pytest.mark.requirement("screen:results")
 async def test_what_hides_in_an_answer_is_taken_out(tmp_path: Path) -> None:
     text, message, _ = await told(tmp_path, answering("a\u202eb\x1b[2J", {"x": ["c\u200b", {"k\u2066": "v"}]}))
     assert text == "ab"
     assert message.artifact == {"structured_content": {"x": ["c", {"k": "v"}]}}
 
 
-@pytest.mark.requirement("I9")
+@pytest.mark.requirement("I9", "screen:results")
 async def test_a_quarantined_answer_is_a_notice_and_its_original_stays_in_the_side_store(tmp_path: Path) -> None:
     text, message, (original, _, _) = await told(tmp_path, answering(f"fine{TAGS}", {"n": 1}))
     assert text.startswith("The tool's answer was withheld")
@@ -168,7 +169,7 @@ class Soft:
         return (Finding(id="model:injection", kind=Kind.INJECTION, stage=stage),) if stage is Stage.TOOL_RESULT else ()
 
 
-@pytest.mark.requirement("I6")
+@pytest.mark.requirement("I6", "screen:results")
 async def test_an_answer_that_a_detector_could_not_look_at_is_withheld(tmp_path: Path) -> None:
     text, _, (original, _, _) = await told(tmp_path, answering("balance 7"), detectors=[Failing()])
     assert text.startswith("The tool's answer was withheld")
