@@ -146,7 +146,8 @@ class Provenance:
     def answered(self, tool: str, reply: ToolReply) -> Answered:
         """Return what *tool* answered, with the join of the labels of its fields.
 
-        A text that does not repeat the structured answer is no field of it, and what is embedded is untrusted.
+        A text that does not repeat the structured answer is no field of it, and what is embedded is untrusted. Of an
+        error only the text is an answer: its structure nobody has reviewed, so no record in it may give authority.
         """
         terms = self._result_terms(tool)
         labels = terms.labels
@@ -156,7 +157,7 @@ class Provenance:
                 labels = labels.join(terms.labels)
         if reply.is_embedding:
             labels = labels.join(QUOTED)
-        return Answered(reply.text if reply.structured is None else reply.structured, labels)
+        return Answered(reply.text if reply.structured is None or reply.is_error else reply.structured, labels)
 
     # -- what is on record -----------------------------------------------------------------------
 
