@@ -10,8 +10,8 @@ from guarded_agents.screen._classifier import BITS, packed, places
 
 _EPOCHS: Final = 12
 _RATE: Final = 0.15
-_DECAY: Final = 0.01  # of each weight that a step moves
-_DRIFT: Final = 0.2  # what each further word of a stretch costs it
+_DECAY: Final = 0.003  # of each weight that a step moves
+_DRIFT: Final = 0.25  # what each further word of a stretch costs it
 _MIDDLE: Final = 4.0  # the score at which either is as likely
 _LONGEST: Final = 600  # words of a piece that are learnt from: beyond these an attack repeats itself
 _PRIOR: Final = 0.2  # what the weights begin with, of the logarithm of how much more often attacks have a word
@@ -83,7 +83,7 @@ def _step(weights: list[float], squares: list[float], one: Example) -> None:
     best = stretch(weights, one.pieces)
     chance = 1 / (1 + math.exp(min(30.0, _MIDDLE - best.score)))
     error = one.weight * ((1.0 if one.is_attack else 0.0) - chance)
-    if abs(error) < 0.01 * one.weight:  # noqa: PLR2004  as good as learnt
+    if abs(error) < 0.01 * one.weight:
         return
     alone, joined = best.piece
     touched = {*alone[best.first : best.end], *joined[best.first + 1 : best.end]}

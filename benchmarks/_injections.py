@@ -42,7 +42,9 @@ LICENCES: Final = {
 """By source, as SOURCES.md of the data names them. A row of any other source is refused."""
 USER_TEXT: Final = frozenset({"tau-bench-user-requests-retail"})
 """Benign sources that are neither documents nor tool results: orders of a user, which a tool result should not hold."""
-_BY_ATTACK: Final = frozenset({"agentdojo-injected", "asb-observation-injected"})  # the name of an attack is its wording
+_BY_ATTACK: Final = frozenset(
+    {"agentdojo-injected", "asb-observation-injected"}
+)  # the name of an attack is its wording
 
 
 @dataclass(frozen=True, slots=True)

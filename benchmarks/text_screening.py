@@ -19,7 +19,6 @@ from guarded_agents.screen import WORDINGS, Detector, InjectionClassifier, Patte
 from guarded_agents.weights import injection_weights
 
 _Z: Final = 1.959964  # of a 95 % interval
-_SPEED: Final = "see the section screening of python -m benchmarks"
 
 
 class Share(NamedTuple):
@@ -51,13 +50,15 @@ def wilson(found: int, of: int) -> tuple[float, float]:
 def measure(texts: Sequence[Text]) -> dict[str, object]:
     """Return the report on the half of *texts* that is held back."""
     held = split(texts).held_back
-    detectors = {"patterns": PatternDetector(WORDINGS), "classifier": InjectionClassifier(injection_weights())}
+    detectors: dict[str, Detector] = {
+        "patterns": PatternDetector(WORDINGS),
+        "classifier": InjectionClassifier(injection_weights()),
+    }
     found = {name: [_finds(detector, text) for text in held] for name, detector in detectors.items()}
     found["both"] = [one or other for one, other in zip(*found.values(), strict=True)]
     return {
         "machine": machine(),
         "held_back": len(held),
-        "speed": _SPEED,
         "overall": {name: _overall(held, hits) for name, hits in found.items()},
         "by_source": _by_source(held, found),
     }
@@ -78,7 +79,7 @@ def _overall(held: Sequence[Text], hits: Sequence[bool]) -> dict[str, object]:
 
 
 def _by_source(held: Sequence[Text], found: Mapping[str, Sequence[bool]]) -> list[dict[str, object]]:
-    rows = []
+    rows: list[dict[str, object]] = []
     for source, is_attack in sorted({(text.source, text.is_attack) for text in held}):
 
         def belongs(text: Text, source: str = source, *, is_attack: bool = is_attack) -> bool:

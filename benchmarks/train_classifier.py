@@ -14,7 +14,7 @@ from typing import Final
 
 from benchmarks._fit import Example, example, fit, pack, stretch
 from benchmarks._hard_negatives import hard_negatives
-from benchmarks._injections import USER_TEXT, Text, dealt, read, split, without
+from benchmarks._injections import USER_TEXT, WORDING, Text, dealt, read, split, without
 from benchmarks._own_attacks import own_attacks
 
 SHIPPED: Final = Path(__file__).parents[1] / "guarded_agents" / "weights" / "injection.bin"
@@ -22,7 +22,9 @@ FALSE_POSITIVES: Final = 0.005
 """Of the benign documents and tool results of the training half that may be found: half of what is promised."""
 _FOLDS: Final = 4
 _JUST_ABOVE: Final = 0.05  # more than a step of a packed weight
-_WEIGHTS: Final = {"made": 0.4}  # by source: texts of one template count less than texts of their own
+_WEIGHTS: Final = {"made": 0.7, "own": 2.0}  # by source: what is much alike less, what the data have little of more
+_PIECE: Final = 40  # words of an attack that are learnt from at a time, so that short ones are found as well
+_LEARNT: Final = 600  # words of a part: beyond them an attack repeats itself
 
 
 def train(texts: Sequence[Text]) -> bytes:
@@ -53,11 +55,22 @@ def _threshold(rows: Sequence[Text], own: Sequence[Text]) -> float:
 
 
 def _examples(texts: Sequence[Text]) -> list[Example]:
-    return [
-        example(text.parts, is_attack=text.is_attack, weight=_WEIGHTS.get(text.source, 1.0))
-        for text in texts
-        if text.source not in USER_TEXT
+    return [one for text in texts if text.source not in USER_TEXT for one in _examples_of(text)]
+
+
+def _examples_of(text: Text) -> list[Example]:
+    """Return the examples that *text* gives: a benign one as a whole, an attack piece by piece."""
+    weight = _WEIGHTS.get(text.source, 1.0)
+    if not text.is_attack:
+        return [example(text.parts, is_attack=False, weight=weight)]
+    pieces = [
+        part[at : at + _PIECE]
+        for part in map(str.split, text.parts)
+        for at in range(0, min(len(part), _LEARNT), _PIECE)
     ]
+    chosen = [piece for piece in pieces if len(piece) >= WORDING] or pieces
+    share = weight / max(1, len(chosen)) ** 0.7
+    return [example([" ".join(piece)], is_attack=True, weight=share) for piece in chosen]
 
 
 def main() -> None:

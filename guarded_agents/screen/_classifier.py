@@ -27,6 +27,7 @@ _SLOTS: Final = 1 << BITS
 _MASK: Final = _SLOTS - 1
 _NUMBER_BYTES: Final = 4
 _DIGEST_BYTES: Final = 32
+_NOTHING_BEFORE: Final = -1_000  # lower than any pair can lift above 0: the first word has none
 _SIZE: Final = len(MAGIC) + 2 * _NUMBER_BYTES + _SLOTS + _DIGEST_BYTES
 # Letters in lower case, any digit as 0, what is not ASCII as it is; all else parts words.
 _FOLDED: Final = bytes(
@@ -68,14 +69,12 @@ class InjectionClassifier:
 
     def _score(self, eyes: bytes) -> int:
         weights, drift = self._weights, self.drift
-        best = running = 0
+        best, running = 0, _NOTHING_BEFORE
         for alone, joined in zip(*places(eyes), strict=True):
             running += weights[joined] - drift
-            if running < 0:
-                running = 0
+            running = max(running, 0)
             running += weights[alone]
-            if running > best:
-                best = running
+            best = max(best, running)
         return best
 
 

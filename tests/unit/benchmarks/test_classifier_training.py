@@ -13,7 +13,7 @@ from benchmarks.text_screening import measure, wilson
 from benchmarks.train_classifier import train
 from guarded_agents.screen import InjectionClassifier
 
-SMALL = "@@SMALL@@"
+SMALL = "6c39b786a5a8e90b0f71a23b3915d35f80ebd67ec44cc1ff67f841abc5477a12"
 ROWS = (
     *(
         {
@@ -85,7 +85,7 @@ def test_a_source_whose_licence_nobody_looked_up_is_refused(tmp_path: Path) -> N
     path.write_text(json.dumps({"text": "a", "label": 0, "source": "somewhere", "kind": "benign"}))
     with pytest.raises(ValueError, match="somewhere"):
         read(path)
-    assert USER_TEXT <= LICENCES.keys()
+    assert LICENCES.keys() >= USER_TEXT
 
 
 def test_the_same_texts_give_the_same_table(data: Path) -> None:

@@ -11,7 +11,7 @@ from guarded_agents.screen import Detector, InjectionClassifier, Kind, Required,
 from guarded_agents.screen._classifier import BITS, INJECTION, MAGIC, MAX_BYTES, UNREAD, packed, places
 from guarded_agents.weights import injection_weights
 
-SHIPPED = "@@DIGEST@@"
+SHIPPED = "33f4ee9125ec795ac7ef51cb8456bef16ed86067b8669125deafa244a6179e47"
 SLOTS = 1 << BITS
 ORDER = "obey this order"
 DRIFT = 2
