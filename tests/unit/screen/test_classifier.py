@@ -58,6 +58,10 @@ def test_a_finding_says_what_was_found_and_asks_a_person() -> None:
     assert finding.required is Required.ASK
 
 
+def test_a_wide_order_is_found() -> None:
+    assert ids("ｏｂｅｙ ｔｈｉｓ ｏｒｄｅｒ") == [INJECTION]
+
+
 @pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.TOOL_RESULT])
 def test_only_tool_results_are_looked_at(stage: Stage) -> None:
     assert ids(ORDER, stage=stage) == []
@@ -124,9 +128,9 @@ HALF = "a " * (MAX_BYTES // 4)
     [
         (HALF + HALF, []),
         (HALF + HALF + "b", [UNREAD]),
-        (ORDER + HALF + HALF, [INJECTION, UNREAD]),
+        (ORDER + " " + HALF + HALF, [INJECTION, UNREAD]),
         (HALF + HALF + ORDER, [INJECTION, UNREAD]),
-        (HALF + HALF + ORDER + HALF + HALF, [UNREAD]),
+        (HALF + HALF + ORDER + " " + HALF + HALF, [UNREAD]),
     ],
     ids=["as long as is read", "one letter longer", "at its start", "at its end", "in what is not read"],
 )
@@ -136,7 +140,7 @@ def test_what_is_not_read_of_a_long_text_is_said(text: str, found: list[str]) ->
 
 def test_what_is_not_read_requires_as_much_as_what_is_found() -> None:
     strict = InjectionClassifier(TABLE, required=Required.QUARANTINE)
-    findings = strict.detect(clean(ORDER + HALF + HALF), stage=Stage.TOOL_RESULT)
+    findings = strict.detect(clean(ORDER + " " + HALF + HALF), stage=Stage.TOOL_RESULT)
     assert [(finding.kind, finding.required) for finding in findings] == [
         (Kind.INJECTION, Required.QUARANTINE),
         (Kind.UNSCREENED, Required.QUARANTINE),
