@@ -72,9 +72,11 @@ class InjectionClassifier:
         best, running = 0, _NOTHING_BEFORE
         for alone, joined in zip(*places(eyes), strict=True):
             running += weights[joined] - drift
-            running = max(running, 0)
+            if running < 0:  # noqa: PLR1730  a call of max() for each word takes as long as all the rest
+                running = 0
             running += weights[alone]
-            best = max(best, running)
+            if running > best:  # noqa: PLR1730  the same
+                best = running
         return best
 
 
