@@ -15,6 +15,7 @@ VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
+CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
 RESOLUTION = "guarded_agents/approval/_resolution.py"
@@ -77,6 +78,7 @@ ANSWERING = "guarded_agents/cli/_answering.py"
 PRECEDENTS = "guarded_agents/cli/_precedents.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
+UNIT_CLASSIFIER = "tests/unit/screen/test_classifier.py"
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
 STATE = "tests/graph/test_not_from_state.py"
@@ -1421,6 +1423,39 @@ MUTANTS = (
         "return self.labels.integrity is not Integrity.TRUSTED",
         "return False and self.labels.integrity is not Integrity.TRUSTED",
         (f"{UNIT_PROVENANCE_WEIGH}::test_labels_that_are_not_on_record_taint",),
+        "I9:screen-weights-unchecked",
+        CLASSIFIER,
+        "    if sha256(body).digest() != digest:",
+        "    if sha256(body).digest() is digest:",
+        (f"{UNIT_CLASSIFIER}::test_a_table_that_is_not_whole_is_refused",),
+    ),
+    Mutant(
+        "I9:screen-a-benign-start-dilutes",
+        CLASSIFIER,
+        "            if running < 0:",
+        "            if running < -1_000_000:",
+        (f"{UNIT_CLASSIFIER}::test_a_text_scores_what_its_best_stretch_does",),
+    ),
+    Mutant(
+        "I9:screen-length-hides",
+        CLASSIFIER,
+        "        if not is_whole:",
+        "        if is_whole is None:",
+        (f"{UNIT_CLASSIFIER}::test_what_is_not_read_of_a_long_text_is_said",),
+    ),
+    Mutant(
+        "I9:screen-the-end-unread",
+        CLASSIFIER,
+        "    return (eyes[:half], eyes[-half:]), False",
+        "    return (eyes[:half], eyes[:half]), False",
+        (f"{UNIT_CLASSIFIER}::test_what_is_not_read_of_a_long_text_is_said",),
+    ),
+    Mutant(
+        "I9:screen-sees-the-text-not-what-patterns-see",
+        CLASSIFIER,
+        "        scored, is_whole = _parts(text.eyes.encode())",
+        "        scored, is_whole = _parts(text.text.encode())",
+        (f"{UNIT_CLASSIFIER}::test_a_wide_order_is_found",),
     ),
     # -- I10 no secrets at rest ---------------------------------------------------------------
     Mutant(
