@@ -27,7 +27,9 @@ from benchmarks.dojo._replay import Replay
 from benchmarks.dojo._report import details_of, row_of
 from benchmarks.dojo._variants import VARIANTS, read_policy
 from benchmarks.dojo._weighed import Weighed
-from benchmarks.dojo._world import Cases
+from benchmarks.dojo._world import Cases, World
+from guarded_agents.policy import load_policy
+from guarded_agents.records import ContentRule
 
 POLICIES: Final = Path(__file__).with_name("policies")
 _EVERY: Final = 20  # episodes between two lines of progress
@@ -83,12 +85,36 @@ def metamorphic(suites: Sequence[Suite], changes: int) -> dict[str, object]:
     """
     report: dict[str, object] = {}
     for suite in suites:
-        module, _, maker = suite.world.partition(":")
         with redirect_stdout(sys.stderr):  # some checks of the suites print
-            world = getattr(import_module(module), maker)()
+            world = _world(suite)
             weighed = Weighed(world, suite.name, read_policy(suite.policy)[0], planned=False)
             report[suite.name] = changed_readings(weighed, world.cases(), changes)
     return {"changes_per_call": changes, "suites": report}
+
+
+def prices(suites: Sequence[Suite]) -> dict[str, object]:
+    """Return what each content rule costs and stops, in place of the policies' ``no_new_links``; without a plan.
+
+    No graph and no server: `weigh` alone, over every task, pair and replay.
+    """
+    report: dict[str, object] = {}
+    for rule in ContentRule:
+        episodes: list[Episode] = []
+        for suite in suites:
+            written = suite.policy.read_text().replace("content: no_new_links", f"content: {rule.value}")
+            with redirect_stdout(sys.stderr):
+                world = _world(suite)
+                policy = load_policy(written.encode(), source=f"{suite.policy} with {rule.value}")
+                weighed = Weighed(world, suite.name, policy, planned=False)
+                episodes += [weighed.play(*case) for case in _cases(world.cases(), quick=False)]
+        report[rule.value] = row_of(episodes)
+    return {"content_rules": report}
+
+
+def _world(suite: Suite) -> World:
+    module, _, maker = suite.world.partition(":")
+    world: World = getattr(import_module(module), maker)()
+    return world
 
 
 async def _played(dojo: Dojo, suite: Suite, variant: str, *, quick: bool) -> list[Episode]:
@@ -126,6 +152,7 @@ def main() -> None:
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="one variant; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few pairs, to see that everything runs")
     parser.add_argument("--metamorphic", type=int, metavar="N", help="only change what each held call has read N times")
+    parser.add_argument("--prices", action="store_true", help="only weigh calls under each content rule: what it costs")
     parser.add_argument("--out", type=Path, help="write the report to this file too")
     given = parser.parse_args()
     if find_spec("agentdojo") is None:
@@ -133,6 +160,8 @@ def main() -> None:
     suites = [SUITES[name] for name in given.suite or SUITES]
     if given.metamorphic:
         report = metamorphic(suites, given.metamorphic)
+    elif given.prices:
+        report = prices(suites)
     else:
         report = asyncio.run(measure(suites, given.variant or list(VARIANTS), quick=given.quick))
     text = json.dumps(report, indent=2)

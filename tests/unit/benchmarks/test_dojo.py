@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from benchmarks.agentdojo import SUITES, Suite, measure, metamorphic
+from benchmarks.agentdojo import SUITES, Suite, measure, metamorphic, prices
 from benchmarks.dojo._client import served
 from benchmarks.dojo._episode import Asked, Episode, staged
 from benchmarks.dojo._model import Play, is_injected, turns_of
@@ -124,6 +124,14 @@ def test_no_change_of_what_was_read_turns_a_call_into_a_permit(policy: Path) -> 
     found = report["suites"]["tiny"]
     assert found["turned_into_permits"] == []
     assert found["changed_readings"] == 20 * found["calls"] > 0
+
+
+def test_each_content_rule_has_its_price(policy: Path) -> None:
+    report: Any = prices([Suite("tiny", WORLD, policy)])
+    rows = report["content_rules"]
+    assert list(rows) == ["free", "no_new_links", "no_new_tokens", "trusted_only"]
+    assert rows["free"]["tasks"] == len(TASKS)
+    assert rows["free"]["asked_calls_per_task"] <= rows["no_new_tokens"]["asked_calls_per_task"]
 
 
 def test_a_policy_that_leaves_out_a_tool_of_the_suite_is_refused(policy: Path) -> None:
