@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 from guarded_agents.transport import ToolReply
 from tests.graph.test_authority import POLICY, TOPUP, effects
 from tests.support.bank import calls
-from tests.support.ledger import TOOLS, Ledger, at_desk, make_ledger_bank, tool
+from tests.support.ledger import TOOLS, Ledger, Sent, at_desk, make_ledger_bank, tool
 
 pytestmark = pytest.mark.requirement("I9")
 
@@ -33,6 +34,10 @@ def nested(levels: int) -> JsonValue:
 def server(reply: ToolReply, **more: Any) -> Ledger:
     done = ToolReply("done", None, is_error=False)
     return Ledger(reply=lambda sent: reply if sent.tool == "forge" else done, **more)
+
+
+def odd(reply: ToolReply, _: Sent) -> ToolReply:
+    return reply
 
 
 async def test_a_record_in_an_error_gives_no_authority(tmp_path: Path) -> None:
@@ -78,8 +83,8 @@ async def test_no_answer_makes_a_node_raise_or_licenses_a_call(tmp_path: Path, r
 
 async def test_an_effect_whose_answer_cannot_be_stored_is_sent_once(tmp_path: Path) -> None:
     for number, reply in enumerate(ODD.values()):
-        at_server = Ledger(reply=lambda sent, reply=reply: reply)
-        async with at_desk(tmp_path / str(number), calls(TOPUP), policy=POLICY, server=at_server) as at:
+        found = Ledger(reply=partial(odd, reply))
+        async with at_desk(tmp_path / str(number), calls(TOPUP), policy=POLICY, server=found) as at:
             await at.ask("Top up ACME-7 by 5.00")
             assert effects(at) == [("topup", 500)]
 
