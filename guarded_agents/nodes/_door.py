@@ -87,7 +87,11 @@ class Door:
         try:
             if outcome.answer is not None:  # an error is the server's text too
                 await self._label(permit, outcome.answer.labels)
-            services.store.note([_notes.ended(call, outcome)], now=services.now())
+            ended = [_notes.ended(call, outcome)]
+            if services.store.suspicions(call.key.thread):  # durable, with what waits: no crash may forget them
+                await services.store.append(ended, now=services.now())
+            else:
+                services.store.note(ended, now=services.now())
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         return outcome
