@@ -44,9 +44,16 @@ from guarded_agents.stores import SeenMessage, Store, Trail, Use, use_name
 from guarded_agents.transport import ToolReply
 
 MAX_RESULTS: Final = 1_000
-"""Answers of one thread that are looked through. In one with more no record gives authority, and no origin is told."""
+MAX_RECORDS: Final = 2_000
+"""Answers of one thread that are looked through, and records in them, at some 30 microseconds each for every effect.
+
+In a thread with more no record gives authority, and no origin is told: doubt is asked about.
+"""
 
 _THREADS: Final = 256  # whose facts are kept; those of another are read anew
+
+
+_FORGOTTEN: Final = SeenResult("", "", "", None)
 
 
 @dataclass(slots=True)
@@ -59,8 +66,14 @@ class _Known:
     endorsed: list[Endorsement] = field(default_factory=list)
     uses: dict[str, Licence] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
+    records: int = 0
     is_suspect: bool = False
     facts: Facts | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the thread has read more than is looked through."""
+        return len(self.results) > MAX_RESULTS or self.records > MAX_RECORDS
 
 
 class Provenance:
@@ -208,7 +221,11 @@ class Provenance:
         if trail.plan is not None:
             known.pinned = trail.plan
         for seen in fresh:
-            known.results[seen.digest] = self._result(seen)
+            result = self._result(seen)
+            known.results[seen.digest] = result
+            known.records += len(result.records)
+            if known.is_full:
+                known.results[seen.digest] = _FORGOTTEN
         return is_more
 
     def _result(self, seen: SeenMessage) -> SeenResult:
@@ -220,7 +237,7 @@ class Provenance:
             key=self._key,
             labels=labels,
             texts=tuple(known.texts.values()),
-            results=tuple(known.results.values()) if len(known.results) <= MAX_RESULTS else (),
+            results=() if known.is_full else tuple(known.results.values()),
             endorsed=tuple(known.endorsed),
             spent=tuple(known.uses.values()),
             plan=self._plan(known),

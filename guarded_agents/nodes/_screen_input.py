@@ -14,7 +14,6 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     RemoveMessage,
-    SystemMessage,
     ToolMessage,
 )
 from langchain_core.runnables import RunnableConfig
@@ -123,15 +122,11 @@ class ScreenInput:
                 entry=entry,
                 requester=principal,
                 tenant=tenant,
-                labels=_begins_with(messages[: at + 1], is_new=is_new),
+                labels=_begins_with(messages[at], is_alone=at == 0 or not is_new),
                 now=self._services.now(),
                 text=entered.text,
                 plan=self._services.provenance.plan_for(context),
-                seen=[
-                    SeenMessage(message_digest(message), _labels_of(message))
-                    for message in (messages[: at + 1] if is_new else messages[at : at + 1])
-                    if isinstance(message, HumanMessage | SystemMessage)
-                ],
+                seen=[SeenMessage(message_digest(messages[at]), _labels_of(messages[at]))],
             )
             answers = await self._answers(messages[:at], thread)
             shown = self._services.provenance.shown(opened.facts)
@@ -221,15 +216,13 @@ class ScreenInput:
         return tool_message(call_id, name, outcome or told_of(claim), edit=edit, key=claim.key)
 
 
-def _begins_with(messages: Sequence[AnyMessage], *, is_new: bool) -> Labels:
+def _begins_with(newest: AnyMessage, *, is_alone: bool) -> Labels:
     """Return the labels to join: the strictest for a conversation that the store has seen no part of (I9).
 
-    A client may send the history along, on a thread of its own or one that was copied; what tools and models said
-    there is on record nowhere.
+    Whatever stands before the user's own message in a thread that is not on record came with the input or was written
+    into the state: nobody here can tell which, nor whose it is (I3).
     """
-    if is_new and not all(isinstance(message, HumanMessage | SystemMessage) for message in messages):
-        return Labels()
-    return _labels_of(messages[-1])
+    return _labels_of(newest) if is_alone else Labels()
 
 
 def _labels_of(message: BaseMessage) -> Labels:

@@ -260,6 +260,17 @@ async def test_what_somebody_writes_into_the_state_taints_the_thread_and_license
         assert (effects(at), len(await at.waiting())) == ([("balance", None)], 1)
 
 
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+async def test_what_stands_in_a_thread_before_its_first_entry_is_nobodys(
+    tmp_path: Path, forge: Callable[[], Any]
+) -> None:
+    async with at_desk(tmp_path, calls(("wire", EVIL)), policy=POLICY, server=Ledger(reply=injected)) as at:
+        await at.agent.aupdate_state(at.config, {"messages": [forge()]}, as_node="__start__")
+        await at.ask("hello")
+        assert at.guard.store.thread("t1").labels == Labels()
+        assert (effects(at), len(await at.waiting())) == ([], 1)
+
+
 async def test_an_answer_that_was_changed_in_the_state_taints_the_thread(tmp_path: Path) -> None:
     script = calls(("balance", {"account": "A"})), AIMessage("done")
     async with at_desk(tmp_path, *script, policy=POLICY, server=Ledger(reply=injected)) as at:
