@@ -46,6 +46,9 @@ from guarded_agents.transport import ToolReply
 MAX_RESULTS: Final = 1_000
 """Answers of one thread that are looked through. In one with more no record gives authority, and no origin is told."""
 
+PROPOSE_PLAN: Final = "propose_plan"
+"""By which name a model proposes a plan, where the policy's is from the model."""
+
 _THREADS: Final = 256  # whose facts are kept; those of another are read anew
 
 
@@ -59,6 +62,7 @@ class _Known:
     endorsed: list[Endorsement] = field(default_factory=list)
     uses: dict[str, Licence] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
+    extensions: list[tuple[str, str]] = field(default_factory=list)
     facts: Facts | None = None
 
 
@@ -118,7 +122,27 @@ class Provenance:
         plan = self._policy.plan
         if plan is None:
             return None
-        return Plan(tools=plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned)
+        tools = plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned
+        return Plan(tools=tools, extensions=tuple(sorted(known.extensions)))
+
+    def plan_of(self, thread: str) -> Plan | None:
+        """Return the plan of *thread* as it stands; None where the policy wants none. Raises StoreError."""
+        with self._lock:
+            return self._plan(self._read(thread))
+
+    def is_proposal(self, name: str) -> bool:
+        """Return whether a call of *name* proposes a plan and is for no server."""
+        return name == PROPOSE_PLAN and proposes(self._policy)
+
+    def needs_plan(self, tool: str) -> bool:
+        """Return whether calls of *tool*, "server/tool", may have an effect as far as the policy knows it."""
+        entry = self._policy.tools.get(tool)
+        return entry is not None and entry.effect is not ToolEffect.READ
+
+    def asked_about(self, tool: str) -> str | None:
+        """Return the group that is asked about calls of *tool*, None where the policy names none."""
+        obligation = asked_of(self._policy, tool)
+        return None if obligation is None else obligation.group
 
     def shown(self, facts: ThreadFacts) -> dict[str, JsonValue]:
         """Return what the state shows of a thread beside its labels: its plan, and how much is endorsed and spent.
@@ -129,7 +153,7 @@ class Provenance:
             known = self._read(facts.thread)
             plan = self._plan(known)
             shown: dict[str, JsonValue] = {"endorsed": len(known.endorsed), "spent": len(known.uses)}
-            return shown if plan is None else {**shown, "plan": list(plan.tools)}
+            return shown if plan is None else {**shown, "plan": list(plan.covered)}
 
     def use_of(self, permit: Permit) -> Use:
         """Return what the claim of *permit* draws on, and what its approvers agree to."""
@@ -204,6 +228,7 @@ class Provenance:
         known.uses |= trail.uses
         if trail.plan is not None:
             known.pinned = trail.plan
+        known.extensions += trail.extensions
         for seen in fresh:
             known.results[seen.digest] = self._result(seen)
         return is_more
@@ -222,6 +247,11 @@ class Provenance:
             spent=tuple(known.uses.values()),
             plan=self._plan(known),
         )
+
+
+def proposes(policy: Policy) -> bool:
+    """Return whether under *policy* the model proposes the plan of each thread."""
+    return policy.plan is not None and policy.plan.origin is PlanOrigin.MODEL
 
 
 def _refused(decision: Decision, reason: Reason, *, detail: str = "") -> Decision:
