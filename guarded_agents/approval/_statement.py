@@ -39,7 +39,7 @@ _PREFIXES: Final[Mapping[type[Statement], bytes]] = MappingProxyType(
         Vote: b"guarded-agents vote v1\n",
         Review: b"guarded-agents review v1\n",
         Resolution: b"guarded-agents resolution v1\n",
-        PlanExtension: b"guarded-agents plan extension v1\n",
+        PlanExtension: b"guarded-agents extension v1\n",
     }
 )
 LOCKED_KEY: Final = "a password, for the key has one"

@@ -97,7 +97,7 @@ STATEMENTS: dict[str, tuple[Statement, str]] = {
     "plan extension": (
         EXTENSION,
         (
-            "guarded-agents plan extension v1\n"
+            "guarded-agents extension v1\n"
             '{"approver":"ana@example.com","at":"2026-01-05T10:00:00.000000Z",'
             f'"nonce":"{NONCE}","text":null,"thread":"t1","tool":"bank/wire"}}'
         ),
