@@ -14,6 +14,7 @@ from guarded_agents.screen import (
     WORDINGS,
     Detector,
     HidingDetector,
+    InjectionClassifier,
     Kind,
     LinkScreen,
     Pattern,
@@ -23,6 +24,7 @@ from guarded_agents.screen import (
     clean,
     screen,
 )
+from guarded_agents.weights import injection_weights
 
 _PATTERNS: Final = 200
 _KB: Final = 1_000
@@ -32,6 +34,7 @@ _UNICODE_MS: Final = 6.0
 _HOSTILE_MS: Final = 20.0
 _WORST_MS: Final = {12: 20.0, 1_000: 200.0}  # of any text of so many KB
 _PER_KB_US: Final = 10.0
+_CLASSIFIED_PER_KB_US: Final = 500.0
 _SENTENCES: Final = {
     "ASCII": "Order 4411 was sent on 2026-03-14 to the address on file; see section 3.2 for returns (30 days).\n",
     "Russian": "Заказ 4411 отправлен 14 марта по адресу из договора; условия возврата см. в разделе 3.\n",
@@ -56,7 +59,12 @@ async def screening(*, units: Sequence[str], sizes_kb: Sequence[int]) -> AsyncIt
         yield row
     yield _first_sight(patterns)
     for size in (100, *sizes_kb):
-        yield _worst(many, units, size)
+        yield _worst((many,), units, size)
+    classifier = InjectionClassifier(injection_weights())
+    for row in _classified(few, classifier):
+        yield row
+    for size in sizes_kb:
+        yield _worst((many, classifier), units, size, named=", classified")
 
 
 def _ordinary(many: Detector, few: Detector) -> Iterator[Row]:
@@ -72,18 +80,33 @@ def _ordinary(many: Detector, few: Detector) -> Iterator[Row]:
         more={"slowest": worst, "all": {name: round(value, 3) for name, value in spent.items()}},
     )
     for size in (1, 10, 100):
-        whole = _ms(partial(_screened, few, texts["ASCII"][: size * _KB]), times=100 // size)
+        whole = _ms(partial(_screened, (few,), texts["ASCII"][: size * _KB]), times=100 // size)
         yield Row(f"a tool result of {size} KB, redacted too", whole / size * 1e3, "us of CPU per KB", _PER_KB_US)
     links = _ms(partial(_LINKS.neutralise, texts["ASCII"][: 10 * _KB]), times=10)
     yield Row("links of an answer of 10 KB", links / 10 * 1e3, "us of CPU per KB")
+
+
+def _classified(few: Detector, classifier: Detector) -> Iterator[Row]:
+    """Yield what a tool result costs with the classifier, the slowest writing too."""
+    texts = {name: hostile(unit, size=10 * _KB) for name, unit in _SENTENCES.items()}
+    spent = {name: _ms(partial(_screened, (few, classifier), text), times=10) * 100 for name, text in texts.items()}
+    worst = max(spent, key=spent.__getitem__)
+    for name, value in (("ASCII", spent["ASCII"]), ("the slowest writing", spent[worst])):
+        yield Row(
+            f"a tool result of 10 KB, redacted and classified, {name}",
+            value,
+            "us of CPU per KB",
+            _CLASSIFIED_PER_KB_US,
+            more={"all": {name: round(value, 1) for name, value in spent.items()}},
+        )
 
 
 def _looked_at(detector: Detector, text: str) -> object:
     return detector.detect(clean(text), stage=Stage.TOOL_RESULT)
 
 
-def _screened(detector: Detector, text: str, links: LinkScreen | None = None) -> object:
-    detectors = (HidingDetector(), detector)
+def _screened(others: Sequence[Detector], text: str, links: LinkScreen | None = None) -> object:
+    detectors = (HidingDetector(), *others)
     return screen(text, stage=Stage.TOOL_RESULT, detectors=detectors, redactor=_REDACTOR, links=links)
 
 
@@ -101,14 +124,14 @@ def _first_sight(patterns: Sequence[Pattern]) -> Row:
     return Row("first sight of 100 KB of the patterns' own words", median(spent) * 1e3, "ms of CPU", _HOSTILE_MS)
 
 
-def _worst(detector: Detector, units: Sequence[str], size_kb: int) -> Row:
+def _worst(detectors: Sequence[Detector], units: Sequence[str], size_kb: int, *, named: str = "") -> Row:
     spent = {}
     for name in units:
         text = hostile(HOSTILE[name], size=size_kb * _KB)
-        spent[name] = _ms(partial(_screened, detector, text, _LINKS))
+        spent[name] = _ms(partial(_screened, detectors, text, _LINKS))
     ranked = sorted(spent, key=spent.__getitem__, reverse=True)
     return Row(
-        f"the whole room, {size_kb} KB, the slowest of {len(units)} hostile texts",
+        f"the whole room{named}, {size_kb} KB, the slowest of {len(units)} hostile texts",
         spent[ranked[0]],
         "ms of CPU",
         _WORST_MS.get(size_kb, _HOSTILE_MS),

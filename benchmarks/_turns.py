@@ -21,6 +21,7 @@ from guarded_agents.records import ToolEffect
 BASE: Final = "unguarded"
 AGAIN: Final = "unguarded again (A/A)"
 READS: Final = {"reads, spans": (Variant(), 0.90), "reads, no spans": (Variant(spans=False), 0.85)}
+CLASSIFIED: Final = {"reads, spans, classifier": (Variant(classifier=True), None)}  # reported, without a target
 EFFECTS: Final = {"effects, spans": (Variant(effect=ToolEffect.WRITE), 1.00)}
 UNSTRUCTURED: Final = {"reads without output schema, spans": (Variant(), 1.05)}
 
@@ -39,7 +40,7 @@ async def compare(transport: str, saver: str, effort: Effort, *, structured: boo
 
     Rounds go on until the A/A interval is narrower than 0.06, or the time is over.
     """
-    variants = READS | EFFECTS if structured else UNSTRUCTURED
+    variants = READS | CLASSIFIED | EFFECTS if structured else UNSTRUCTURED
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(session_over(transport, structured=structured))
         checkpointer = await stack.enter_async_context(saver_of(saver))
@@ -67,7 +68,7 @@ async def _guarded(
     return guarded(guard, CountingModel(), checkpointer)
 
 
-def _rows(rounds: Rounds, where: str, targets: dict[str, float]) -> Iterator[Row]:
+def _rows(rounds: Rounds, where: str, targets: dict[str, float | None]) -> Iterator[Row]:
     again = rounds.ratio(AGAIN, BASE)
     clean = again.width < AA_WIDTH and again.interval[0] <= 1 <= again.interval[1]
     yield Row(

@@ -39,6 +39,7 @@ class Variant:
 
     effect: ToolEffect = ToolEffect.READ
     spans: bool = True
+    classifier: bool = False
 
 
 class Dropped(SpanExporter):
@@ -62,11 +63,17 @@ def tracer_provider(*, spans: bool) -> AnyTracerProvider:
     return provider
 
 
-def policy_of(tools: Sequence[str], effect: ToolEffect) -> str:
-    """Return a policy under which the clerk may call each of *tools*, each of which does *effect*."""
-    result = "{integrity: trusted, confidentiality: public}"
+def policy_of(tools: Sequence[str], variant: Variant) -> str:
+    """Return a policy under which the clerk may call each of *tools*, each of which does what *variant* says.
+
+    What is read is untrusted, as mostly; what an effect answers is trusted, for the next one runs unattended too.
+    """
+    effect = variant.effect
+    integrity = "untrusted" if effect is ToolEffect.READ else "trusted"
+    result = f"{{integrity: {integrity}, confidentiality: public}}"
     rows = [f"  {SERVER}/{tool}: {{scope: {READ}, effect: {effect.value}, result: {result}}}\n" for tool in tools]
-    return f"version: 1\nprincipals:\n  clerk: {{scopes: [{READ}]}}\ntools:\n{''.join(rows)}"
+    screening = f"screening: {{classifier: {str(variant.classifier).lower()}}}"
+    return f"version: 1\n{screening}\nprincipals:\n  clerk: {{scopes: [{READ}]}}\ntools:\n{''.join(rows)}"
 
 
 def over_session(session: ClientSession) -> SessionTransport:
@@ -86,7 +93,7 @@ async def opened(
     held = transport(session)
     try:
         offered = await held.list_tools(SERVER, principal="")
-        (folder / "policy.yaml").write_text(policy_of([tool.name for tool in offered], variant.effect))
+        (folder / "policy.yaml").write_text(policy_of([tool.name for tool in offered], variant))
         (folder / "tools.lock").write_bytes(dump_lockfile(make_lock([of_observed(tool) for tool in offered])))
         async with Guard.open(
             folder / "policy.yaml",

@@ -290,6 +290,21 @@ OPERATION = (
     ),
 )
 
+VALUES = (
+    Requirement(
+        "provenance:authority-of-values",
+        "In a tainted thread a consequential value comes from the user, a declared record or an approver.",
+        "DESIGN section 7",
+        ("CC6.1", "CC6.7"),
+    ),
+    Requirement(
+        "screen:results",
+        "What a server answered is screened before the model or a checkpoint sees it.",
+        "DESIGN sections 2 and 7",
+        ("CC6.6",),
+    ),
+)
+
 PLANNED = (
     Requirement(
         "audit:signed-heads",
@@ -299,20 +314,6 @@ PLANNED = (
         ("164.312(c)(2)",),
         Status.PLANNED,
     ),
-    Requirement(
-        "provenance:authority-of-values",
-        "In a tainted thread a consequential value comes from the user, a declared record or an approver.",
-        "DESIGN section 7",
-        ("CC6.1", "CC6.7"),
-        status=Status.PLANNED,
-    ),
-    Requirement(
-        "screen:results",
-        "What a server answered is screened before the model or a checkpoint sees it.",
-        "DESIGN sections 2 and 7",
-        ("CC6.6",),
-        status=Status.PLANNED,
-    ),
 )
 
-REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *OPERATION, *PLANNED)
+REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *OPERATION, *VALUES, *PLANNED)

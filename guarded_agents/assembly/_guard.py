@@ -66,7 +66,9 @@ class Guard:
         home = nodes.HomeLoop(asyncio.get_running_loop())
         now = nodes.checked(settings.now)
         self._watch = watch = Watch(files.catalog, transport, store, home, now)
-        screening = nodes.Screening(files.policy, store, derive=root.derive, now=now, detectors=settings.detectors)
+        screening = nodes.Screening(
+            files.policy, store, derive=root.derive, now=now, detectors=settings.all_detectors(files.policy)
+        )
         screening.quarantine(files.catalog)
         self._services = services = nodes.Services(
             policy=files.rules,

@@ -15,9 +15,10 @@ from guarded_agents.identity import ByScheme, PolicyDirectory
 from guarded_agents.keys import RootKey
 from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.records import Scheme
-from guarded_agents.screen import Detector
+from guarded_agents.screen import Detector, InjectionClassifier, Required
 from guarded_agents.stores import SqliteStore, Store
 from guarded_agents.transport import AdapterTransport, ToolTransport, load_servers
+from guarded_agents.weights import injection_weights
 
 
 def utc_now() -> datetime:
@@ -57,13 +58,6 @@ class Settings:
     def read(self) -> Files:
         """Return what the files say. Raises ConfigurationError for the first that cannot be used."""
         policy = load_policy(_bytes(self.policy), source=str(self.policy))
-        if policy.screening.classifier and not self.detectors:
-            raise ConfigurationError(
-                "screening.classifier",
-                expected="a detector in detectors=",
-                got="none",
-                action="hand one in, or set classifier to false",
-            )
         lockfile = load_lockfile(_bytes(self.lockfile), source=str(self.lockfile))
         taken = next((tool for tool in lockfile.tools if tool.alias == nodes.PROPOSE_PLAN), None)
         if taken is not None and nodes.proposes(policy):
@@ -75,6 +69,13 @@ class Settings:
             )
         directory, authenticator = PolicyDirectory(policy, self.directory), self._authenticator(policy)
         return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), directory, authenticator)
+
+    def all_detectors(self, policy: Policy) -> tuple[Detector, ...]:
+        """Return what looks at texts beside the built-in detectors: the shipped classifier where *policy* wants it."""
+        if not policy.screening.classifier:
+            return tuple(self.detectors)
+        required = Required(policy.screening.injection.value)
+        return (InjectionClassifier(injection_weights(), required=required), *self.detectors)
 
     def _authenticator(self, policy: Policy) -> Authenticator:
         if Scheme.ED25519 in self.authenticators:

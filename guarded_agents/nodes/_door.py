@@ -239,8 +239,9 @@ class Door:
         """Return the outcome of a reply: what of it may be shown, what it proves, and what it was."""
         answer = self._services.provenance.answered(permit.tool.key, reply)
         shown = self._services.screening.answer(permit.call.key, reply, answer.labels)
-        answer = Answered(None if shown.is_withheld else answer.value, shown.labels)
-        return replace(self._outcome(permit, reply, shown), answer=answer)
+        outcome = self._outcome(permit, reply, shown)
+        is_shown = not shown.is_withheld and outcome.content != _MISFIT  # what the model does not see is no evidence
+        return replace(outcome, answer=Answered(answer.value if is_shown else None, shown.labels))
 
     def _outcome(self, permit: Permit, reply: ToolReply, shown: Shown) -> Outcome:
         effect = permit.decision.tool_effect is not ToolEffect.READ

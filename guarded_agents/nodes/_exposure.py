@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from secrets import token_bytes
 from typing import Final, Protocol
 
 import orjson
@@ -36,7 +37,10 @@ def message_digest(message: BaseMessage) -> str:
     try:
         text = orjson.dumps(said, default=repr, option=options)
     except TypeError:  # a huge integer, a lone surrogate
-        text = repr(said).encode("utf-8", "surrogatepass")
+        try:
+            text = repr(said).encode("utf-8", "surrogatepass")
+        except (RecursionError, ValueError):  # no text at all has it, so it is on record nowhere
+            text = token_bytes()
     return sha256(text).hexdigest()
 
 

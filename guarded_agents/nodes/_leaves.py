@@ -7,6 +7,9 @@ from typing import Final
 from langchain_core.messages import BaseMessage
 from pydantic import JsonValue
 
+_MAX_DEPTH: Final = 100  # levels; neither a checkpoint nor the store takes much more (some 250)
+_LEAST: Final = -(2**63)  # of the integers that a checkpoint takes, and the largest
+_MOST: Final = 2**64 - 1
 _LONG: Final = 10**12  # an integer of 13 digits may be a card's, which is no string
 
 
@@ -20,22 +23,30 @@ class Leaves:
 
 
 def strings(value: JsonValue) -> list[str]:
-    """Return all strings of *value* in order, names of objects and long integers too. Raises RecursionError."""
+    """Return all strings of *value* in order, names of objects and long integers too.
+
+    Raises RecursionError for more than 100 levels, and OverflowError for an integer of more than 64 bits: neither can
+    be written to a checkpoint.
+    """
     found: list[str] = []
-    _collect(value, found)
+    _collect(value, found, _MAX_DEPTH)
     return found
 
 
-def _collect(value: JsonValue, found: list[str]) -> None:
+def _collect(value: JsonValue, found: list[str], levels: int) -> None:
+    if levels < 0:
+        raise RecursionError
     if isinstance(value, str):
         found.append(value)
     elif isinstance(value, dict):
         for name, inner in value.items():
             found.append(name)
-            _collect(inner, found)
+            _collect(inner, found, levels - 1)
     elif isinstance(value, list):
         for inner in value:
-            _collect(inner, found)
+            _collect(inner, found, levels - 1)
+    elif isinstance(value, int) and not _LEAST <= value <= _MOST:
+        raise OverflowError
     elif _is_long(value):
         found.append(str(value))
 

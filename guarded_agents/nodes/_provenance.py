@@ -63,6 +63,7 @@ class _Known:
     uses: dict[str, Licence] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
     extensions: list[tuple[str, str]] = field(default_factory=list)
+    is_suspect: bool = False
     facts: Facts | None = None
 
 
@@ -169,7 +170,8 @@ class Provenance:
     def answered(self, tool: str, reply: ToolReply) -> Answered:
         """Return what *tool* answered, with the join of the labels of its fields.
 
-        A text that does not repeat the structured answer is no field of it, and what is embedded is untrusted.
+        A text that does not repeat the structured answer is no field of it, and what is embedded is untrusted. Of an
+        error only the text is an answer: its structure nobody has reviewed, so no record in it may give authority.
         """
         terms = self._result_terms(tool)
         labels = terms.labels
@@ -179,7 +181,7 @@ class Provenance:
                 labels = labels.join(terms.labels)
         if reply.is_embedding:
             labels = labels.join(QUOTED)
-        return Answered(reply.text if reply.structured is None else reply.structured, labels)
+        return Answered(reply.text if reply.structured is None or reply.is_error else reply.structured, labels)
 
     # -- what is on record -----------------------------------------------------------------------
 
@@ -214,8 +216,9 @@ class Provenance:
         if len(self._known) > _THREADS:
             self._known.popitem(last=False)
         trail = self._store.trail(thread, after=known.number)
-        if self._add(known, trail):
-            known.facts = None
+        is_suspect = self._store.suspicions(thread) > 0
+        if self._add(known, trail) or is_suspect is not known.is_suspect:
+            known.facts, known.is_suspect = None, is_suspect
         return known
 
     def _add(self, known: _Known, trail: Trail) -> bool:
@@ -246,6 +249,7 @@ class Provenance:
             endorsed=tuple(known.endorsed),
             spent=tuple(known.uses.values()),
             plan=self._plan(known),
+            is_suspect=known.is_suspect,
         )
 
 

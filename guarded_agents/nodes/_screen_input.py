@@ -23,11 +23,12 @@ from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 
 from guarded_agents.binding import canonical
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._ended import ended
+from guarded_agents.nodes._exposure import message_digest
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import UNEDITED, GuardUpdate, refusal, told_of, tool_message
 from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason
 from guarded_agents.state import GuardContext, dump
-from guarded_agents.stores import ClosedCall, latest
+from guarded_agents.stores import ClosedCall, SeenMessage, latest
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
 _STAMPED: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -126,14 +127,16 @@ class ScreenInput:
                 now=self._services.now(),
                 text=entered.text,
                 plan=self._services.provenance.plan_for(context),
+                seen=[
+                    SeenMessage(message_digest(message), _labels_of(message))
+                    for message in (messages[: at + 1] if is_new else messages[at : at + 1])
+                    if isinstance(message, HumanMessage | SystemMessage)
+                ],
             )
             answers = await self._answers(messages[:at], thread)
             shown = self._services.provenance.shown(opened.facts)
             for answer in answers:
                 self._services.exposure.remember(thread, answer, opened.facts.labels)
-            for message in messages[: at + 1] if is_new else messages[at : at + 1]:
-                if isinstance(message, HumanMessage | SystemMessage):
-                    self._services.exposure.remember(thread, message, _labels_of(message))
         except StoreError:
             return {}
         labels = opened.facts.labels

@@ -112,7 +112,7 @@ class Screening:
         if structured is not None:
             try:
                 structured, more, found = self._structured(structured, redactor)
-            except RecursionError:
+            except (RecursionError, OverflowError):
                 more, found = {}, (_unreadable(),)
             findings = _joined(findings, found)
             values |= more
@@ -120,7 +120,7 @@ class Screening:
         is_withheld = required in (Required.QUARANTINE, Required.DENY)
         is_suspect = required is Required.ASK
         name = message_id(key)
-        original = dump_json([reply.text, reply.structured]) if is_withheld else None
+        original = _original(reply) if is_withheld else None
         if not self._kept(key.thread, Kept(name, values, original, is_suspect), findings, required, Stage.TOOL_RESULT):
             is_withheld = True
         if is_suspect:
@@ -287,6 +287,14 @@ class Screening:
         if findings := tuple(findings):
             note = _notes.screened(thread, kept.name, findings, required=required, stage=stage)
             self._store.note([note], now=self._now())
+
+
+def _original(reply: ToolReply) -> bytes:
+    """Return *reply* as a person may look at it later: without the structured part where JSON cannot spell it."""
+    try:
+        return dump_json([reply.text, reply.structured])
+    except (RecursionError, ValueError):
+        return dump_json([reply.text, None])
 
 
 def _unreadable() -> Finding:

@@ -63,7 +63,8 @@ class NamedRecord:
 class Facts:
     """Everything that a call is weighed by. Built anew when the thread's record grows; order does not matter.
 
-    *labels* are the thread's, *spent* the uses recorded so far, *key* the deployment's for keyed digests.
+    *labels* are the thread's, *spent* the uses recorded so far, *key* the deployment's for keyed digests;
+    *is_suspect* is whether something in what the thread has read was found to instruct its model.
     """
 
     key: bytes = field(repr=False)
@@ -73,6 +74,7 @@ class Facts:
     endorsed: tuple[Endorsement, ...] = ()
     spent: tuple[Licence, ...] = ()
     plan: Plan | None = None
+    is_suspect: bool = False
 
     @cached_property
     def is_tainted(self) -> bool:

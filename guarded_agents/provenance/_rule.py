@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from pydantic import JsonValue
 
+from guarded_agents.binding import clipped
 from guarded_agents.provenance._labels import escaped
 from guarded_agents.provenance._text import Leaf
 from guarded_agents.provenance._tokens import fold
@@ -15,6 +17,7 @@ from guarded_agents.records import ArgumentTerms, ArgumentUse, AuthorityTerms, C
 
 _STRICTEST: Final = ArgumentTerms()
 _RANK: Final = {level: rank for rank, level in enumerate(Confidentiality)}
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MAIL: Final = re.compile(r"[a-z0-9._+-]+@[a-z0-9.-]+")  # one plain address: no list, no name, no route
 
 
@@ -34,6 +37,15 @@ class AuthorityRule:
     def terms(self, argument: str) -> ArgumentTerms:
         """Return the terms of *argument*; one that the policy does not list is a target."""
         return self.arguments.get(argument, _STRICTEST)
+
+    def shown(self, argument: str) -> str:
+        """Return the name *argument* as people and the log are shown it, "" for the call itself.
+
+        A name that the policy does not list is a model's word: one that is no plain name is told by its SHA-256.
+        """
+        if argument in self.arguments or _PLAIN.fullmatch(argument) or not argument:
+            return clipped(argument)
+        return f"sha256:{sha256(argument.encode('utf-8', 'replace')).hexdigest()}"
 
     def may_read(self, arguments: Mapping[str, JsonValue], level: Confidentiality) -> str | None:
         """Return the first argument with a target that may not read *level*, "" for the call; None where all may."""

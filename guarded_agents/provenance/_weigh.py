@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from pydantic import JsonValue
 
-from guarded_agents.binding import clipped, keyed_digest
+from guarded_agents.binding import keyed_digest
 from guarded_agents.provenance._content import first_news
 from guarded_agents.provenance._facts import Facts, NamedRecord
 from guarded_agents.provenance._origin import origin_of
@@ -39,7 +39,8 @@ def weigh(arguments: Mapping[str, JsonValue], rule: AuthorityRule, facts: Facts)
     """Return whether the call with *arguments* (parsed once from their canonical bytes) may run unattended.
 
     Pure, and in whatever order the facts stand the same. A read needs no authority. A thread that has read nothing but
-    its user's text needs none for values and verbs; the plan and the readers of confidential text hold there too.
+    its user's text needs none for values and verbs; the plan, the readers of confidential text, and what
+    was found to be suspect hold there too.
     """
     if not rule.is_consequential:
         return _READ
@@ -52,7 +53,9 @@ def weigh(arguments: Mapping[str, JsonValue], rule: AuthorityRule, facts: Facts)
         misses.append(Miss(lack=lack))
     unread = rule.may_read(arguments, facts.labels.confidentiality)
     if unread is not None:
-        misses.append(Miss(lack=Lack.READERS, argument=clipped(unread)))
+        misses.append(Miss(lack=Lack.READERS, argument=rule.shown(unread)))
+    if facts.is_suspect:
+        misses.append(Miss(lack=Lack.SUSPICION))
     return Authority(Ruling.ASK if misses else Ruling.UNATTENDED, tuple(misses), use)
 
 
@@ -87,7 +90,7 @@ class _Call:
             if not approvals[name]:
                 yield self._located(part)
             elif not is_one:
-                yield Miss(lack=Lack.TOGETHER, argument=clipped(name))
+                yield Miss(lack=Lack.TOGETHER, argument=self._rule.shown(name))
 
     def use(self) -> tuple[Licence, Lack | None]:
         """Return the use that this call makes of what the user asked for, and what it lacks for that.
@@ -153,7 +156,7 @@ class _Call:
     def _located(self, part: _Part) -> Miss:
         terms = self._rule.terms(part.argument)
         origin = origin_of(part.leaf, terms, self._facts)
-        return Miss(lack=_LACKS[terms.use], argument=clipped(part.argument), at=part.at, origin=origin)
+        return Miss(lack=_LACKS[terms.use], argument=self._rule.shown(part.argument), at=part.at, origin=origin)
 
 
 def _only(entry: str) -> tuple[str, ...]:

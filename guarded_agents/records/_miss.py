@@ -19,6 +19,7 @@ class Lack(StrEnum):
     SPENT = "spent"
     READERS = "readers"
     PLAN = "plan"
+    SUSPICION = "suspicion"
 
 
 _LICENSED_BY: Final[Mapping[Lack, str]] = {
@@ -30,6 +31,7 @@ _LICENSED_BY: Final[Mapping[Lack, str]] = {
     Lack.VERB: "the user asks for this effect in words that the policy lists",
     Lack.SPENT: "the user asks for it again, or an approver agrees to this call",
     Lack.READERS: "an approver agrees to this call, or the policy says that its target may read this",
+    Lack.SUSPICION: "nothing that was read is found to instruct the model, or an approver agrees to this call",
     Lack.PLAN: "a person extends the plan by this tool",
 }
 

@@ -6,6 +6,7 @@ values out, a `LinkScreen` takes addresses out of an answer. `raised` joins what
 and evidence, and the control is where a value comes from (DESIGN section 7).
 """
 
+from guarded_agents.screen._classifier import InjectionClassifier
 from guarded_agents.screen._clean import CleanText, Removed, clean
 from guarded_agents.screen._finding import Detector, Finding, Kind, Required, Stage, raised
 from guarded_agents.screen._hiding import HidingDetector
@@ -23,6 +24,7 @@ __all__ = [
     "Detector",
     "Finding",
     "HidingDetector",
+    "InjectionClassifier",
     "Kind",
     "LinkScreen",
     "Neutralised",

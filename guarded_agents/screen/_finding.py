@@ -38,7 +38,7 @@ class Required(StrEnum):
     """What a text asks for, from nothing to most; each holds what stands before it."""
 
     NOTHING = "nothing"
-    ASK = "ask"  # a person, before the next consequential call
+    ASK = "ask"  # a person, before each consequential call of the thread that follows
     QUARANTINE = "quarantine"  # keep the text from the model
     DENY = "deny"  # go no further with what it belongs to
 

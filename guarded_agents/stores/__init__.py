@@ -8,6 +8,7 @@ from guarded_agents.stores._paging import every_request, latest, originals
 from guarded_agents.stores._payloads import dump_json
 from guarded_agents.stores._protocol import Store
 from guarded_agents.stores._results import (
+    NO_USE,
     Admission,
     AuditNote,
     ClosedCall,
@@ -28,6 +29,7 @@ from guarded_agents.stores._sqlite import SqliteStore
 from guarded_agents.stores._trail import use_name
 
 __all__ = [
+    "NO_USE",
     "Admission",
     "AuditNote",
     "ClosedCall",

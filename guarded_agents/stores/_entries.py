@@ -1,6 +1,7 @@
 """The transactions that record what a user wrote and what the model proposes."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores._closing import close_request, close_row, note_of, withdraw_requests
 from guarded_agents.stores._outbox import tell_of_others
-from guarded_agents.stores._results import EntryOpened
+from guarded_agents.stores._results import EntryOpened, SeenMessage
 from guarded_agents.stores._rows import (
     CLAIM_OF_PROPOSAL,
     REQUEST_OF_PROPOSAL,
@@ -29,7 +30,7 @@ from guarded_agents.stores._rows import (
     put_proposal,
     thread_of,
 )
-from guarded_agents.stores._trail import put_plan, put_text
+from guarded_agents.stores._trail import put_plan, put_seen, put_text
 from guarded_agents.stores._tx import Tx
 
 _MAY_HAVE_HAPPENED: Final = frozenset(
@@ -47,13 +48,22 @@ _MAY_HAVE_HAPPENED: Final = frozenset(
 # -- new input --------------------------------------------------------------------------------
 
 
-def open_entry(tx: Tx, opened: ThreadFacts, *, text: str, plan: Collection[str] | None, now: datetime) -> EntryOpened:
-    """Make the entry of *opened* the current one of its thread, with what its user wrote (8b.2; TX withdraw).
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An entry as it is opened: who asks, what was written, which plan is to be pinned, and what is seen of it."""
 
-    A *plan* is pinned where the thread has none; after the first untrusted text it has no tool.
+    facts: ThreadFacts
+    text: str = ""
+    plan: Collection[str] | None = None
+    seen: tuple[SeenMessage, ...] = ()
+
+
+def open_entry(tx: Tx, opening: Opening, *, now: datetime) -> EntryOpened:
+    """Make the entry of *opening* the current one of its thread, with what its user wrote (8b.2; TX withdraw).
 
     Raises NotEligibleError where it is recorded with another requester or tenant.
     """
+    opened = opening.facts
     known = _recorded(tx, opened)
     before = tx.db.execute("SELECT entry FROM threads WHERE thread = ?", (opened.thread,)).fetchone()
     if before is not None and before[0] not in (None, opened.entry):
@@ -65,11 +75,13 @@ def open_entry(tx: Tx, opened: ThreadFacts, *, text: str, plan: Collection[str] 
         )
     join_labels(tx.db, opened.thread, opened.labels)
     if not known:
-        put_text(tx.db, opened.thread, opened.entry, text, opened.labels)
+        put_text(tx.db, opened.thread, opened.entry, opening.text, opened.labels)
+    for seen in opening.seen:
+        put_seen(tx.db, opened.thread, seen)
     tx.db.execute("UPDATE threads SET entry = ? WHERE thread = ?", (opened.entry, opened.thread))
     facts = thread_of(tx.db, opened.thread) or opened
-    if plan is not None:
-        pinned = pin_plan(plan, facts.labels)
+    if opening.plan is not None:
+        pinned = pin_plan(opening.plan, facts.labels)
         put_plan(tx.db, opened.thread, pinned.tools, facts.labels)
     return EntryOpened(facts, not known)
 

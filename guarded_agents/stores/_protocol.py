@@ -37,6 +37,7 @@ from guarded_agents.stores._results import (
     Delayed,
     EntryOpened,
     Proven,
+    SeenMessage,
     StuckNotice,
     Swept,
     Told,
@@ -143,10 +144,12 @@ class Store(Trails, Withheld, Protocol):
         now: datetime,
         text: str = "",
         plan: Collection[str] | None = None,
+        seen: Sequence[SeenMessage] = (),
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently, with the *text* that its user wrote.
 
         A *plan* ("server/tool") is pinned where the thread has none; after its first untrusted text it has no tool.
+        *seen* are messages that are put on record with it.
         A new entry withdraws what the previous one left open (section 8b.2): each consequential proposal without a
         claim row gets a CLOSED one, WITHDRAWN or as its request ended, each open request becomes WITHDRAWN, also the
         successor of an edit. A row that is SENDING stays as it is. Re-opening an older entry (time travel) makes it

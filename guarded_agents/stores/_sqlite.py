@@ -85,11 +85,13 @@ class SqliteStore(SqliteReads):
         now: datetime,
         text: str = "",
         plan: Collection[str] | None = None,
+        seen: Sequence[SeenMessage] = (),
     ) -> EntryOpened:
         """Make *entry* the current one of *thread*, idempotently."""
         check_text(text)
         facts = ThreadFacts(thread, entry, requester, tenant, labels)
-        return await self._write(partial(_entries.open_entry, opened=facts, text=text, plan=plan, now=now))
+        opening = _entries.Opening(facts, text, plan, tuple(seen))
+        return await self._write(partial(_entries.open_entry, opening=opening, now=now))
 
     async def propose(self, calls: Sequence[Proposal], *, durable: bool, now: datetime) -> frozenset[CallKey]:
         """Record what the model proposes in one turn; return the keys that are refused."""

@@ -77,17 +77,16 @@ def put_seen(db: sqlite3.Connection, thread: str, seen: SeenMessage) -> None:
 
 
 def put_text(db: sqlite3.Connection, thread: str, entry: str, text: str, labels: Labels) -> None:
-    """Record what the user wrote at *entry*, once: the first that is recorded stands."""
-    if not _is_there(db, thread, _TEXT, entry):
-        _put(db, (thread, _TEXT, entry), labels, b"null", text.encode())
+    """Record what the user wrote at *entry*, which must not be on record yet."""
+    _put(db, (thread, _TEXT, entry), labels, b"null", text.encode())
 
 
 def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: Labels) -> bool:
     """Pin the plan of *thread*, once: the first that is recorded stands. Return whether this is it."""
-    if _is_there(db, thread, _PLAN, ""):
-        return False
-    _put(db, (thread, _PLAN, ""), labels, orjson.dumps(list(tools)), None)
-    return True
+    if not _is_there(db, thread, _PLAN, ""):
+        _put(db, (thread, _PLAN, ""), labels, orjson.dumps(list(tools)), None)
+        return True
+    return False
 
 
 def put_extension(db: sqlite3.Connection, signed: SignedPlanExtension, labels: Labels) -> bool:

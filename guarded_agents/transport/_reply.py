@@ -1,5 +1,6 @@
 """From what a server answered to a `ToolReply` and an `ObservedTool`. Nothing here raises: servers send junk."""
 
+import json
 from collections.abc import Mapping
 from math import isfinite
 from typing import Final, cast
@@ -58,7 +59,14 @@ def _repeats(parts: list[str], structured: object) -> bool:
     except orjson.JSONDecodeError:
         return False
     whole = structured["result"] if isinstance(structured, dict) and [*structured] == ["result"] else structured
-    return said in ([structured], [whole], whole)
+    return said in ([structured], [whole], whole) and not any(map(_is_ambiguous, parts))
+
+
+def _is_ambiguous(part: str) -> bool:
+    """Return whether an object in *part*, JSON, has a name twice: the model reads both, and a parser the last only."""
+    names: list[bool] = []
+    json.loads(part, object_pairs_hook=lambda pairs: names.append(len(dict(pairs)) < len(pairs)))
+    return any(names)
 
 
 def observed_of(server: str, raw: object) -> ObservedTool | None:

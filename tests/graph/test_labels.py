@@ -51,6 +51,17 @@ async def test_once_it_has_read_untrusted_text_a_thread_stays_tainted(tmp_path: 
 
 
 @pytest.mark.requirement("I9")
+async def test_what_was_read_is_on_record_before_a_model_is_shown_it(tmp_path: Path) -> None:
+    def fails(_: Any) -> Any:
+        raise RuntimeError("the model's provider is away")
+
+    async with at_desk(tmp_path, calls(FORGE), fails) as desk:
+        with pytest.raises(RuntimeError, match="away"):
+            await desk.ask()
+        assert desk.guard.store.thread("t1").labels.integrity == "untrusted"
+
+
+@pytest.mark.requirement("I9")
 async def test_what_was_read_by_an_effect_taints_as_well(tmp_path: Path) -> None:
     untrusted = CLEAN_ONLY.replace(
         "bank/refuse: {scope: bank:write, effect: write}",

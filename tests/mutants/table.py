@@ -15,6 +15,7 @@ VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry.py"
+CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
 RESOLUTION = "guarded_agents/approval/_resolution.py"
@@ -36,6 +37,12 @@ APPROVAL = "guarded_agents/nodes/_approval.py"
 DOOR = "guarded_agents/nodes/_door.py"
 ENDED = "guarded_agents/nodes/_ended.py"
 EXECUTE = "guarded_agents/nodes/_execute.py"
+EXPOSURE = "guarded_agents/nodes/_exposure.py"
+NODE_PROVENANCE = "guarded_agents/nodes/_provenance.py"
+TRAIL = "guarded_agents/stores/_trail.py"
+AUTHORITY = "tests/graph/test_authority.py"
+UNIT_TRAIL = "tests/unit/stores/test_trail.py"
+PROPERTY_EXPOSURE = "tests/property/test_exposure.py"
 NOTES = "guarded_agents/nodes/_notes.py"
 PEOPLE = "guarded_agents/nodes/_people.py"
 PLAN = "guarded_agents/nodes/_plan.py"
@@ -74,6 +81,7 @@ ANSWERING = "guarded_agents/cli/_answering.py"
 PRECEDENTS = "guarded_agents/cli/_precedents.py"
 CLI_PEOPLE = "guarded_agents/cli/_people.py"
 
+UNIT_CLASSIFIER = "tests/unit/screen/test_classifier.py"
 ONE_DOOR = "tests/graph/test_one_door.py"
 BOUND = "tests/graph/test_bound_permit.py"
 STATE = "tests/graph/test_not_from_state.py"
@@ -1176,11 +1184,114 @@ MUTANTS = (
         (f"{UNIT_ENTRIES}::test_the_labels_of_a_thread_only_grow_stricter",),
     ),
     Mutant(
+        "I9:unknown-message-is-trusted",
+        EXPOSURE,
+        "joined = joined.join(found.get(digest, _UNKNOWN))",
+        "joined = joined.join(found.get(digest, joined))",
+        (f"{AUTHORITY}::test_what_somebody_writes_into_the_state_taints_the_thread_and_licenses_nothing",),
+    ),
+    Mutant(
+        "I9:summary-is-trusted",
+        EXPOSURE,
+        "labels = _UNKNOWN if facts is None else facts.labels",
+        "labels = UNEXPOSED",
+        (f"{PROPERTY_EXPOSURE}::test_no_sequence_of_steps_lowers_a_label",),
+    ),
+    Mutant(
+        "I9:asked-when-proposed-runs-unattended",
+        NODE_PROVENANCE,
+        "if authority.ruling is Ruling.UNATTENDED and not attended:",
+        "if authority.ruling is Ruling.UNATTENDED:",
+        (f"{AUTHORITY}::test_what_was_asked_about_when_it_was_proposed_stays_so_whatever_is_endorsed_since",),
+    ),
+    Mutant(
+        "I9:missing-authority-is-permitted",
+        NODE_PROVENANCE,
+        'return _refused(decision, Reason.UNLICENSED, detail="nobody is to be asked")',
+        "return decision",
+        (f"{AUTHORITY}::test_where_nobody_is_to_be_asked_it_is_refused_and_the_model_is_told_the_names_alone",),
+    ),
+    Mutant(
+        "I9:outside-the-plan-is-asked-about",
+        NODE_PROVENANCE,
+        "return _refused(decision, Reason.UNPLANNED)",
+        "return decision",
+        (f"{AUTHORITY}::test_outside_the_plan_nothing_runs_and_nobody_is_asked",),
+    ),
+    Mutant(
+        "I9:embedded-is-trusted",
+        NODE_PROVENANCE,
+        "labels = labels.join(QUOTED)",
+        "labels = labels.join(labels)",
+        (f"{AUTHORITY}::test_what_a_trusted_tool_embeds_is_untrusted",),
+    ),
+    Mutant(
+        "I9:image-of-a-user-is-trusted",
+        SCREEN_INPUT,
+        "return UNEXPOSED if is_text else QUOTED",
+        "return UNEXPOSED",
+        (f"{AUTHORITY}::test_an_image_in_the_users_message_is_nobodys_text",),
+    ),
+    Mutant(
+        "I9:suspicion-asks-nobody",
+        NODE_PROVENANCE,
+        "is_suspect = self._store.suspicions(thread) > 0",
+        "is_suspect = self._store.suspicions(thread) > 9",
+        (
+            f"{AUTHORITY}::test_after_something_that_instructs_the_model_a_person_is_asked_even_about_what_the_user_asked_for",
+        ),
+    ),
+    Mutant(
+        "I9:spent-by-another-is-not-looked-at",
+        ADMIT,
+        "is_refused = use.is_checked and (use.licence is None or is_spent(tx, asked.key, use.licence))",
+        "is_refused = use.is_checked and use.licence is None",
+        (f"{UNIT_TRAIL}::test_what_an_unattended_call_draws_on_is_spent_for_every_other",),
+    ),
+    Mutant(
+        "I9:use-is-not-recorded",
+        ADMIT,
+        "put_use(tx, asked.key, use.licence, use.labels)",
+        "tx.head()",
+        (
+            f"{UNIT_TRAIL}::test_what_an_unattended_call_draws_on_is_spent_for_every_other",
+            f"{AUTHORITY}::test_what_the_user_asked_for_once_is_done_once_unattended",
+        ),
+    ),
+    Mutant(
+        "I9:broken-glass-endorses",
+        ADMIT,
+        "if standing is not None and not standing.broke_glass:",
+        "if standing is not None:",
+        (f"{UNIT_TRAIL}::test_who_breaks_the_glass_agrees_to_one_call_and_endorses_nothing",),
+    ),
+    Mutant(
+        "I9:plan-is-pinned-again",
+        TRAIL,
+        'if not _is_there(db, thread, _PLAN, ""):',
+        "if thread:",
+        (f"{UNIT_TRAIL}::test_of_a_plan_the_first_that_was_pinned_stands",),
+    ),
+    Mutant(
+        "I9:plan-is-pinned-late",
+        ENTRIES,
+        "pinned = pin_plan(opening.plan, facts.labels)",
+        "pinned = pin_plan(opening.plan, UNEXPOSED)",
+        (f"{UNIT_TRAIL}::test_after_untrusted_text_a_plan_has_no_tool",),
+    ),
+    Mutant(
+        "I9:message-loosens",
+        TRAIL,
+        '"UPDATE trail SET integrity = max(integrity, ?), confidentiality = max(confidentiality, ?)"',
+        '"UPDATE trail SET integrity = ?, confidentiality = ?"',
+        (f"{UNIT_TRAIL}::test_the_labels_of_a_message_only_grow_stricter",),
+    ),
+    Mutant(
         "I9:reads-do-not-taint",
         DOOR,
         "await self._services.store.relabel(known.thread, joined)",
         "await self._services.store.relabel(known.thread, known.labels)",
-        (f"{LABELS}::test_once_it_has_read_untrusted_text_a_thread_stays_tainted",),
+        (f"{LABELS}::test_what_was_read_is_on_record_before_a_model_is_shown_it",),
     ),
     Mutant(
         "I9:effects-do-not-taint",
@@ -1386,6 +1497,41 @@ MUTANTS = (
         "return self.labels.integrity is not Integrity.TRUSTED",
         "return False and self.labels.integrity is not Integrity.TRUSTED",
         (f"{UNIT_PROVENANCE_WEIGH}::test_labels_that_are_not_on_record_taint",),
+    ),
+    Mutant(
+        "I9:screen-weights-unchecked",
+        CLASSIFIER,
+        "    if sha256(body).digest() != digest:",
+        "    if sha256(body).digest() is digest:",
+        (f"{UNIT_CLASSIFIER}::test_a_table_that_is_not_whole_is_refused",),
+    ),
+    Mutant(
+        "I9:screen-a-benign-start-dilutes",
+        CLASSIFIER,
+        "            if running < 0:",
+        "            if running < -1_000_000:",
+        (f"{UNIT_CLASSIFIER}::test_a_text_scores_what_its_best_stretch_does",),
+    ),
+    Mutant(
+        "I9:screen-length-hides",
+        CLASSIFIER,
+        "        if not is_whole:",
+        "        if is_whole is None:",
+        (f"{UNIT_CLASSIFIER}::test_what_is_not_read_of_a_long_text_is_said",),
+    ),
+    Mutant(
+        "I9:screen-the-end-unread",
+        CLASSIFIER,
+        "    return (eyes[:half], eyes[-half:]), False",
+        "    return (eyes[:half], eyes[:half]), False",
+        (f"{UNIT_CLASSIFIER}::test_what_is_not_read_of_a_long_text_is_said",),
+    ),
+    Mutant(
+        "I9:screen-sees-the-text-not-what-patterns-see",
+        CLASSIFIER,
+        "        scored, is_whole = _parts(text.eyes.encode())",
+        "        scored, is_whole = _parts(text.text.encode())",
+        (f"{UNIT_CLASSIFIER}::test_a_wide_order_is_found",),
     ),
     # -- I10 no secrets at rest ---------------------------------------------------------------
     Mutant(

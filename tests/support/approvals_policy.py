@@ -45,18 +45,21 @@ tools:
   bank/pay:
     scope: bank:write
     effect: write
+    result: {{integrity: trusted, confidentiality: public}}
     idempotent: true
     permit_when: 0 < args.cents && args.cents <= {max}
     approval: {{approvers: finance, quorum: 1, editor_may_approve: true, decide_within: 60m, execute_within: 10m}}
   bank/seal:
     scope: bank:write
     effect: write
+    result: {{integrity: trusted, confidentiality: public}}
     hard: true
     permit_when: 0 < args.cents && args.cents <= {max}
     approval: {{approvers: finance, quorum: 1, decide_within: 60m, execute_within: 10m}}
   bank/topup:
     scope: bank:write
     effect: write
+    result: {{integrity: trusted, confidentiality: public}}
     permit_when: 0 < args.cents && args.cents <= {max}
     approval:
       {{when: args.cents > {unattended}, approvers: finance, quorum: 1, decide_within: 60m, execute_within: 10m}}
@@ -73,6 +76,7 @@ WIRE = """\
   bank/wire:
     scope: bank:write
     effect: write
+    result: {{integrity: trusted, confidentiality: public}}
     permit_when: 0 < args.cents && args.cents <= {max}
 """
 HELD = """\

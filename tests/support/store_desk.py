@@ -1,6 +1,7 @@
 """A store whose methods are called with what a test does not care about filled in."""
 
 from datetime import datetime
+from typing import Any
 
 from guarded_agents.records import (
     UNEXPOSED,
@@ -21,7 +22,7 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
 )
-from guarded_agents.stores import Admission, AuditNote, EntryOpened, Proven, SqliteStore, Told
+from guarded_agents.stores import NO_USE, Admission, AuditNote, EntryOpened, Proven, SqliteStore, Told, Use
 from tests.support.stores import (
     BOTH,
     CLOSED,
@@ -50,10 +51,16 @@ class Desk:
         self.store = store
 
     async def enter(
-        self, entry: str = "entry", *, requester: Principal = DESK, tenant: str = "acme", labels: Labels = UNEXPOSED
+        self,
+        entry: str = "entry",
+        *,
+        requester: Principal = DESK,
+        tenant: str = "acme",
+        labels: Labels = UNEXPOSED,
+        **more: Any,
     ) -> EntryOpened:
         return await self.store.open_entry(
-            thread="thread", entry=entry, requester=requester, tenant=tenant, labels=labels, now=TEN
+            thread="thread", entry=entry, requester=requester, tenant=tenant, labels=labels, now=TEN, **more
         )
 
     async def propose(self, *calls: Proposal, durable: bool = True) -> frozenset[CallKey]:
@@ -104,6 +111,7 @@ class Desk:
         now: datetime = TEN,
         owner: str = "me",
         seen: Proven | None = None,
+        use: Use = NO_USE,
     ) -> Admission | Told:
         if seen is None and request is not None:
             seen = proven(self.store, request, Electorate(eligible, holders))
@@ -116,6 +124,7 @@ class Desk:
             notes=[INTENT],
             refusal=REFUSAL,
             now=now,
+            use=use,
         )
 
     async def retry(self, attempt: int, *, now: datetime = TEN, seen: Proven | None = None) -> Admission | Told:

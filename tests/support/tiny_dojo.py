@@ -17,6 +17,7 @@ principals:
   assistant: {scopes: [mail]}
 approvers:
   people: {members: [ana@example.com]}
+authority: {approvers: people, decide_within: 4h, execute_within: 15m}
 tools:
   tiny/read_mail: {scope: mail, effect: read, result: {integrity: untrusted, confidentiality: internal}}
   tiny/send_mail:

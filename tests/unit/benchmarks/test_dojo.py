@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from benchmarks.agentdojo import SUITES, Suite, measure
+from benchmarks.agentdojo import SUITES, Suite, measure, metamorphic
 from benchmarks.dojo._client import served
 from benchmarks.dojo._episode import Asked, Episode, staged
 from benchmarks.dojo._model import Play, is_injected, turns_of
 from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._report import row_of
 from benchmarks.dojo._variants import VARIANTS, effects_of, read_policy
+from benchmarks.dojo._weighed import Weighed
 from benchmarks.dojo._workspace_attacks import WORKSPACE_ATTACKS
 from benchmarks.dojo._world import Call, Opening
 from guarded_agents.policy import seldom_meant
 from guarded_agents.records import ToolEffect
-from tests.support.tiny_dojo import ATTACKS, BOB, EVE, MARKER, POLICY, TASKS
+from tests.support.tiny_dojo import ATTACKS, BOB, EVE, MARKER, POLICY, TASKS, Mailbox
 
 WORLD = "tests.support.tiny_dojo:world"
 EXPECTED: dict[str, dict[str, object]] = {
@@ -58,6 +59,28 @@ EXPECTED: dict[str, dict[str, object]] = {
         "tasks_without_approval": 4,
         "injected_asks_per_attack": 0.0,
     },
+    "authority": {
+        "benign_utility": 1.0,
+        "refused_calls_per_task": 0.0,
+        "tool_mediated_successes": 0,
+        "pairs_with_injected_effect": 0,
+        "injected_effects": 0,
+        "asked_calls_per_task": 1.0,  # the user names nobody, but one task reads nothing before it acts
+        "interruptions_per_task": 0.75,
+        "tasks_without_approval": 2,
+        "injected_asks_per_attack": 1.5,
+    },
+    "authority_with_plan": {
+        "benign_utility": 1.0,
+        "refused_calls_per_task": 0.0,
+        "tool_mediated_successes": 0,
+        "pairs_with_injected_effect": 0,
+        "injected_effects": 0,
+        "asked_calls_per_task": 1.0,
+        "interruptions_per_task": 0.75,
+        "tasks_without_approval": 2,
+        "injected_asks_per_attack": 0.875,  # three tasks send, of which one deletes
+    },
 }
 
 
@@ -83,6 +106,24 @@ def test_every_variant_is_measured_over_every_pair_in_the_environment_of_a_real_
     asked = report["variants"]["ask_every_effect"]["suites"]["tiny"]
     assert asked["asked_by_task"] == {"write": 1, "answer": 1, "tell": 3}
     assert report["variants"]["deny_after_untrusted"]["suites"]["tiny"]["failed_tasks"] == ["answer", "tell"]
+
+
+@pytest.mark.parametrize(("variant", "planned"), [("authority", False), ("authority_with_plan", True)])
+def test_what_is_weighed_without_a_graph_comes_to_the_same(policy: Path, variant: str, planned: bool) -> None:
+    weighed = Weighed(Mailbox(), "tiny", read_policy(policy)[0], planned=planned)
+    cases: list[tuple[str, str | None, Replay | None]] = [(task, None, None) for task in TASKS]
+    cases += [(task, attack, None) for task in TASKS for attack in ATTACKS]
+    cases += [(task, "send", form) for form in Replay for task in TASKS]
+    row = row_of([weighed.play(*case) for case in cases])
+    expected = EXPECTED[variant]
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_no_change_of_what_was_read_turns_a_call_into_a_permit(policy: Path) -> None:
+    report: Any = metamorphic([Suite("tiny", WORLD, policy)], 20)
+    found = report["suites"]["tiny"]
+    assert found["turned_into_permits"] == []
+    assert found["changed_readings"] == 20 * found["calls"] > 0
 
 
 def test_a_policy_that_leaves_out_a_tool_of_the_suite_is_refused(policy: Path) -> None:

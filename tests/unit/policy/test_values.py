@@ -24,7 +24,7 @@ tools:
     effect: read
     result: {integrity: untrusted, confidentiality: internal}
     fields: {/id: {integrity: trusted, confidentiality: internal}}
-    records: {at: /orders, keys: [/number, /id]}
+    records: {at: /orders, keys: [/number, /id], every: [each order, all orders]}
   payments/refund:
     scope: refunds:write
     effect: write
@@ -51,6 +51,7 @@ def test_the_terms_of_a_tool_are_what_its_entry_says() -> None:
             fields={"/id": trusted},
             records="/orders",
             keys=("/id", "/number"),
+            every=("all orders", "each order"),
         ),
     )
     assert authority_terms(policy, "payments/refund") == AuthorityTerms(

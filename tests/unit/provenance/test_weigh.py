@@ -608,3 +608,10 @@ def test_amounts_are_weighed_in_every_part() -> None:
     assert asked(rule, facts("pay 50 and 60"), amounts=[50, 60]) == []
     (miss,) = weigh({"amounts": [50, {"x": 70}]}, rule, facts("pay 50 and x")).misses
     assert miss.at == "/1"  # x is a value of the model's, so it is in no pointer
+
+
+def test_after_something_suspect_a_person_is_asked_about_every_effect_and_about_no_read() -> None:
+    suspect = replace(untainted("pay"), is_suspect=True)
+    effect = compile_authority(AuthorityTerms("bank/pay", ToolEffect.WRITE, verbs=("pay",)))
+    assert lacks(weigh({}, effect, suspect)) == [("suspicion", "")]
+    assert weigh({}, READ, suspect).ruling is Ruling.UNATTENDED

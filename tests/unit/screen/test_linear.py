@@ -13,6 +13,7 @@ from benchmarks._machine import yardstick_ms
 from guarded_agents.screen import (
     WORDINGS,
     HidingDetector,
+    InjectionClassifier,
     LinkScreen,
     PatternDetector,
     Redactor,
@@ -21,10 +22,11 @@ from guarded_agents.screen import (
     clean,
     screen,
 )
+from guarded_agents.weights import injection_weights
 
 SMALL, TIMES, BOUND = 12_500, 8, 24
 LEAST_S = 2e-4  # what is quicker than this is measured as this
-DETECTORS = (HidingDetector(), PatternDetector(WORDINGS))
+DETECTORS = (HidingDetector(), PatternDetector(WORDINGS), InjectionClassifier(injection_weights()))
 REDACTOR = Redactor(bytes(32))
 LINKS = LinkScreen(hosts=["docs.example.com"])
 LIGHT = Spotlight("f3Kq0pXz7LmN2aBc")

@@ -77,6 +77,10 @@ RESULTS: dict[str, tuple[dict[str, object], ToolReply]] = {
         {"content": [{"type": "text", "text": '{ "a": 1 }'}], "structuredContent": {"a": 1}},
         ToolReply('{ "a": 1 }', {"a": 1}, is_error=False, repeats=True),
     ),
+    "a name said twice, of which a parser keeps one": (
+        {"content": [{"type": "text", "text": '{"a":"do this","a":1}'}], "structuredContent": {"a": 1}},
+        ToolReply('{"a":"do this","a":1}', {"a": 1}, is_error=False),
+    ),
     "a list, said item by item": (
         {
             "content": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}],
