@@ -8,6 +8,7 @@ that passes ever approves.
 from guarded_agents.approval._answer import ResumeAnswer, changed_payload, interrupt_payload, why_asked
 from guarded_agents.approval._check import check_edit, check_vote, check_words
 from guarded_agents.approval._delegation import check_delegation
+from guarded_agents.approval._extension import check_extension
 from guarded_agents.approval._glass import MIN_JUSTIFICATION_CHARS, check_glass, glass_left, glass_stands
 from guarded_agents.approval._identity import Authenticator, Directory, Proof
 from guarded_agents.approval._machine import (
@@ -85,6 +86,7 @@ __all__ = [
     "check_delegation",
     "check_edit",
     "check_eligible",
+    "check_extension",
     "check_glass",
     "check_look",
     "check_open",

@@ -14,19 +14,22 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from pydantic_core import PydanticSerializationError
 
 from guarded_agents.approval._identity import Proof
+from guarded_agents.binding import clipped
 from guarded_agents.errors import ConfigurationError, ProofError
 from guarded_agents.records import (
+    PlanExtension,
     Resolution,
     Review,
     Scheme,
+    SignedPlanExtension,
     SignedResolution,
     SignedReview,
     SignedVote,
     Vote,
 )
 
-Statement = Vote | Review | Resolution
-SignedStatement = SignedVote | SignedReview | SignedResolution
+Statement = Vote | Review | Resolution | PlanExtension
+SignedStatement = SignedVote | SignedReview | SignedResolution | SignedPlanExtension
 
 NAMESPACE: Final = "guarded-agents"
 """The namespace that an allowed_signers line may be limited to (ssh-keygen(1), ALLOWED SIGNERS)."""
@@ -36,6 +39,7 @@ _PREFIXES: Final[Mapping[type[Statement], bytes]] = MappingProxyType(
         Vote: b"guarded-agents vote v1\n",
         Review: b"guarded-agents review v1\n",
         Resolution: b"guarded-agents resolution v1\n",
+        PlanExtension: b"guarded-agents extension v1\n",
     }
 )
 LOCKED_KEY: Final = "a password, for the key has one"
@@ -70,6 +74,8 @@ def subject_of(of: Statement) -> str:
     """Return what errors call the statement."""
     if isinstance(of, Vote):
         return f"vote on {of.request}"
+    if isinstance(of, PlanExtension):
+        return f"extension of the plan of thread {clipped(of.thread)}"
     return f"review of {of.request}" if isinstance(of, Review) else f"resolution of {of.call}"
 
 
@@ -110,11 +116,13 @@ def second_of(signed: SignedStatement) -> Proof | None:
 def _statement_of(signed: SignedStatement) -> Statement:
     if isinstance(signed, SignedVote):
         return signed.vote
+    if isinstance(signed, SignedPlanExtension):
+        return signed.extension
     return signed.review if isinstance(signed, SignedReview) else signed.resolution
 
 
 def _author(of: Statement) -> str:
-    if isinstance(of, Vote):
+    if isinstance(of, Vote | PlanExtension):
         return of.approver
     return of.reviewer if isinstance(of, Review) else of.resolver
 
@@ -127,6 +135,10 @@ def sign(of: Review, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKe
 def sign(
     of: Resolution, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None
 ) -> SignedResolution: ...
+@overload
+def sign(
+    of: PlanExtension, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None
+) -> SignedPlanExtension: ...
 def sign(of: Statement, private_key: Ed25519PrivateKey, *, second: Ed25519PrivateKey | None = None) -> SignedStatement:
     """Return *of* with its signature, and with that of a *second* key of the same person. Raises as `statement`."""
     signature = _signature(of, private_key)
@@ -135,6 +147,8 @@ def sign(of: Statement, private_key: Ed25519PrivateKey, *, second: Ed25519Privat
         return SignedVote(vote=of, signature=signature, second=other)
     if isinstance(of, Review):
         return SignedReview(review=of, signature=signature, second=other)
+    if isinstance(of, PlanExtension):
+        return SignedPlanExtension(extension=of, signature=signature, second=other)
     return SignedResolution(resolution=of, signature=signature, second=other)
 
 

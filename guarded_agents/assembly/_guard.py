@@ -24,20 +24,23 @@ from guarded_agents.assembly._attach import Parts, attach, tool_loop
 from guarded_agents.assembly._lint import AnyBuilder, AnyGraph, Finding, lint
 from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
 from guarded_agents.assembly._opening import Files, Settings, utc_now
-from guarded_agents.assembly._tools import GuardedTool, guarded_tool
+from guarded_agents.assembly._tools import GuardedTool, guarded_tool, planning_tool
 from guarded_agents.assembly._watch import Watch
 from guarded_agents.audit import Kind
 from guarded_agents.errors import AssemblyError
 from guarded_agents.keys import RootKey
+from guarded_agents.provenance import Plan
 from guarded_agents.records import (
     Answer,
     BrokenGlass,
     Claim,
     Labels,
+    PlanExtension,
     Resolution,
     Review,
     ReviewFinding,
     Scheme,
+    SignedPlanExtension,
     SignedResolution,
     SignedReview,
     SignedVote,
@@ -92,6 +95,7 @@ class Guard:
             lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
         )
         self._votes, self._statements = nodes.Votes(services), nodes.Statements(services)
+        self._extensions = nodes.Extensions(services)
         self._answers = Answers(services, self._votes)
         self._door = nodes.Door(services)
         endings = nodes.Endings(services, self._door)
@@ -151,9 +155,13 @@ class Guard:
 
     @property
     def tools(self) -> list[GuardedTool]:
-        """The reviewed tools that are not quarantined, for ``bind_tools``. They refuse to run by themselves."""
+        """The reviewed tools that are not quarantined, for ``bind_tools``. They refuse to run by themselves.
+
+        Where the policy's plan is from the model, ``propose_plan`` is one more.
+        """
         catalog = self._files.catalog
-        return [guarded_tool(tool) for tool in catalog if catalog.quarantine_reason(tool.ref.key) is None]
+        found = [guarded_tool(tool) for tool in catalog if catalog.quarantine_reason(tool.ref.key) is None]
+        return [*found, planning_tool()] if nodes.proposes(self._files.policy) else found
 
     @property
     def quarantine(self) -> Mapping[str, str]:
@@ -290,6 +298,14 @@ class Guard:
     async def resolve(self, signed: SignedResolution) -> Claim:
         """Settle a call in doubt by a signed resolution; return its row. Raises as `vote`."""
         return await self._services.home.run(self._statements.resolve(signed))
+
+    def prepare_extension(self, thread: str, tool: str, *, approver: str, text: str | None = None) -> PlanExtension:
+        """Return the statement that *approver* has to sign to add *tool*, "server/tool", to the plan of *thread*."""
+        return self._extensions.prepare(thread, tool, approver=approver, text=text)
+
+    async def extend_plan(self, signed: SignedPlanExtension) -> Plan:
+        """Extend the plan of a thread by a signed statement; return the plan. Raises as `vote`."""
+        return await self._services.home.run(self._extensions.extend(signed))
 
     async def cancel(self, thread: str) -> tuple[str, ...]:
         """Close what the current entry of *thread* left open; return the ids of the requests that it withdrew.

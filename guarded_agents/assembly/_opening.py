@@ -7,9 +7,10 @@ from pathlib import Path
 
 from opentelemetry.trace import TracerProvider
 
+from guarded_agents import nodes
 from guarded_agents.approval import Authenticator, Directory, Signers, parse_allowed_signers
 from guarded_agents.catalog import Catalog, Lockfile, load_lockfile
-from guarded_agents.errors import ConfigurationError
+from guarded_agents.errors import ConfigurationError, LockfileError
 from guarded_agents.identity import ByScheme, PolicyDirectory
 from guarded_agents.keys import RootKey
 from guarded_agents.policy import Policy, RulePolicy, load_policy
@@ -58,6 +59,14 @@ class Settings:
         """Return what the files say. Raises ConfigurationError for the first that cannot be used."""
         policy = load_policy(_bytes(self.policy), source=str(self.policy))
         lockfile = load_lockfile(_bytes(self.lockfile), source=str(self.lockfile))
+        taken = next((tool for tool in lockfile.tools if tool.alias == nodes.PROPOSE_PLAN), None)
+        if taken is not None and nodes.proposes(policy):
+            raise LockfileError(
+                str(self.lockfile),
+                expected=f"no tool with the alias {nodes.PROPOSE_PLAN}, by which a model proposes its plan",
+                got=taken.key,
+                action="give that tool another alias in the lockfile",
+            )
         directory, authenticator = PolicyDirectory(policy, self.directory), self._authenticator(policy)
         return Files(policy, RulePolicy(policy), lockfile, Catalog(lockfile), directory, authenticator)
 

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from langchain_core.tools import BaseTool
 
+from guarded_agents import nodes
 from guarded_agents.catalog import CatalogTool
 from guarded_agents.errors import UngatedToolError
 
@@ -35,4 +36,11 @@ def guarded_tool(tool: CatalogTool) -> GuardedTool:
         description=tool.definition.description or tool.alias,
         args_schema=dict(tool.definition.input_schema),
         server=tool.ref.server,
+    )
+
+
+def planning_tool() -> GuardedTool:
+    """Return the tool by which a model proposes a plan; the guard itself answers its calls."""
+    return GuardedTool(
+        name=nodes.PROPOSE_PLAN, description=nodes.PROPOSAL_TEXT, args_schema=dict(nodes.PROPOSAL_SCHEMA), server=""
     )

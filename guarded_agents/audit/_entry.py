@@ -30,6 +30,8 @@ class Kind(StrEnum):
     LABEL_RAISED = "label_raised"  # a thread was exposed to something stricter
     NOTICE = "notice"  # one was given up: nobody was told
     OUTCOME = "outcome"
+    PLAN_EXTENDED = "plan_extended"  # a person added a tool to the plan of a thread
+    PLAN_PINNED = "plan_pinned"  # what the model proposed is the plan of its thread
     POLICY_LOADED = "policy_loaded"
     REFUSAL = "refusal"  # a claim row was closed and the model told so
     RESOLUTION = "resolution"  # a person settled a call in doubt

@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from guarded_agents.cli import _answering, _keygen, _looking, _tending
+from guarded_agents.cli import _answering, _extending, _keygen, _looking, _tending
 
 app: Final = typer.Typer(
     name="approvals", help="Find what waits for an answer, look at it, answer it.", no_args_is_help=True
@@ -28,6 +28,7 @@ for _panel, _commands in (
         {
             "review": _tending.review,
             "resolve": _tending.resolve,
+            "extend-plan": _extending.extend_plan,
             "sweep": _tending.sweep,
             "wake": _tending.wake_command,
             "keygen": _keygen.keygen,

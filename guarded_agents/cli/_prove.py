@@ -14,12 +14,22 @@ from guarded_agents.cli._opened import read
 from guarded_agents.cli._options import Approver
 from guarded_agents.errors import ConfigurationError, ProofError
 from guarded_agents.keys import read_key_file
-from guarded_agents.records import Resolution, Review, Scheme, SignedResolution, SignedReview, SignedVote, Vote
+from guarded_agents.records import (
+    PlanExtension,
+    Resolution,
+    Review,
+    Scheme,
+    SignedPlanExtension,
+    SignedResolution,
+    SignedReview,
+    SignedVote,
+    Vote,
+)
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-Statement = TypeVar("Statement", Vote, Review, Resolution)
+Statement = TypeVar("Statement", Vote, Review, Resolution, PlanExtension)
 _FRESH: Final = ("at", "nonce")  # what differs between two statements that say the same
 _MAX_TOKEN_CHARS: Final = 65_536
 
@@ -111,7 +121,15 @@ class Prover:
             return sign(resolution, self._own())
         return SignedResolution(resolution=self._kept(resolution), signature=self.token, scheme=Scheme.OIDC)
 
-    def keep(self, statement: Vote | Review | Resolution) -> bool:
+    def of_extension(self, extension: PlanExtension) -> SignedPlanExtension:
+        """Return *extension*, or the kept one that says the same, with its proof."""
+        from guarded_agents.approval import sign
+
+        if self.token is None:
+            return sign(extension, self._own())
+        return SignedPlanExtension(extension=self._kept(extension), signature=self.token, scheme=Scheme.OIDC)
+
+    def keep(self, statement: Vote | Review | Resolution | PlanExtension) -> bool:
         """Return whether nothing is to be sent: *statement* is then in its file.
 
         With a key it is signed there. Without one its nonce is on stdout, for an ID token.

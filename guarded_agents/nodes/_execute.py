@@ -11,6 +11,7 @@ from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._door import Door
 from guarded_agents.nodes._ended import ended
+from guarded_agents.nodes._planning import told_of_plan, with_plan
 from guarded_agents.nodes._services import CallTask, Judgement, Services, denied, is_durable, is_task, thread_of
 from guarded_agents.nodes._told import (
     UNEDITED,
@@ -166,7 +167,8 @@ class Endings:
         self._services.telemetry.end_call(span, outcome)
         edit = self._services.edit_of(standing.request)
         update = settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
-        return self._remembered(update, thread, standing.call.tool, outcome, decision)
+        update = self._remembered(update, thread, standing.call.tool, outcome, decision)
+        return with_plan(self._services, update, standing.facts, decision)
 
     def _remembered(
         self, update: GuardUpdate, thread: str, tool: str, outcome: Outcome, decision: Decision
@@ -202,6 +204,8 @@ class Endings:
         if _is_unparsed(task):
             return refusal(Reason.INVALID_CALL)
         decision = standing.judgement.decision
+        if decision.reason is Reason.PLAN_PROPOSED:
+            return told_of_plan(self._services, standing.facts, standing.call.arguments)
         told = await ended(self._services, standing.request, of=standing.call.key)
         return told or _refused(Reason.VOIDED if decision.permitted else decision.reason, decision)
 

@@ -15,6 +15,7 @@ from guarded_agents.records import (
     Decision,
     Outcome,
     RequestStatus,
+    SignedPlanExtension,
     SignedResolution,
     SignedReview,
     SignedVote,
@@ -130,6 +131,27 @@ def resolved(signed: SignedResolution, credentials: Sequence[str], *, key: CallK
         }
         | _proven(signed, resolution, credentials),
     )
+
+
+def extended(signed: SignedPlanExtension, credentials: Sequence[str], *, entry: str, group: str) -> AuditNote:
+    """Return the entry of a plan that a verified statement extends."""
+    extension = signed.extension
+    return AuditNote(
+        Kind.PLAN_EXTENDED,
+        {
+            "thread": extension.thread,
+            "entry": entry,
+            "tool": extension.tool,
+            "approver": extension.approver,
+            "group": group,
+        }
+        | _proven(signed, extension, credentials),
+    )
+
+
+def pinned(facts: ThreadFacts, tools: Sequence[str]) -> AuditNote:
+    """Return the entry of a plan that the model proposed."""
+    return AuditNote(Kind.PLAN_PINNED, {"thread": facts.thread, "entry": facts.entry, "tools": list(tools)})
 
 
 def _proven(signed: SignedStatement, of: Statement, credentials: Sequence[str]) -> dict[str, JsonValue]:

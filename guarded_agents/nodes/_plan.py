@@ -12,6 +12,7 @@ from langgraph.types import Command, Send
 
 from guarded_agents.errors import BindingError, StoreError
 from guarded_agents.nodes._execute import INVALID
+from guarded_agents.nodes._planning import pin_proposed
 from guarded_agents.nodes._screen_input import InputState, entry_of, newest_human
 from guarded_agents.nodes._services import CallTask, Judgement, Services, thread_of
 from guarded_agents.records import BoundCall, Decision, Licence, Proposal, ThreadFacts
@@ -80,6 +81,7 @@ class Plans:
                 return
             await self._recover(message)
             turn = self._turn(facts, shown[at + 1 :])
+            await pin_proposed(services, facts, message)
             planned = self.plan(facts, message, turn)
             if facts.thread:
                 await self._propose(facts, planned)

@@ -50,6 +50,9 @@ MAX_RECORDS: Final = 2_000
 In a thread with more no record gives authority, and no origin is told: doubt is asked about.
 """
 
+PROPOSE_PLAN: Final = "propose_plan"
+"""By which name a model proposes a plan, where the policy's is from the model."""
+
 _THREADS: Final = 256  # whose facts are kept; those of another are read anew
 
 
@@ -67,6 +70,7 @@ class _Known:
     uses: dict[str, Licence] = field(default_factory=dict)
     pinned: tuple[str, ...] = ()
     records: int = 0
+    extensions: list[tuple[str, str]] = field(default_factory=list)
     is_suspect: bool = False
     facts: Facts | None = None
 
@@ -132,7 +136,27 @@ class Provenance:
         plan = self._policy.plan
         if plan is None:
             return None
-        return Plan(tools=plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned)
+        tools = plan.tools if plan.origin is PlanOrigin.POLICY else known.pinned
+        return Plan(tools=tools, extensions=tuple(sorted(known.extensions)))
+
+    def plan_of(self, thread: str) -> Plan | None:
+        """Return the plan of *thread* as it stands; None where the policy wants none. Raises StoreError."""
+        with self._lock:
+            return self._plan(self._read(thread))
+
+    def is_proposal(self, name: str) -> bool:
+        """Return whether a call of *name* proposes a plan and is for no server."""
+        return name == PROPOSE_PLAN and proposes(self._policy)
+
+    def needs_plan(self, tool: str) -> bool:
+        """Return whether calls of *tool*, "server/tool", may have an effect as far as the policy knows it."""
+        entry = self._policy.tools.get(tool)
+        return entry is not None and entry.effect is not ToolEffect.READ
+
+    def asked_about(self, tool: str) -> str | None:
+        """Return the group that is asked about calls of *tool*, None where the policy names none."""
+        obligation = asked_of(self._policy, tool)
+        return None if obligation is None else obligation.group
 
     def shown(self, facts: ThreadFacts) -> dict[str, JsonValue]:
         """Return what the state shows of a thread beside its labels: its plan, and how much is endorsed and spent.
@@ -143,7 +167,7 @@ class Provenance:
             known = self._read(facts.thread)
             plan = self._plan(known)
             shown: dict[str, JsonValue] = {"endorsed": len(known.endorsed), "spent": len(known.uses)}
-            return shown if plan is None else {**shown, "plan": list(plan.tools)}
+            return shown if plan is None else {**shown, "plan": list(plan.covered)}
 
     def use_of(self, permit: Permit) -> Use:
         """Return what the claim of *permit* draws on, and what its approvers agree to."""
@@ -220,6 +244,7 @@ class Provenance:
         known.uses |= trail.uses
         if trail.plan is not None:
             known.pinned = trail.plan
+        known.extensions += trail.extensions
         for seen in fresh:
             result = self._result(seen)
             known.results[seen.digest] = result
@@ -243,6 +268,11 @@ class Provenance:
             plan=self._plan(known),
             is_suspect=known.is_suspect,
         )
+
+
+def proposes(policy: Policy) -> bool:
+    """Return whether under *policy* the model proposes the plan of each thread."""
+    return policy.plan is not None and policy.plan.origin is PlanOrigin.MODEL
 
 
 def _refused(decision: Decision, reason: Reason, *, detail: str = "") -> Decision:

@@ -145,7 +145,8 @@ class Services:
         """
         tool = self.catalog.resolve(name)
         if tool is None:
-            return Judgement(None, denied(Reason.UNKNOWN_TOOL))
+            is_proposal = self.provenance.is_proposal(name)
+            return Judgement(None, denied(Reason.PLAN_PROPOSED if is_proposal else Reason.UNKNOWN_TOOL))
         if (why := self.catalog.quarantine_reason(tool.ref.key)) is not None:
             return Judgement(tool, denied(Reason.QUARANTINED_TOOL, why))
         if not facts.requester.id:

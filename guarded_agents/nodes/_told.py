@@ -57,6 +57,7 @@ _NEXT: Final[Mapping[Reason, str]] = {
     Reason.QUEUE_FULL: "Too many calls wait for an approver at the moment, so nobody was asked; tell the user.",
     Reason.UNLICENSED: "The user did not ask for it, or not with these values.",
     Reason.UNPLANNED: "It is not part of what was planned; tell the user, and do not try another way.",
+    Reason.PLAN_PROPOSED: "It only says which tools you plan to use; what is planned cannot be told at the moment.",
     Reason.REDACTED: "An argument holds a value that was taken out of what you were shown and may not go to this tool; "
     "tell the user.",
     Reason.DIRECTORY_UNAVAILABLE: "Who may approve it cannot be looked up at the moment; tell the user, and propose it "

@@ -34,7 +34,7 @@ class Authority:
 class Plan(Record):
     """The consequential tools ("server/tool") that a run may use. *extensions* are those that a person added later.
 
-    Each extension names the approval request in which the person agreed.
+    Each extension names, beside the tool, the statement in which the person agreed.
     """
 
     tools: tuple[str, ...] = ()
@@ -42,8 +42,13 @@ class Plan(Record):
 
     def covers(self, tool: str) -> bool:
         """Return whether *tool* is in the plan."""
-        return tool in self.tools or any(tool == added for added, _ in self.extensions)
+        return tool in self.covered
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """Return the tools of the plan and of its extensions, sorted."""
+        return tuple(sorted({*self.tools, *(added for added, _ in self.extensions)}))
 
     def extended(self, tool: str, *, approval: str) -> "Plan":
-        """Return the plan with *tool*, to which a person agreed in the request *approval*; the caller proves that."""
+        """Return the plan with *tool*, to which a person agreed in the statement *approval*; the caller proves that."""
         return Plan(tools=self.tools, extensions=tuple(sorted({*self.extensions, (tool, approval)})))

@@ -35,10 +35,12 @@ from guarded_agents.records._miss import Endorsement, Lack, Licence, Miss, Origi
 from guarded_agents.records._origin import QUOTED, UNEXPOSED, Confidentiality, Integrity, Labels, Principal
 from guarded_agents.records._statement import (
     Answer,
+    PlanExtension,
     Resolution,
     Review,
     ReviewFinding,
     Scheme,
+    SignedPlanExtension,
     SignedResolution,
     SignedReview,
     SignedVote,
@@ -84,6 +86,7 @@ __all__ = [
     "Origin",
     "Outcome",
     "Permit",
+    "PlanExtension",
     "Principal",
     "Proposal",
     "QueueLimits",
@@ -97,6 +100,7 @@ __all__ = [
     "ReviewFinding",
     "Risk",
     "Scheme",
+    "SignedPlanExtension",
     "SignedResolution",
     "SignedReview",
     "SignedVote",

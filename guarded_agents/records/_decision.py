@@ -53,6 +53,7 @@ class Reason(StrEnum):
     DIRECTORY_UNAVAILABLE = "directory_unavailable"
     UNLICENSED = "unlicensed"  # its values or its verb are not the user's, and nobody is to be asked
     UNPLANNED = "unplanned"  # not in the pinned plan
+    PLAN_PROPOSED = "plan_proposed"  # it proposes a plan, and reaches no server
     REDACTED = "redacted"  # an argument holds a token whose value does not travel to the tool, or that is forged
 
 

@@ -1,4 +1,4 @@
-"""What people sign: votes, reviews of broken glass, and resolutions of calls in doubt."""
+"""What people sign: votes, reviews of broken glass, resolutions of calls in doubt, and extensions of plans."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -71,6 +71,20 @@ class Resolution(Record):
     nonce: str
 
 
+class PlanExtension(Record):
+    """The statement that adds *tool*, "server/tool", to the plan of one thread.
+
+    ``at`` is UTC; ``nonce`` is 32 hex digits.
+    """
+
+    thread: str
+    tool: str
+    approver: str
+    text: str | None = None  # why
+    at: datetime
+    nonce: str
+
+
 class Scheme(StrEnum):
     """How a statement is proven to be its author's."""
 
@@ -102,3 +116,9 @@ class SignedResolution(Signed):
     """A resolution and its proof."""
 
     resolution: Resolution
+
+
+class SignedPlanExtension(Signed):
+    """An extension of a plan and its proof."""
+
+    extension: PlanExtension

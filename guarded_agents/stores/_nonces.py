@@ -3,11 +3,11 @@
 from hashlib import sha256
 
 from guarded_agents.errors import ApprovalError
-from guarded_agents.records import Resolution, Review, Vote
+from guarded_agents.records import PlanExtension, Resolution, Review, Vote
 from guarded_agents.stores._tx import Tx
 
 
-def spend_nonce(tx: Tx, person: str, statement: Vote | Review | Resolution) -> bool:
+def spend_nonce(tx: Tx, person: str, statement: Vote | Review | Resolution | PlanExtension) -> bool:
     """Use the nonce of *statement* up; return whether this is the first time that *person* makes it.
 
     Raises ApprovalError where another statement of the same person has had the nonce.

@@ -125,7 +125,8 @@ class Kept:
 class Trail:
     """What is on record of a thread, up to *number*; what was erased is left out.
 
-    *texts* are the user's, by entry; *uses* what was spent, by call; *plan* is None where none was pinned.
+    *texts* are the user's, by entry; *uses* what was spent, by call; *plan* is None where none was pinned;
+    *extensions* are the tools by which people extended it, each with the nonce of their statement.
     """
 
     number: int = 0
@@ -134,6 +135,7 @@ class Trail:
     endorsed: list[Endorsement] = field(default_factory=list)
     uses: dict[str, Licence] = field(default_factory=dict)
     plan: tuple[str, ...] | None = None
+    extensions: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Wake(NamedTuple):

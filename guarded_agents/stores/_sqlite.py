@@ -23,6 +23,7 @@ from guarded_agents.records import (
     Proposal,
     QueueLimits,
     Reason,
+    SignedPlanExtension,
     SignedResolution,
     SignedReview,
     SignedVote,
@@ -35,6 +36,7 @@ from guarded_agents.stores import (
     _entries,
     _glass,
     _outbox,
+    _planning,
     _requests,
     _resolving,
     _sweep,
@@ -173,6 +175,14 @@ class SqliteStore(SqliteReads):
     async def resolve(self, signed: SignedResolution, key: CallKey, *, note: AuditNote, now: datetime) -> Claim:
         """Settle the claim of *key*, IN_DOUBT, as its verified resolution says (8b.5); return the row."""
         return await self._write(partial(_resolving.resolve, signed=signed, key=key, note=note, now=now))
+
+    async def pin(self, thread: str, entry: str, tools: Collection[str], *, note: AuditNote, now: datetime) -> bool:
+        """Pin *tools* as the plan of *thread*; return whether they are pinned now."""
+        return await self._write(partial(_planning.pin, thread=thread, entry=entry, tools=tools, note=note, now=now))
+
+    async def extend_plan(self, signed: SignedPlanExtension, entry: str, *, note: AuditNote, now: datetime) -> None:
+        """Record the verified extension of a plan, once; the same again changes nothing."""
+        await self._write(partial(_planning.extend_plan, signed=signed, entry=entry, note=note, now=now))
 
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once."""

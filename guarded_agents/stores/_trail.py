@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from guarded_agents.records import CallKey, Endorsement, Labels, Licence
+from guarded_agents.records import CallKey, Endorsement, Labels, Licence, SignedPlanExtension
 from guarded_agents.stores._payloads import dump_json, load_json, put
 from guarded_agents.stores._results import SeenMessage, Trail
 from guarded_agents.stores._rows import labels_of, ranks
@@ -21,6 +21,7 @@ _MESSAGE: Final = "message"
 _ENDORSED: Final = "endorsed"
 _USE: Final = "use"
 _PLAN: Final = "plan"
+_EXTENSION: Final = "extension"
 _ROW_IS: Final = "thread = ? AND kind = ? AND name = ?"
 
 
@@ -45,6 +46,8 @@ def trail_of(db: sqlite3.Connection, thread: str, after: int) -> Trail:
             found.uses[name] = _licence(said)
         elif kind == _PLAN:
             found.plan = tuple(said)
+        elif kind == _EXTENSION:
+            found.extensions.append((name, said["extension"]["nonce"]))
         found.number = number
     return found
 
@@ -78,10 +81,23 @@ def put_text(db: sqlite3.Connection, thread: str, entry: str, text: str, labels:
     _put(db, (thread, _TEXT, entry), labels, b"null", text.encode())
 
 
-def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: Labels) -> None:
-    """Pin the plan of *thread*, once: the first that is recorded stands."""
+def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: Labels) -> bool:
+    """Pin the plan of *thread*, once: the first that is recorded stands. Return whether this is it."""
     if not _is_there(db, thread, _PLAN, ""):
         _put(db, (thread, _PLAN, ""), labels, orjson.dumps(list(tools)), None)
+        return True
+    return False
+
+
+def put_extension(db: sqlite3.Connection, signed: SignedPlanExtension, labels: Labels) -> bool:
+    """Record by which tool a plan is extended, once for each tool. Return whether this is the first."""
+    said = signed.extension
+    if _is_there(db, said.thread, _EXTENSION, said.tool):
+        return False
+    document = signed.model_dump_json(exclude={"extension": {"text"}}).encode()
+    body = None if said.text is None else orjson.dumps(said.text)
+    _put(db, (said.thread, _EXTENSION, said.tool), labels, document, body)
+    return True
 
 
 def put_use(tx: Tx, key: CallKey, use: Licence, labels: Labels) -> None:

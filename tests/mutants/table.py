@@ -19,6 +19,9 @@ CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
 RESOLUTION = "guarded_agents/approval/_resolution.py"
+EXTENSION = "guarded_agents/approval/_extension.py"
+PROVENANCE_NODE = "guarded_agents/nodes/_provenance.py"
+STORE_PLANNING = "guarded_agents/stores/_planning.py"
 MACHINE = "guarded_agents/approval/_machine.py"
 REQUEST = "guarded_agents/approval/_request.py"
 SIGNERS = "guarded_agents/approval/_signers.py"
@@ -90,6 +93,8 @@ FACADE = "tests/graph/test_facade.py"
 GLASS = "tests/graph/test_break_glass.py"
 WORKER = "tests/graph/test_worker.py"
 REVOKED = "tests/graph/test_revoked.py"
+GRAPH_PLAN = "tests/graph/test_plan.py"
+UNIT_EXTENSION = "tests/unit/approval/test_extension.py"
 AFTERWARDS = "tests/graph/test_afterwards.py"
 CLI_AFTERWARDS = "tests/unit/cli/test_afterwards.py"
 CLI_MANY = "tests/unit/cli/test_many_people.py"
@@ -1397,6 +1402,75 @@ MUTANTS = (
         (f"{UNIT_PROVENANCE_WEIGH}::test_what_the_plan_does_not_cover_is_denied_without_asking",),
     ),
     Mutant(
+        "I9:a-plan-is-pinned-after-untrusted-text",
+        STORE_PLANNING,
+        "or facts.labels.integrity is not Integrity.TRUSTED:",
+        "or facts.labels.integrity is None:",
+        (f"{GRAPH_PLAN}::test_the_store_pins_nothing_after_untrusted_text_or_for_another_entry",),
+    ),
+    Mutant(
+        "I9:a-plan-is-pinned-for-an-entry-that-was-left",
+        STORE_PLANNING,
+        "if facts is None or facts.entry != entry or",
+        "if facts is None or",
+        (f"{GRAPH_PLAN}::test_the_store_pins_nothing_after_untrusted_text_or_for_another_entry",),
+    ),
+    Mutant(
+        "I9:a-proposal-where-the-plan-is-not-the-models",
+        PROVENANCE_NODE,
+        "return name == PROPOSE_PLAN and proposes(self._policy)",
+        "return name == PROPOSE_PLAN",
+        (f"{GRAPH_PLAN}::test_only_where_the_plan_is_the_models_is_it_offered_the_tool",),
+    ),
+    Mutant(
+        "I9:reads-are-planned",
+        PROVENANCE_NODE,
+        "return entry is not None and entry.effect is not ToolEffect.READ",
+        "return entry is not None",
+        (f"{GRAPH_PLAN}::test_what_a_proposal_pins_is_told",),
+    ),
+    Mutant(
+        "I7:who-asks-extends-the-plan",
+        EXTENSION,
+        "if is_barred(extension.approver, requester):",
+        "if is_barred(extension.nonce, requester):",
+        (
+            f"{UNIT_EXTENSION}::test_what_does_not_count_says_why",
+            f"{GRAPH_PLAN}::test_who_asks_does_not_extend_the_plan",
+        ),
+    ),
+    Mutant(
+        "I7:anybody-extends-the-plan",
+        EXTENSION,
+        "if not any(extension.approver in members for members in groups.values()):",
+        "if not groups:",
+        (
+            f"{UNIT_EXTENSION}::test_what_does_not_count_says_why",
+            f"{GRAPH_PLAN}::test_an_extension_that_does_not_count_changes_nothing",
+        ),
+    ),
+    Mutant(
+        "I7:an-old-extension-counts",
+        EXTENSION,
+        "since=now - timedelta(seconds=MAX_AGE_S)",
+        "since=extension.at",
+        (f"{UNIT_EXTENSION}::test_what_does_not_count_says_why",),
+    ),
+    Mutant(
+        "I7:an-extension-is-checked-against-an-entry-that-was-left",
+        STORE_PLANNING,
+        "if facts is None or facts.entry != entry:",
+        "if facts is None:",
+        (f"{GRAPH_PLAN}::test_an_extension_that_was_checked_against_an_earlier_entry_does_not_count",),
+    ),
+    Mutant(
+        "I7:an-extension-counts-without-its-nonce",
+        STORE_PLANNING,
+        "    if not spend_nonce(tx, said.approver, said):",
+        "    if not said.nonce:",
+        (f"{GRAPH_PLAN}::test_the_same_extension_again_changes_nothing_and_another_one_has_nothing_to_add",),
+    ),
+    Mutant(
         "I9:what-is-negated-licenses",
         PROVENANCE_TEXT,
         "yield from (None if negated else word for word in clause)",
@@ -1423,6 +1497,8 @@ MUTANTS = (
         "return self.labels.integrity is not Integrity.TRUSTED",
         "return False and self.labels.integrity is not Integrity.TRUSTED",
         (f"{UNIT_PROVENANCE_WEIGH}::test_labels_that_are_not_on_record_taint",),
+    ),
+    Mutant(
         "I9:screen-weights-unchecked",
         CLASSIFIER,
         "    if sha256(body).digest() != digest:",

@@ -67,7 +67,9 @@ async def operate(folder: Path, request: str) -> tuple[str, ...]:
                 doubt_id(claim.key), Verdict.HAPPENED, resolver="raj", looked_at=datetime.now(UTC), text="seen"
             )
             await guard.resolve(sign(resolution, second))
-        return (await guard.sweep()).expired + await guard.cancel("1")
+        extension = guard.prepare_extension("1", "payments/refund", approver="raj", text="it was meant all along")
+        covered: tuple[str, ...] = (await guard.extend_plan(sign(extension, second))).covered
+        return (await guard.sweep()).expired + await guard.cancel("1") + covered
 
 
 async def serve(model: BaseChatModel, folder: Path, secret: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from guarded_agents.approval import (
 from guarded_agents.errors import ConfigurationError, ProofError
 from guarded_agents.records import (
     Answer,
+    PlanExtension,
     Resolution,
     Review,
     ReviewFinding,
@@ -63,6 +64,8 @@ RESOLUTION = Resolution(
     at=AT,
     nonce="0" * 32,
 )
+EXTENSION = PlanExtension(thread="t1", tool="bank/wire", approver=ANA, at=AT, nonce="0" * 32)
+KINDS = ("vote", "review", "resolution", "plan extension")
 KEY, OTHER_KEY = PRIVATE[ANA], SECOND[ANA]
 NONCE = "0" * 32
 STATEMENTS: dict[str, tuple[Statement, str]] = {
@@ -91,6 +94,14 @@ STATEMENTS: dict[str, tuple[Statement, str]] = {
             '"verdict":"not_happened"}'
         ),
     ),
+    "plan extension": (
+        EXTENSION,
+        (
+            "guarded-agents extension v1\n"
+            '{"approver":"ana@example.com","at":"2026-01-05T10:00:00.000000Z",'
+            f'"nonce":"{NONCE}","text":null,"thread":"t1","tool":"bank/wire"}}'
+        ),
+    ),
 }
 
 
@@ -116,8 +127,10 @@ OTHERS = {
     "verdict": Verdict.HAPPENED,
     "resolver": "raj@example.com",
     "looked_at": AT,
+    "thread": "t2",
+    "tool": "bank/topup",
 }
-FIELDS = [(of, field) for of in (VOTE, REVIEW, RESOLUTION) for field in type(of).model_fields]
+FIELDS = [(of, field) for of in (VOTE, REVIEW, RESOLUTION, EXTENSION) for field in type(of).model_fields]
 
 
 @pytest.mark.requirement("I7")
@@ -128,8 +141,8 @@ def test_the_signature_is_over_every_field(of: Vote, field: str) -> None:
 
 @pytest.mark.requirement("I7")
 def test_one_kind_of_statement_never_passes_for_another() -> None:
-    firsts = {statement(of).split(b"\n")[0] for of in (VOTE, REVIEW, RESOLUTION)}
-    assert len(firsts) == 3
+    firsts = {statement(of).split(b"\n")[0] for of in (VOTE, REVIEW, RESOLUTION, EXTENSION)}
+    assert len(firsts) == 4
 
 
 def test_a_moment_has_one_statement_in_every_zone() -> None:
@@ -160,7 +173,7 @@ def test_what_has_no_one_spelling_cannot_be_signed(of: Vote, changes: dict[str, 
         sign(of.model_copy(update=changes), KEY)
 
 
-@pytest.mark.parametrize("of", [VOTE, REVIEW, RESOLUTION], ids=["vote", "review", "resolution"])
+@pytest.mark.parametrize("of", [VOTE, REVIEW, RESOLUTION, EXTENSION], ids=KINDS)
 def test_the_signature_is_ed25519_over_the_statement_in_base64(of: Vote) -> None:
     signed = sign(of, KEY, second=OTHER_KEY)
     KEY.public_key().verify(b64decode(signed.signature), statement(of))
@@ -170,7 +183,7 @@ def test_the_signature_is_ed25519_over_the_statement_in_base64(of: Vote) -> None
     assert sign(of, KEY).second is None
 
 
-@pytest.mark.parametrize("of", [VOTE, REVIEW, RESOLUTION], ids=["vote", "review", "resolution"])
+@pytest.mark.parametrize("of", [VOTE, REVIEW, RESOLUTION, EXTENSION], ids=KINDS)
 def test_a_proof_names_the_author_and_the_exact_bytes(of: Vote) -> None:
     signed = sign(of, KEY, second=OTHER_KEY)
     assert proof_of(signed) == Proof(ANA, statement(of), AT, Scheme.ED25519, signed.signature)
@@ -189,7 +202,7 @@ def test_a_second_proof_is_by_a_key_however_the_first_was_given() -> None:
 def test_a_commitment_is_the_statements_digest_as_an_id_token_can_carry_it() -> None:
     assert commitment(VOTE) == urlsafe_b64encode(sha256(statement(VOTE)).digest()).decode().rstrip("=")
     assert len(commitment(VOTE)) == 43
-    assert len({commitment(of) for of in (VOTE, REVIEW, RESOLUTION)}) == 3
+    assert len({commitment(of) for of in (VOTE, REVIEW, RESOLUTION, EXTENSION)}) == 4
 
 
 def written(key: Ed25519PrivateKey, form: Literal["OpenSSH", "PKCS8"], password: bytes | None = None) -> bytes:
