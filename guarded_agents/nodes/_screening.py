@@ -106,9 +106,11 @@ class Screening:
         what could not be screened or recorded, is withheld: the original stays in the erasable side store.
         """
         redactor = self._redactor(key.thread)
-        screened = self._screened(reply.text, Stage.TOOL_RESULT, redactor)
-        findings, values = list(screened.findings), dict(screened.values)
         structured = reply.structured
+        # A text that repeats the structured answer, and nothing else, is looked at once: in its decoded form.
+        looking = () if reply.repeats and structured is not None else self._detectors
+        screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
+        findings, values = list(screened.findings), dict(screened.values)
         if structured is not None:
             try:
                 structured, more, found = self._structured(structured, redactor)
