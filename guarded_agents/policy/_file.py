@@ -181,7 +181,7 @@ class PlanOrigin(StrEnum):
 
     POLICY = "policy"
     CALLER = "caller"  # GuardContext.plan of the thread's first run
-    MODEL = "model"  # what it proposes before it has read anything; nothing pins one yet, so that it has no tool
+    MODEL = "model"  # what it proposes before it has read anything
 
 
 class PlanEntry(Record):
