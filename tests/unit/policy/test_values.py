@@ -114,6 +114,13 @@ FAULTS = {
     "unknown level": ("any: public", "any: everybody", "'public', 'internal'"),
     "unknown use": ("use: selector", "use: choice", "'target', 'amount', 'selector' or 'content'"),
     "too many digits": ("minor_units: 2", "minor_units: 19", "less than or equal to 18"),
+    "a plan of the caller with tools": (
+        "version: 1\n",
+        "version: 1\nplan: {from: caller, tools: [payments/refund]}\n",
+        "none where the plan",
+    ),
+    "a plan with a read": ("version: 1\n", "version: 1\nplan: {tools: [orders/find]}\n", "that has an effect"),
+    "a plan with an unknown tool": ("version: 1\n", "version: 1\nplan: {tools: [orders/lose]}\n", "that has an effect"),
     "a field twice": ("from_fields: [/total]", "from_fields: [/total, /total]", "each name once"),
 }
 
