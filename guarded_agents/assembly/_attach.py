@@ -51,17 +51,13 @@ def attach(builder: AnyBuilder, parts: Parts, *, model_node: str, after: str) ->
     for node in ("execute", "refuse", "approval"):
         builder.add_edge(node, model_node)
 
-    respond = nodes.dual(parts.home, "screen_response", parts.screen_response.__call__)
-    builder.add_node("screen_response", respond, input_schema=nodes.InputState)
-    builder.add_edge("screen_response", after)
-
     def route(state: nodes.InputState, config: RunnableConfig) -> list[Send] | str:
         runtime = config.get("configurable", {}).get(_RUNTIME)  # update_state hands none in, and would raise for it
-        return parts.plans.route(state, config, nodes.context_of(runtime)) or "screen_response"
+        return parts.plans.route(state, config, nodes.context_of(runtime)) or after
 
     # As it is, LangGraph would run a plain function in a thread, once a turn.
     edge = RunnableCallable(route, name="route", trace=False, recurse=False)
-    builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", "screen_response"])
+    builder.add_conditional_edges(model_node, edge, ["execute", "refuse", "approval", after])
     return builder
 
 
@@ -118,12 +114,12 @@ def _recorded(parts: Parts, name: str, runnable: Runnable[object, object]) -> Ru
     """Return the model node wrapped, so that what it proposes is on record before it is routed."""
 
     async def amodel(state: nodes.InputState, config: RunnableConfig, runtime: Runtime[GuardContext]) -> object:
-        output = await runnable.ainvoke(state, config)
+        output = parts.screen_response(await runnable.ainvoke(state, config), config)
         await parts.plans.record(_messages(state), output, config, nodes.context_of(runtime))
         return output
 
     def model(state: nodes.InputState, config: RunnableConfig, runtime: Runtime[GuardContext]) -> object:
-        output = runnable.invoke(state, config)
+        output = parts.screen_response(runnable.invoke(state, config), config)
         parts.home.run_sync(parts.plans.record(_messages(state), output, config, nodes.context_of(runtime)))
         return output
 

@@ -16,7 +16,7 @@ from guarded_agents.state import GUARD_KEYS, MessagesChannel
 AnyBuilder = StateGraph[Any, Any, Any, Any]  # a graph of the application's own: its schemas are not ours to know
 AnyGraph = CompiledStateGraph[Any, Any, Any, Any]
 
-GUARD_NODES: Final = ("approval", "execute", "refuse", "screen_input", "screen_response")
+GUARD_NODES: Final = ("approval", "execute", "refuse", "screen_input")
 
 
 @dataclass(frozen=True, slots=True)

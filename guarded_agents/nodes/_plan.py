@@ -66,7 +66,7 @@ class Plans:
         context names somebody else than the entry, or where the store fails: the calls are then denied, for no
         proposal of theirs is on record.
         """
-        message = _said(output)
+        message = said(output)
         at = newest_human(shown)
         if message is None or at is None:
             return
@@ -238,7 +238,7 @@ def _is_attended(decision: Decision) -> bool:
     return decision.permitted and bool(decision.misses)
 
 
-def _said(output: object) -> AIMessage | None:
+def said(output: object) -> AIMessage | None:
     """Return the last message of *output*, a node's return value, that the model wrote."""
     if isinstance(output, Command):
         output = output.update

