@@ -1,12 +1,12 @@
 """What a model was shown: which messages are on record with their labels, and what one that is not does (DESIGN I9)."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -17,13 +17,6 @@ from guarded_agents.stores import SeenMessage, Store
 
 _THREADS: Final = 256
 _UNKNOWN: Final = Labels()  # of what is not on record: the strictest
-
-
-class Clock(Protocol):
-    """What tells the time (UTC)."""
-
-    def __call__(self) -> datetime:
-        """Return the time (UTC)."""
 
 
 def message_digest(message: BaseMessage) -> str:
@@ -47,7 +40,7 @@ def message_digest(message: BaseMessage) -> str:
 class Exposure:
     """Keeps the labels of what models are shown, and raises those of a thread whose model is shown more."""
 
-    def __init__(self, store: Store, now: Clock) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         """Keep the store and the clock."""
         self._store, self._now = store, now
         self._checked: OrderedDict[str, list[BaseMessage]] = OrderedDict()
