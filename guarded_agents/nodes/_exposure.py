@@ -12,6 +12,7 @@ import orjson
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from guarded_agents.nodes import _notes
+from guarded_agents.nodes._bounded import keep
 from guarded_agents.records import Answered, Labels, ThreadFacts
 from guarded_agents.stores import SeenMessage, Store
 
@@ -44,6 +45,8 @@ class Exposure:
         """Keep the store and the clock."""
         self._store, self._now = store, now
         self._checked: OrderedDict[str, list[BaseMessage]] = OrderedDict()
+        # What was recorded since, by thread and identity; it is held here, so that no other object takes that identity.
+        self._recorded: OrderedDict[str, dict[int, tuple[BaseMessage, Labels]]] = OrderedDict()
 
     def remember(
         self, thread: str, message: BaseMessage, labels: Labels, *, tool: str = "", answer: Answered | None = None
@@ -56,6 +59,8 @@ class Exposure:
             self._store.see(thread, SeenMessage(digest, labels))
         else:
             self._store.see(thread, SeenMessage(digest, labels, str(message.id), tool, answer.value))
+        recorded = {**self._recorded.get(thread, {}), id(message): (message, labels)}
+        keep(self._recorded, thread, recorded, most=_THREADS)
 
     def summarised(self, thread: str, message: BaseMessage) -> Labels:
         """Record *message*, made of messages of *thread*, and return its labels: the thread's, the join of all of them.
@@ -74,20 +79,22 @@ class Exposure:
         """
         if not facts.thread:
             return facts
-        known = self._checked.get(facts.thread, [])
+        known, recorded = self._checked.get(facts.thread, []), self._recorded.pop(facts.thread, {})
         # Compared as they are: messages that stayed are the same objects, and that is fast in a long thread.
-        fresh = shown[len(known) :] if known and list(shown[: len(known)]) == known else shown
-        digests = [message_digest(message) for message in fresh]
-        found = self._store.labels_shown(facts.thread, digests) if digests else {}
+        unseen = shown[len(known) :] if known and list(shown[: len(known)]) == known else shown
         joined = facts.labels
-        for digest in digests:
+        looked_up: list[str] = []
+        for message in unseen:
+            if (own := recorded.get(id(message))) is not None:
+                joined = joined.join(own[1])  # the very message that was recorded here, and what it came with
+            else:
+                looked_up.append(message_digest(message))
+        found = self._store.labels_shown(facts.thread, looked_up) if looked_up else {}
+        for digest in looked_up:
             joined = joined.join(found.get(digest, _UNKNOWN))
         if joined != facts.labels:
             await self._raise(facts, joined)
-        self._checked[facts.thread] = list(shown)
-        self._checked.move_to_end(facts.thread)
-        if len(self._checked) > _THREADS:
-            self._checked.popitem(last=False)
+        keep(self._checked, facts.thread, list(shown), most=_THREADS)
         return replace(facts, labels=joined)
 
     async def _raise(self, facts: ThreadFacts, labels: Labels) -> None:

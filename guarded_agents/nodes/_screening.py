@@ -1,10 +1,10 @@
 """What of a text goes on, at each place of a call's way: values taken out, findings recorded, results set apart."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
 from pydantic import JsonValue
@@ -56,6 +56,7 @@ class Shown:
     structured: JsonValue
     labels: Labels  # those that it came with, raised where it is suspect
     is_withheld: bool
+    is_suspect: bool = False  # a person is to be asked, from now on, for this thread's calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ class Entered:
 
     message: AnyMessage
     text: str
+
+
+class _Looked(NamedTuple):
+    """What is left of a server's answer, the values behind the tokens in it, and what was found."""
+
+    text: str
+    structured: JsonValue
+    values: dict[str, str]
+    findings: list[Finding]
 
 
 class Screening:
@@ -105,19 +115,7 @@ class Screening:
         Its text and each string of its structured content are cleaned and redacted. What is to be quarantined, and
         what could not be screened or recorded, is withheld: the original stays in the erasable side store.
         """
-        redactor = self._redactor(key.thread)
-        structured = reply.structured
-        # A text that repeats the structured answer, and nothing else, is looked at once: in its decoded form.
-        looking = () if reply.repeats and structured is not None else self._detectors
-        screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
-        findings, values = list(screened.findings), dict(screened.values)
-        if structured is not None:
-            try:
-                structured, more, found = self._structured(structured, redactor)
-            except (RecursionError, OverflowError):
-                more, found = {}, (_unreadable(),)
-            findings = _joined(findings, found)
-            values |= more
+        text, structured, values, findings = self._looked_at(reply, self._redactor(key.thread))
         required = self._required(findings)
         is_withheld = required in (Required.QUARANTINE, Required.DENY)
         is_suspect = required is Required.ASK
@@ -129,11 +127,25 @@ class Screening:
             labels = labels.join(QUOTED)
         if is_withheld:
             return Shown(WITHHELD, None, labels, is_withheld=True)
-        return Shown(self._apart(key.thread, screened.text, labels), structured, labels, is_withheld=False)
+        text = self._apart(key.thread, text, labels)
+        return Shown(text, structured, labels, is_withheld=False, is_suspect=is_suspect)
 
-    def _structured(
-        self, value: JsonValue, redactor: Redactor
-    ) -> tuple[JsonValue, Mapping[str, str], tuple[Finding, ...]]:
+    def _looked_at(self, reply: ToolReply, redactor: Redactor) -> _Looked:
+        """Return what is left of *reply*. A text that repeats its structured content is looked at there, decoded."""
+        structured, values, found = reply.structured, dict[str, str](), list[Finding]()
+        if structured is not None:
+            try:
+                structured, values, found = self._structured(structured, redactor)
+            except (RecursionError, OverflowError):
+                found = [_unreadable()]
+            if structured is reply.structured and _is_said(reply.text, structured):
+                return _Looked(reply.text, structured, values, found)
+        looking = () if reply.repeats and structured is not None else self._detectors
+        screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
+        findings = _joined([*screened.findings], found)
+        return _Looked(screened.text, structured, {**values, **screened.values}, findings)
+
+    def _structured(self, value: JsonValue, redactor: Redactor) -> tuple[JsonValue, dict[str, str], list[Finding]]:
         """Return *value* with each string screened, the values behind their tokens, and the findings.
 
         All strings are looked at as one text first, a line each; only where that changes, one by one.
@@ -142,7 +154,7 @@ class Screening:
         whole = "\n".join(leaves)
         screened = self._screened(whole, Stage.TOOL_RESULT, redactor)
         if screened.text == whole:
-            return value, {}, screened.findings
+            return value, {}, [*screened.findings]
         values: dict[str, str] = {}
 
         def kept(text: str) -> str:
@@ -152,7 +164,7 @@ class Screening:
 
         mapping = Leaves(kept)
         changed = mapped(value, mapping)
-        found = (*screened.findings, _unreadable()) if mapping.is_ambiguous else screened.findings
+        found = [*screened.findings, _unreadable()] if mapping.is_ambiguous else [*screened.findings]
         return changed, values, found
 
     def _apart(self, thread: str, text: str, labels: Labels) -> str:
@@ -289,6 +301,11 @@ class Screening:
         if findings := tuple(findings):
             note = _notes.screened(thread, kept.name, findings, required=required, stage=stage)
             self._store.note([note], now=self._now())
+
+
+def _is_said(text: str, structured: JsonValue) -> bool:
+    """Return whether *text* stands in *structured* as it is, so that it was looked at there."""
+    return text == structured or (isinstance(structured, dict) and text == structured.get("result"))
 
 
 def _original(reply: ToolReply) -> bytes:

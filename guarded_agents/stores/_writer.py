@@ -140,6 +140,11 @@ class Writer:
         buffers = (self._buffer, *self._flushing)
         return {row: body for buffer in buffers for row, body in list(buffer.kept.items()) if row[0] == thread}
 
+    def suspects(self, thread: str) -> set[str]:
+        """Return the suspect messages of *thread* that are not written yet. To be asked before the database is."""
+        buffers = (self._buffer, *self._flushing)
+        return {message for buffer in buffers for of, message in list(buffer.suspects) if of == thread}
+
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the proposal of *key* that is not written yet. To be asked before the database is."""
         found = self._buffer.proposals.get(key)

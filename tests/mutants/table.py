@@ -1235,11 +1235,18 @@ MUTANTS = (
     Mutant(
         "I9:suspicion-asks-nobody",
         NODE_PROVENANCE,
-        "is_suspect = self._store.suspicions(thread) > 0",
-        "is_suspect = self._store.suspicions(thread) > 9",
+        "is_suspect = known.is_suspect or bool(trail.suspects)",
+        "is_suspect = known.is_suspect",
         (
             f"{AUTHORITY}::test_after_something_that_instructs_the_model_a_person_is_asked_even_about_what_the_user_asked_for",
         ),
+    ),
+    Mutant(
+        "I9:a-ruling-outlives-its-facts",
+        NODE_PROVENANCE,
+        "known.facts, known.rulings = self._built(known, facts.labels), {}",
+        "known.facts, known.rulings = self._built(known, facts.labels), known.rulings",
+        (f"{AUTHORITY}::test_what_is_found_between_the_proposal_of_a_call_and_its_execution_stops_it",),
     ),
     Mutant(
         "I9:spent-by-another-is-not-looked-at",
@@ -1282,8 +1289,8 @@ MUTANTS = (
     Mutant(
         "I9:message-loosens",
         TRAIL,
-        '"UPDATE trail SET integrity = max(integrity, ?), confidentiality = max(confidentiality, ?)"',
-        '"UPDATE trail SET integrity = ?, confidentiality = ?"',
+        '" ON CONFLICT DO UPDATE SET integrity = max(integrity, excluded.integrity),"',
+        '" ON CONFLICT DO UPDATE SET integrity = excluded.integrity,"',
         (f"{UNIT_TRAIL}::test_the_labels_of_a_message_only_grow_stricter",),
     ),
     Mutant(
@@ -1701,8 +1708,8 @@ MUTANTS = (
     ),
     Mutant(
         "I11:plans-kept-for-ever",
-        PLAN,
-        "if len(kept) > _REMEMBERED:",
+        "guarded_agents/nodes/_bounded.py",
+        "if len(kept) > most:",
         "if len(kept) < 0:",
         (f"{BOUNDED}::test_the_guard_remembers_a_bounded_number_of_planned_turns",),
     ),
