@@ -1242,6 +1242,13 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "I9:a-message-changed-in-place-stays-as-it-was",
+        EXPOSURE,
+        "if begins == messages and [*map(_content, begins)] == contents else 0",
+        "if begins == messages else 0",
+        (f"{PROPERTY_EXPOSURE}::test_no_sequence_of_steps_lowers_a_label",),
+    ),
+    Mutant(
         "I9:a-ruling-outlives-its-facts",
         NODE_PROVENANCE,
         "known.facts, known.rulings = self._built(known, facts.labels), {}",
