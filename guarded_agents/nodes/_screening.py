@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage
 from pydantic import JsonValue
@@ -14,8 +14,9 @@ from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._definitions import UNREADABLE, suspicion
 from guarded_agents.nodes._leaves import Leaves, mapped, mapped_text, strings
+from guarded_agents.nodes._tokens import THREADS, Tokens
 from guarded_agents.nodes._told import message_id
-from guarded_agents.policy import SECRETS, Policy, Spotlighting
+from guarded_agents.policy import Policy, Spotlighting
 from guarded_agents.records import QUOTED, CallKey, Integrity, Labels
 from guarded_agents.screen import (
     WORDINGS,
@@ -34,7 +35,6 @@ from guarded_agents.screen import (
     clean,
     raised,
     screen,
-    tokens_in,
 )
 from guarded_agents.stores import Kept, Store, dump_json
 from guarded_agents.transport import ToolReply
@@ -44,8 +44,6 @@ WITHHELD: Final = (
     "It is kept for a person to look at; do not guess what it said, and tell the user."
 )
 WITHHELD_ANSWER: Final = "This answer was withheld: it could not be screened."
-
-_THREADS: Final = 1_024  # whose keys are kept; another's are derived again, in some 20 microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class _Looked(NamedTuple):
     findings: list[Finding]
 
 
-class Screening:
+class Screening(Tokens):
     """Screens the texts of all threads of one guard, by the terms of its policy."""
 
     def __init__(
@@ -89,23 +87,19 @@ class Screening:
         detectors: Iterable[Detector] = (),
     ) -> None:
         """Work with keys that *derive* makes of a purpose and a thread; *detectors* look beside the built-in ones."""
-        self._policy, self._terms, self._store, self._now = policy, policy.screening, store, now
+        super().__init__(policy, store, derive=derive)
+        self._terms, self._now = policy.screening, now
         self._built_in = (PatternDetector(WORDINGS), HidingDetector())
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
         self._links = LinkScreen(hosts=self._terms.hosts)
         self._least = Required(self._terms.injection.value)
-        kinds = tuple(map(ValueKind, (*SECRETS, *self._terms.redact)))
-
-        def redactor(thread: str) -> Redactor:
-            return Redactor(derive("redaction", thread), kinds=kinds)
 
         def spotlight(thread: str) -> Spotlight:
             marks = self._terms.spotlight is Spotlighting.MARKED
             return Spotlight(derive("spotlight", thread).hex()[:32], marks_words=marks)
 
-        self._redactor = lru_cache(maxsize=_THREADS)(redactor)
-        self._spotlight = lru_cache(maxsize=_THREADS)(spotlight)
-        self._explained = lru_cache(maxsize=_THREADS)(lambda thread: self._spotlight(thread).explain())
+        self._spotlight = lru_cache(maxsize=THREADS)(spotlight)
+        self._explained = lru_cache(maxsize=THREADS)(lambda thread: self._spotlight(thread).explain())
 
     # -- what servers say ------------------------------------------------------------------------
 
@@ -196,7 +190,7 @@ class Screening:
         texts: list[str] = []
 
         def kept(text: str) -> str:
-            plain = clean(self._known(thread, text, travels=tuple(ValueKind))).text
+            plain = clean(self.known(thread, text, travels=tuple(ValueKind))).text
             screened = screen(plain, stage=Stage.USER_INPUT, detectors=(), redactor=redactor)
             hidden = screen(text, stage=Stage.USER_INPUT, detectors=self._detectors)
             values.update(screened.values)
@@ -233,49 +227,6 @@ class Screening:
         if findings:
             self._kept(thread, Kept(str(message.id), values), findings, required, Stage.RESPONSE)
         return message if content == message.content else message.model_copy(update={"content": content})
-
-    # -- arguments -------------------------------------------------------------------------------
-
-    def restored(self, thread: str, tool: str, arguments: object) -> object:
-        """Return *arguments* with the values behind tokens of the kinds that travel to *tool*. Raises StoreError.
-
-        A token that stays is unknown, forged or of a kind that does not travel: its call is denied (`has_tokens`).
-        """
-        entry = self._policy.tools.get(tool)
-        if entry is None or not thread:
-            return arguments
-        travels = tuple(map(ValueKind, entry.receives))
-        return mapped(
-            cast("JsonValue", arguments), Leaves(lambda text: self._known(thread, text, travels=travels), keys=False)
-        )
-
-    @staticmethod
-    def has_tokens(canonical: bytes) -> bool:
-        """Return whether arguments, in canonical JSON, hold what looks like a token of ours."""
-        return b"[[" in canonical and bool(tokens_in(canonical.decode()))
-
-    def redacted(self, thread: str, text: str) -> str:
-        """Return *text*, which quotes a call's values, as it may stand in a checkpoint or before the model."""
-        return self._redactor(thread).redact(clean(text), stage=Stage.TOOL_RESULT).text
-
-    def at_rest(self, thread: str, arguments: JsonValue) -> JsonValue:
-        """Return a call's *arguments* as they may stand in a checkpoint; they lead back to no value by themselves."""
-        return mapped(arguments, Leaves(lambda text: self.redacted(thread, text)))
-
-    def tokenised(self, thread: str, tool: str, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return *arguments* of a call to *tool* with tokens again, where these lead back to just these values."""
-        tokens = cast("dict[str, JsonValue]", self.at_rest(thread, arguments))
-        try:
-            return tokens if self.restored(thread, tool, tokens) == arguments else arguments
-        except StoreError:
-            return arguments
-
-    def _known(self, thread: str, text: str, *, travels: tuple[ValueKind, ...]) -> str:
-        tokens = tokens_in(text) if "[[" in text else frozenset()
-        if not tokens:
-            return text
-        values = self._store.values_behind(thread, tokens)
-        return self._redactor(thread).restore(text, values, travels=travels).text
 
     # -- all of them -----------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 SCREENING = "guarded_agents/nodes/_screening.py"
 REDACTIONS = "guarded_agents/stores/_redactions.py"
+TOKENS = "guarded_agents/nodes/_tokens.py"
 TOLD = "guarded_agents/nodes/_told.py"
 VOTES = "guarded_agents/nodes/_votes.py"
 MIRRORS = "guarded_agents/state/_mirrors.py"
@@ -1186,8 +1187,8 @@ MUTANTS = (
     Mutant(
         "I9:unknown-message-is-trusted",
         EXPOSURE,
-        "joined = joined.join(found.get(digest, _UNKNOWN))",
-        "joined = joined.join(found.get(digest, joined))",
+        "joined = joined.join(recorded.get(digest) or found.get(digest, _UNKNOWN))",
+        "joined = joined.join(recorded.get(digest) or found.get(digest, joined))",
         (f"{AUTHORITY}::test_what_somebody_writes_into_the_state_taints_the_thread_and_licenses_nothing",),
     ),
     Mutant(
@@ -1871,7 +1872,7 @@ MUTANTS = (
     ),
     Mutant(
         "I10:a-value-travels-to-any-tool",
-        SCREENING,
+        TOKENS,
         "travels = tuple(map(ValueKind, entry.receives))",
         "travels = tuple(ValueKind)",
         (f"{SCREENED}::test_a_value_travels_to_a_tool_that_the_policy_names_and_to_no_other",),
