@@ -113,10 +113,10 @@ def dealt(texts: Sequence[Text], *, sides: int, seed: int = SEED) -> list[list[T
     groups as there are sides stand on every side.
     """
     chance = random.Random(seed)  # noqa: S311 - the same sides each time
-    groups = _groups(texts)
-    chance.shuffle(groups)
-    groups.sort(key=len, reverse=True)
-    counted = [Counter((text.source, text.is_attack) for text in group) for group in groups]
+    grouped = groups(texts)
+    chance.shuffle(grouped)
+    grouped.sort(key=len, reverse=True)
+    counted = [Counter((text.source, text.is_attack) for text in group) for group in grouped]
     total = sum(counted, Counter[_Kind]())
     have = [Counter[_Kind]() for _ in range(sides)]
     placed: list[int] = []
@@ -127,7 +127,7 @@ def dealt(texts: Sequence[Text], *, sides: int, seed: int = SEED) -> list[list[T
         placed.append(least)
     _fill(placed, counted, sides)
     return [
-        [text for group, at in zip(groups, placed, strict=True) if at == side for text in group]
+        [text for group, at in zip(grouped, placed, strict=True) if at == side for text in group]
         for side in range(sides)
     ]
 
@@ -166,7 +166,7 @@ def _rows(found: Sequence[str], length: int) -> set[tuple[str, ...]]:
     return {tuple(found[at : at + length]) for at in range(len(found) - length + 1)} or {tuple(found)}
 
 
-def _groups(texts: Sequence[Text]) -> list[list[Text]]:
+def groups(texts: Sequence[Text]) -> list[list[Text]]:
     """Return *texts* in groups, the largest first: attacks that share a row of words or a method, benign texts too."""
     parents = list(range(len(texts)))
 
@@ -181,10 +181,10 @@ def _groups(texts: Sequence[Text]) -> list[list[Text]]:
     for at, text in enumerate(texts):
         for key in _keys(text, carriers):
             parents[root(at)] = root(first.setdefault(key, at))
-    groups: defaultdict[int, list[Text]] = defaultdict(list)
+    found: defaultdict[int, list[Text]] = defaultdict(list)
     for at, text in enumerate(texts):
-        groups[root(at)].append(text)
-    return sorted(groups.values(), key=len, reverse=True)
+        found[root(at)].append(text)
+    return sorted(found.values(), key=len, reverse=True)
 
 
 def _keys(text: Text, carriers: set[tuple[str, ...]]) -> set[tuple[object, ...]]:

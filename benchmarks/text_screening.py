@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks._injections import HELD_BACK, Text, digest, read, split, wordings
+from benchmarks._injections import HELD_BACK, Text, digest, groups, read, split, wordings
 from benchmarks._machine import machine
 from guarded_agents.screen import WORDINGS, Detector, InjectionClassifier, PatternDetector, Stage, clean
 from guarded_agents.weights import injection_weights
@@ -64,6 +64,9 @@ def measure(texts: Sequence[Text]) -> dict[str, object]:
         "as_fixed_beforehand": digest(held) == HELD_BACK,
         "wordings_of_attacks_on_both_sides": len(shared),
         "overall": {name: _overall(held, hits) for name, hits in found.items()},
+        "recall_where_each_group_of_wordings_counts_one": {
+            name: round(_by_group(held, hits), 4) for name, hits in found.items()
+        },
         "by_source": _by_source(held, found),
     }
 
@@ -84,6 +87,15 @@ def _overall(held: Sequence[Text], hits: Sequence[bool]) -> dict[str, object]:
         "found_of_user_text": lambda text: not text.is_attack and not text.is_document,
     }
     return {name: _share(held, hits, kind).as_json() for name, kind in kinds.items()}
+
+
+def _by_group(held: Sequence[Text], hits: Sequence[bool]) -> float:
+    """Return the mean of the shares found of each group of attacks that have a wording in common; 0 of none."""
+    found = {id(text): hit for text, hit in zip(held, hits, strict=True)}
+    shares = [
+        sum(found[id(text)] for text in group) / len(group) for group in groups(held) if all(map(_is_attack, group))
+    ]
+    return sum(shares) / max(1, len(shares))
 
 
 def _by_source(held: Sequence[Text], found: Mapping[str, Sequence[bool]]) -> list[dict[str, object]]:
