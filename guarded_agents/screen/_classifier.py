@@ -87,19 +87,17 @@ class InjectionClassifier:
 
     def _score(self, words: Sequence[bytes]) -> int:
         """Return the score of the best stretch: its words, its pairs less the drift, and pairs with one between."""
-        weights, drift = self._weights, self.drift
-        best, longer, single = 0, _NOTHING_BEFORE, _NOTHING_BEFORE  # the latter two end at the word before
-        for word, kin, pair, kin_pair, kin_gap in zip(*places(words), strict=True):
-            longer += weights[kin_gap]
-            if single > longer:  # noqa: PLR1730  it begins at the word before, and there is none before that
-                longer = single
-            single = weights[word] + weights[kin]
-            longer += weights[pair] + weights[kin_pair] + single - drift
-            if longer > best:  # noqa: PLR1730  a call of max() for each word takes as long as all the rest
+        found, weights, drift = places(words), self._weights, self.drift
+        alone = [weights[word] + weights[kin] for word, kin in zip(found.words, found.kin, strict=True)]
+        links = [weights[pair] + weights[kin] - drift for pair, kin in zip(found.pairs, found.kin_pairs, strict=True)]
+        best, longer, single = max(alone, default=0), _NOTHING_BEFORE, _NOTHING_BEFORE
+        for own, link, gap in zip(alone, links, map(weights.__getitem__, found.kin_gaps), strict=True):
+            # One that begins at the word before has none before that. A call of max() takes as long as all the rest.
+            longer = (single if single > longer + gap else longer + gap) + link + own  # noqa: FURB136
+            single = own
+            if longer > best:  # noqa: PLR1730
                 best = longer
-            if single > best:  # noqa: PLR1730  the same
-                best = single
-        return best
+        return max(0, best)
 
 
 def words_of(eyes: bytes) -> list[bytes]:

@@ -1508,8 +1508,8 @@ MUTANTS = (
     Mutant(
         "I9:screen-a-benign-start-dilutes",
         CLASSIFIER,
-        "            if single > longer:",
-        "            if single > longer + 1_000_000:",
+        "(single if single > longer + gap else longer + gap)",
+        "(longer + gap)",
         (f"{UNIT_CLASSIFIER}::test_a_text_scores_what_its_best_stretch_does",),
     ),
     Mutant(
