@@ -91,13 +91,13 @@ def read(path: Path) -> list[Text]:
     return [Text(row["text"], row["source"], row["label"] == 1, row.get("attack", "")) for row in rows]
 
 
-def split(texts: Sequence[Text]) -> Split:
-    """Return *texts* in two halves, source by source, groups of like texts whole; the same each time (SEED).
+def split(texts: Sequence[Text], *, seed: int = SEED) -> Split:
+    """Return *texts* in two halves, source by source, groups of like texts whole; the same each time for a *seed*.
 
     Cut out of each attack of the training half is what it has in common, WORDING words in a row, with any text that is
     held back and with any benign one (what it was planted in); its pieces stay.
     """
-    training, held = dealt(texts, sides=2)
+    training, held = dealt(texts, sides=2, seed=seed)
     return Split(without(training, held), held)
 
 

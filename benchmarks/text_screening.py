@@ -1,8 +1,8 @@
 """``python -m benchmarks.text_screening --data PATH``: what patterns and classifier find of the half held back.
 
 The classifier has seen no wording of an attack there. The patterns were written while looking at all of the data, so
-that their rows, and those of both, are not held back in that sense. A table goes to standard error, JSON to standard
-output.
+that their rows, and those of both, are not held back in that sense. With ``--seed`` a table is trained anew (minutes)
+on the split of that seed, and measured on its other half. A table goes to standard error, JSON to standard output.
 """
 
 import argparse
@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks._injections import HELD_BACK, Text, digest, groups, read, split, wordings
+from benchmarks._injections import HELD_BACK, SEED, Text, digest, groups, read, split, wordings
 from benchmarks._machine import machine
+from benchmarks.train_classifier import train
 from guarded_agents.screen import WORDINGS, Detector, InjectionClassifier, PatternDetector, Stage, clean
 from guarded_agents.weights import injection_weights
 
@@ -47,13 +48,16 @@ def wilson(found: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 
-def measure(texts: Sequence[Text]) -> dict[str, object]:
-    """Return the report on the half of *texts* that is held back, and whether that is the half that was fixed."""
-    training, held = split(texts)
+def measure(texts: Sequence[Text], *, seed: int = SEED) -> dict[str, object]:
+    """Return the report on the half of *texts* that is held back, and whether that is the half that was fixed.
+
+    By another *seed* than the fixed one the table is trained anew, so that it has not seen that half.
+    """
+    training, held = split(texts, seed=seed)
     shared = wordings(filter(_is_attack, training)) & wordings(filter(_is_attack, held))
     detectors: dict[str, Detector] = {
         "patterns": PatternDetector(WORDINGS),
-        "classifier": InjectionClassifier(injection_weights()),
+        "classifier": InjectionClassifier(injection_weights() if seed == SEED else train(texts, seed=seed)),
     }
     found = {name: [_finds(detector, text) for text in held] for name, detector in detectors.items()}
     found["both"] = [one or other for one, other in zip(*found.values(), strict=True)]
@@ -128,8 +132,9 @@ def main() -> None:
     """Parse the command line and print the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.text_screening", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="dev.jsonl")
+    parser.add_argument("--seed", type=int, default=SEED, help="of another split, to train a table for and measure")
     given = parser.parse_args()
-    report = measure(read(given.data))
+    report = measure(read(given.data), seed=given.seed)
     rows = report["by_source"]
     if isinstance(rows, list):
         print(_table(rows), file=sys.stderr)

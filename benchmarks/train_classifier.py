@@ -16,13 +16,13 @@ from typing import Final
 from benchmarks._drawn import own_attacks, plain_texts
 from benchmarks._fit import Example, example, fit, pack, stretch
 from benchmarks._hard_negatives import hard_negatives
-from benchmarks._injections import USER_TEXT, WORDING, Text, dealt, read, split, without, wordings
+from benchmarks._injections import SEED, USER_TEXT, WORDING, Text, dealt, read, split, without, wordings
 
 SHIPPED: Final = Path(__file__).parents[1] / "guarded_agents" / "weights" / "injection.bin"
-FALSE_POSITIVES: Final = 0.008
+FALSE_POSITIVES: Final = 0.006
 """Of the benign documents and tool results of the training half that may be found: less than the 1 % aimed at."""
+_TAIL: Final = 0.03  # of them: those that score most, from which the threshold is estimated
 _FOLDS: Final = 4
-_JUST_ABOVE: Final = 0.05  # more than a step of a packed weight
 _MADE: Final = 0.7  # what a benign text of our own counts: they are much alike
 _PIECE: Final = 40  # words of an attack that are learnt from at a time, so that short ones are found as well
 _LEARNT: Final = 600  # words of a part: beyond them an attack repeats itself
@@ -31,9 +31,9 @@ _SPREAD: Final = 0.7  # how much less each of the attacks counts that share a wo
 _Wording = tuple[str, ...]
 
 
-def train(texts: Sequence[Text], *, every: int = 1) -> bytes:
+def train(texts: Sequence[Text], *, seed: int = SEED, every: int = 1) -> bytes:
     """Return the table that is learnt from the training half of *texts*, and of our own texts each *every*-th."""
-    training, held = split(texts)
+    training, held = split(texts, seed=seed)
     made = [Text(text, "made", is_attack=False) for text in (*hard_negatives(), *plain_texts())[::every]]
     own = without([Text(text, "own", is_attack=True) for text in own_attacks()[::every]], held)
     weights = fit(_examples([*training, *own, *made]))
@@ -41,7 +41,11 @@ def train(texts: Sequence[Text], *, every: int = 1) -> bytes:
 
 
 def _threshold(rows: Sequence[Text], own: Sequence[Text], made: Sequence[Text]) -> float:
-    """Return the score that FALSE_POSITIVES of the documents in *rows* pass, of each fold as the others see it."""
+    """Return the score that FALSE_POSITIVES of the documents in *rows* pass, each fold as the others see it.
+
+    The highest scores are taken as exponential above the last of them (peaks over a threshold, Pickands 1975): six of
+    a thousand are so few that the order of two texts would else decide.
+    """
     folds = dealt(rows, sides=_FOLDS)
     scores = []
     for fold in folds:
@@ -52,7 +56,10 @@ def _threshold(rows: Sequence[Text], own: Sequence[Text], made: Sequence[Text]) 
             if text.is_document and found:
                 scores.append(stretch(weights, found).score)
     scores.sort(reverse=True)
-    return scores[math.floor(FALSE_POSITIVES * len(scores))] + _JUST_ABOVE
+    count = max(1, math.floor(_TAIL * len(scores)))
+    least = scores[count]
+    excess = math.fsum(score - least for score in scores[:count]) / count
+    return least + excess * math.log(count / len(scores) / FALSE_POSITIVES)
 
 
 def _examples(texts: Sequence[Text]) -> list[Example]:

@@ -14,7 +14,7 @@ from benchmarks.text_screening import measure, wilson
 from benchmarks.train_classifier import train
 from guarded_agents.screen import InjectionClassifier
 
-SMALL = "ac6ec4f6e2ecd14fea0fced9a837b67d9f860c9965cb3a0bbf720d2a4780e734"
+SMALL = "14f9cdd62efc7cb623af445e4fd618f706819c349c69f4550a9d9561e1669e5b"
 ROWS = (
     *(
         {

@@ -23,7 +23,7 @@ from guarded_agents.screen._classifier import (
 from guarded_agents.screen._families import FAMILY
 from guarded_agents.weights import injection_weights
 
-SHIPPED = "75a7a717eab960a7df22824d9e6c55954c7ff3e8fb07deb01b2bb59818585fcb"
+SHIPPED = "ec96e88761d8043390507a36f64d663f79c7d4776324df61998f625ef1f69df9"
 SLOTS = 1 << BITS
 ORDER = "obey this order"
 DRIFT = 2
