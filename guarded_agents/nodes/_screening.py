@@ -37,6 +37,7 @@ from guarded_agents.screen import (
     tokens_in,
 )
 from guarded_agents.stores import Kept, Store, dump_json
+from guarded_agents.telemetry import Metrics
 from guarded_agents.transport import ToolReply
 
 WITHHELD: Final = (
@@ -77,8 +78,10 @@ class Screening:
         derive: Callable[[str, str], bytes],
         now: Callable[[], datetime],
         detectors: Iterable[Detector] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         """Work with keys that *derive* makes of a purpose and a thread; *detectors* look beside the built-in ones."""
+        self._metrics = metrics or Metrics()
         self._policy, self._terms, self._store, self._now = policy, policy.screening, store, now
         self._built_in = (PatternDetector(WORDINGS), HidingDetector())
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
@@ -289,6 +292,7 @@ class Screening:
         if findings := tuple(findings):
             note = _notes.screened(thread, kept.name, findings, required=required, stage=stage)
             self._store.note([note], now=self._now())
+            self._metrics.found(stage, required, [one.kind for one in findings])
 
 
 def _original(reply: ToolReply) -> bytes:

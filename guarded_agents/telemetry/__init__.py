@@ -1,0 +1,22 @@
+"""What operators see of the guard, in the tools that they run: spans, metrics and log lines (OpenTelemetry)."""
+
+from guarded_agents.telemetry._carry import meta_of, trace_fields
+from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
+from guarded_agents.telemetry._names import SCHEMA_VERSION, Stage
+from guarded_agents.telemetry._spans import Scope, time_ns
+from guarded_agents.telemetry._telemetry import Calling, Telemetry, is_plain
+
+__all__ = [
+    "MAX_SERIES",
+    "SCHEMA_VERSION",
+    "Calling",
+    "Metrics",
+    "Scope",
+    "Sources",
+    "Stage",
+    "Telemetry",
+    "is_plain",
+    "meta_of",
+    "time_ns",
+    "trace_fields",
+]
