@@ -5,6 +5,7 @@ An error is one line on stderr. What a command needs is imported when it runs.
 """
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # a terminal that cannot show a character still shows what it is
+    if any(name.startswith("OTEL_EXPORTER_OTLP_") for name in os.environ):
+        from guarded_agents.telemetry import export_from_environment
+
+        export_from_environment("guarded-agents")
     try:
         app(arguments, prog_name="guarded-agents")
     except SystemExit as end:

@@ -1,6 +1,7 @@
 """What operators see of the guard, in the tools that they run: spans, metrics and log lines (OpenTelemetry)."""
 
 from guarded_agents.telemetry._carry import meta_of, trace_fields
+from guarded_agents.telemetry._export import export_from_environment
 from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
 from guarded_agents.telemetry._names import SCHEMA_VERSION, Stage
 from guarded_agents.telemetry._spans import Scope, time_ns
@@ -15,6 +16,7 @@ __all__ = [
     "Sources",
     "Stage",
     "Telemetry",
+    "export_from_environment",
     "is_plain",
     "meta_of",
     "time_ns",
