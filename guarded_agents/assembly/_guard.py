@@ -126,6 +126,7 @@ class Guard:
         root_key: str | Path | None = None,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        unsafe_trace_contents: bool = False,
         now: Callable[[], datetime] = utc_now,
         timeout_s: float = 60.0,
         authenticators: Mapping[Scheme, Authenticator] | None = None,
@@ -138,7 +139,8 @@ class Guard:
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
-        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
+        built-in ones. *tracer_provider* and *meter_provider* take the place of the global ones; with
+        *unsafe_trace_contents* spans show arguments and results, redacted. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
         then started.
         """
         return GuardOpener(
@@ -151,6 +153,7 @@ class Guard:
                 root_key=root_key,
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
+                unsafe_trace_contents=unsafe_trace_contents,
                 now=now,
                 timeout_s=timeout_s,
                 authenticators=authenticators or {},

@@ -52,6 +52,7 @@ class Settings:
     root_key: str | Path | None
     tracer_provider: TracerProvider | None
     meter_provider: MeterProvider | None
+    unsafe_trace_contents: bool
     now: Callable[[], datetime]
     timeout_s: float
     authenticators: Mapping[Scheme, Authenticator]
@@ -104,6 +105,7 @@ class Settings:
             self.tracer_provider,
             meter_provider=self.meter_provider,
             key=root.derive("telemetry"),
+            unsafe_contents=self.unsafe_trace_contents,
             networks=transport.networks if isinstance(transport, Reporting) else {},
         )
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
+import orjson
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
@@ -17,6 +18,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.util.types import AttributeValue
+from pydantic import JsonValue
 
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
@@ -58,9 +60,11 @@ from guarded_agents.telemetry._names import (
     RULE,
     SCHEMA_VERSION,
     STATUS,
+    TOOL_ARGUMENTS,
     TOOL_CALL_ID,
     TOOL_ERROR,
     TOOL_NAME,
+    TOOL_RESULT,
     TOOLS_CALL,
     WAIT,
     Stage,
@@ -70,6 +74,7 @@ from guarded_agents.telemetry._words import hasher, tool_of
 
 _GUARD_FAILED: Final = (Reason.DIRECTORY_UNAVAILABLE, Reason.GUARD_FAILED, Reason.STORE_UNAVAILABLE)
 _ANSWERED: Final = (ClaimStatus.EXECUTED, ClaimStatus.FAILED)
+MAX_CONTENT_CHARS: Final = 8_192  # of arguments or a result, where they are shown: exporters refuse large spans
 _THREADS: Final = 1_024  # whose first span is remembered
 
 
@@ -83,17 +88,19 @@ class Telemetry:
         meter_provider: MeterProvider | None = None,
         key: bytes = b"",
         networks: Mapping[str, str] | None = None,
+        unsafe_contents: bool = False,
     ) -> None:
         """Take the tracer and the meter of the providers.
 
         *key* hashes people's names, which are left out without one. *networks* says by which transport a server is
-        reached (``network.transport``).
+        reached (``network.transport``). With *unsafe_contents* spans show redacted arguments and results.
         """
         self._is_off = isinstance(provider, NoOpTracerProvider)
         self._is_global = provider is None
         self._tracer = Tracer(trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider))
         self._hashed, self._networks = hasher(key), networks or {}
         self._entered = OrderedDict[str, Context]()
+        self.shows_contents = unsafe_contents
         self.metrics = Metrics(meter_provider)
 
     def calling(
@@ -255,6 +262,16 @@ class Calling(Scope):
         """Hold *span*, which is told of the call where *is_told*."""
         super().__init__(span, is_ours=is_ours)
         self._telemetry, self._call, self._decision, self._is_told = telemetry, call, decision, is_told
+
+    @property
+    def shows_contents(self) -> bool:
+        """Whether `show` is to be told what was sent and answered: that is switched on, and recorded."""
+        return self._telemetry.shows_contents and self._is_told and self.span.is_recording()
+
+    def show(self, arguments: JsonValue, result: str) -> None:
+        """Set the call's *arguments* and its *result*, both redacted, where `shows_contents`; each is cut."""
+        said = orjson.dumps(arguments).decode()
+        self.tell({TOOL_ARGUMENTS: said[:MAX_CONTENT_CHARS], TOOL_RESULT: result[:MAX_CONTENT_CHARS]})
 
     def ended(self, outcome: Outcome, head: AuditHead, *, is_refused: bool = False) -> None:
         """Tell what came of the call. *head* is that of the audit log, at or before which its entries stand."""

@@ -296,6 +296,23 @@ async def test_without_spans_of_the_guards_own_the_applications_is_passed_on(tmp
     assert (intent["fields"]["trace_id"], intent["fields"]["span_id"]) == (f"{0xA:032x}", f"{0xB:016x}")
 
 
+# -- contents ---------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("I10")
+async def test_arguments_and_results_are_shown_only_where_that_is_switched_on_and_then_redacted(tmp_path: Path) -> None:
+    secret = "sk-ant-api03-" + "A1b2C3d4E5f6" * 8
+    watched, server = Watched(), Ledger(reply=lambda _: ToolReply(f"key {secret}", None, is_error=False))
+    shown: dict[str, Any] = {"tracer_provider": watched.provider, "unsafe_trace_contents": True}
+    async with at_desk(tmp_path, calls(("balance", {"account": secret * 200})), server=server, **shown) as desk:
+        await desk.ask()
+    said = said_by(watched.one("execute_tool bank/balance"))
+    assert said["gen_ai.tool.call.arguments"].startswith('{"account":"')
+    assert "key [[" in said["gen_ai.tool.call.result"]
+    assert secret not in "".join(span.to_json() for span in watched.spans)
+    assert max(map(len, (str(value) for value in said.values()))) <= 8_192
+
+
 # -- no influence -----------------------------------------------------------------------------
 
 
