@@ -140,8 +140,8 @@ class Guard:
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
         built-in ones. *tracer_provider* and *meter_provider* take the place of the global ones; with
-        *unsafe_trace_contents* spans show arguments and results, redacted. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
-        then started.
+        *unsafe_trace_contents* spans show arguments and results, redacted. Entering raises ConfigurationError or
+        StoreError for a file that cannot be used; nothing is then started.
         """
         return GuardOpener(
             Settings(

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _worker
+from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _trace, _worker
 from guarded_agents.cli._exits import FAILED, USAGE
 from guarded_agents.cli._text import one_line
 from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
@@ -31,6 +31,7 @@ app.add_typer(_audit.app)
 app.add_typer(_policy.app)
 app.add_typer(_tools.app)
 app.command(name="worker")(_worker.worker)
+app.command(name="trace")(_trace.trace)
 app.command(name="doctor")(_doctor.doctor)
 
 

@@ -3,13 +3,17 @@
 from guarded_agents.telemetry._carry import meta_of, trace_fields
 from guarded_agents.telemetry._export import export_from_environment
 from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
-from guarded_agents.telemetry._names import SCHEMA_VERSION, Stage
+from guarded_agents.telemetry._names import DECISION, OUTCOME, REASON, SCHEMA_VERSION, STATUS, Stage
 from guarded_agents.telemetry._spans import Scope, time_ns
 from guarded_agents.telemetry._telemetry import Calling, Telemetry, is_plain
 
 __all__ = [
+    "DECISION",
     "MAX_SERIES",
+    "OUTCOME",
+    "REASON",
     "SCHEMA_VERSION",
+    "STATUS",
     "Calling",
     "Metrics",
     "Scope",
