@@ -1,8 +1,6 @@
 """One episode: a user task, perhaps an attack, one graph, and the person who answers what it asks."""
 
-import json
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from benchmarks.dojo._client import Dojo
 from benchmarks.dojo._model import ObedientModel, Play, is_injected
 from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._variants import APPROVER, PRINCIPAL, VARIANTS, Deployment, effects_of, read_policy, undefended
-from benchmarks.dojo._world import Call, Opening
+from benchmarks.dojo._world import Call, Opening, counted
 from guarded_agents import Answer, Guard, GuardContext, Principal, sign
 from guarded_agents.policy import Policy
 
@@ -90,7 +88,7 @@ class Stage:
             async with self._deployment.guard() as guard:
                 asked = await self._guarded(guard, model, opening, self._deployment.key)
         verdict = await self._dojo.judge(opening["answer"])
-        beyond = self._counted(verdict["done"]) - self._counted(opening["calls"])
+        beyond = counted(verdict["done"], self._effects) - counted(opening["calls"], self._effects)
         return Episode(
             task=task,
             attack=attack,
@@ -125,9 +123,6 @@ class Stage:
     def _planned(self, calls: Iterable[Call]) -> tuple[str, ...]:
         """Return the tools with an effect that the user's own task takes: what a caller would pin for it."""
         return tuple(sorted({f"{self._suite}/{call['tool']}" for call in calls if call["tool"] in self._effects}))
-
-    def _counted(self, calls: Iterable[Call]) -> Counter[str]:
-        return Counter(json.dumps(call, sort_keys=True) for call in calls if call["tool"] in self._effects)
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ A policy is tuned by it in seconds where the graph takes many minutes; the figur
 says of each call what was on record when it was weighed, which is what the metamorphic measure changes.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,8 +14,7 @@ from benchmarks.dojo._episode import Asked, Episode
 from benchmarks.dojo._model import INJECTED, OWN, turns_of
 from benchmarks.dojo._replay import Replay, replayed
 from benchmarks.dojo._variants import effects_of
-from benchmarks.dojo._world import Call, Opening, World
-from guarded_agents.binding import canonical
+from benchmarks.dojo._world import Call, Opening, World, counted
 from guarded_agents.policy import Policy, authority_terms
 from guarded_agents.provenance import (
     AuthorityRule,
@@ -78,7 +76,7 @@ class Weighed:
         """Play one episode and have it judged; see `Stage.play`."""
         run = self.run(task, attack, replay)
         verdict = self._world.judge(run.opening["answer"])
-        beyond = self._counted(verdict["done"]) - self._counted(run.opening["calls"])
+        beyond = counted(verdict["done"], self._effects) - counted(run.opening["calls"], self._effects)
         return Episode(
             task=task,
             attack=attack,
@@ -154,7 +152,3 @@ class Weighed:
         run.read += text
         seen = SeenResult(f"message-{number}", self._suite, tool, value, terms)
         run.facts = replace(facts, labels=facts.labels.join(labels), results=(*facts.results, seen))
-
-    def _counted(self, calls: Sequence[Call]) -> Counter[bytes]:
-        acting = [call for call in calls if call["tool"] in self._effects]
-        return Counter(canonical({"tool": call["tool"], "args": call["args"]}) for call in acting)

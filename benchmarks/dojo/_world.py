@@ -3,7 +3,9 @@
 The words of the control channel are the methods of `World`: one JSON object a line, ``{"do": …, …}``, answered by one.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from mcp.types import Tool
@@ -16,6 +18,11 @@ class Call(TypedDict):
 
     tool: str
     args: dict[str, JsonValue]
+
+
+def counted(calls: Iterable[Call], tools: Collection[str]) -> Counter[str]:
+    """Return how often each call occurs among *calls*, of those to *tools*, its arguments as JSON with sorted keys."""
+    return Counter(json.dumps(call, sort_keys=True) for call in calls if call["tool"] in tools)
 
 
 class Cases(TypedDict):

@@ -20,8 +20,8 @@ from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
 from guarded_agents.approval import Authenticator, Directory
-from guarded_agents.assembly._answers import Answers
 from guarded_agents.assembly._attach import Parts, attach, tool_loop
+from guarded_agents.assembly._hearing import Hearing
 from guarded_agents.assembly._lint import AnyBuilder, AnyGraph, Finding, lint
 from guarded_agents.assembly._observed import sources_of
 from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
@@ -31,25 +31,7 @@ from guarded_agents.assembly._watch import Watch
 from guarded_agents.audit import Kind
 from guarded_agents.errors import AssemblyError
 from guarded_agents.keys import RootKey
-from guarded_agents.provenance import Plan
-from guarded_agents.records import (
-    Answer,
-    BrokenGlass,
-    Claim,
-    Labels,
-    PlanExtension,
-    Resolution,
-    Review,
-    ReviewFinding,
-    Scheme,
-    SignedPlanExtension,
-    SignedResolution,
-    SignedReview,
-    SignedVote,
-    StandingRequest,
-    Verdict,
-    Vote,
-)
+from guarded_agents.records import Claim, Labels, Scheme
 from guarded_agents.screen import Detector
 from guarded_agents.stores import AuditNote, Store, Swept
 from guarded_agents.transport import ToolTransport
@@ -58,7 +40,7 @@ _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}
 _LEASE_MARGIN_S: Final = 30.0
 
 
-class Guard:
+class Guard(Hearing):
     """One deployment's guard. Made by `Guard.open`, which is entered with ``async with`` or ``with``."""
 
     def __init__(self, files: Files, root: RootKey, store: Store, transport: ToolTransport, settings: Settings) -> None:
@@ -77,7 +59,7 @@ class Guard:
             metrics=telemetry.metrics,
         )
         screening.quarantine(files.catalog)
-        self._services = services = nodes.Services(
+        services = nodes.Services(
             policy=files.rules,
             catalog=files.catalog,
             store=store,
@@ -101,9 +83,8 @@ class Guard:
             timeout_s=settings.timeout_s,
             lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
         )
-        self._votes, self._statements = nodes.Votes(services), nodes.Statements(services)
-        self._extensions = nodes.Extensions(services)
-        self._answers = Answers(services, self._votes)
+        votes = nodes.Votes(services)
+        super().__init__(services, votes)
         self._door = nodes.Door(services)
         endings = nodes.Endings(services, self._door)
         self._parts = Parts(
@@ -112,7 +93,7 @@ class Guard:
             screen_response=nodes.ScreenResponse(services),
             plans=nodes.Plans(services),
             endings=endings,
-            approval=nodes.Approval(services, endings, self._votes, home),
+            approval=nodes.Approval(services, endings, votes, home),
         )
 
     @staticmethod
@@ -246,79 +227,12 @@ class Guard:
         """
         return self._services.exposure.summarised(thread, message)
 
-    # -- what people say -------------------------------------------------------------------------
-
-    def prepare(
-        self,
-        request_id: str,
-        answer: Answer,
-        *,
-        approver: str,
-        arguments: dict[str, object] | None = None,
-        text: str | None = None,
-        delegate: str | None = None,
-    ) -> Vote:
-        """Return the statement that *approver* has to sign (`guarded_agents.approval.sign`) to answer a request.
-
-        *arguments* go with an edit; *text* is a response, a reason, or the justification of a broken glass; *delegate*
-        is who answers in the approver's place.
-        """
-        return self._votes.prepare(
-            request_id, answer, approver=approver, arguments=arguments, text=text, delegate=delegate
-        )
-
-    async def vote(self, signed: SignedVote) -> StandingRequest:
-        """Record a signed vote without waking the thread; return the request that now stands.
-
-        Raises the ApprovalError that says why it does not count, and DirectoryError where that cannot be told.
-        """
-        return await self._answers.vote(signed)
-
-    async def resume(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
-        """Record a signed vote and let the waiting thread go on.
-
-        Raises UnknownRequestError where the thread of the request does not wait for it in *agent*, and as `vote`
-        where a vote does not count; the request is then as it was.
-        """
-        return await self._answers.resume(agent, signed)
-
-    def resume_sync(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
-        """Do as `resume`, from a thread without an event loop (a guard opened with a plain ``with``)."""
-        return self._answers.resume_sync(agent, signed)
+    # -- threads ---------------------------------------------------------------------------------------
 
     async def wake(self, agent: AnyGraph, thread: str) -> None:
         """Let a thread go on whose requests were answered elsewhere. One that still waits waits on."""
         with self._services.telemetry.waking(thread):
             await agent.ainvoke(None, {"configurable": {"thread_id": thread}}, durability="sync")
-
-    def prepare_review(self, request_id: str, finding: ReviewFinding, *, reviewer: str, text: str) -> Review:
-        """Return the statement that *reviewer* has to sign about the broken glass of a request."""
-        return self._statements.prepare_review(request_id, finding, reviewer=reviewer, text=text)
-
-    async def review(self, signed: SignedReview) -> BrokenGlass:
-        """Record a signed review of a broken glass. Raises as `vote`."""
-        return await self._services.home.run(self._statements.review(signed))
-
-    def prepare_resolution(
-        self, doubt: str, verdict: Verdict, *, resolver: str, looked_at: datetime, text: str
-    ) -> Resolution:
-        """Return the statement that *resolver* has to sign to settle a call in doubt, looked at *looked_at* (UTC).
-
-        *doubt* is the call's id, as `guarded_agents.approval.doubt_id` gives it for one of `doubts`.
-        """
-        return self._statements.prepare_resolution(doubt, verdict, resolver=resolver, looked_at=looked_at, text=text)
-
-    async def resolve(self, signed: SignedResolution) -> Claim:
-        """Settle a call in doubt by a signed resolution; return its row. Raises as `vote`."""
-        return await self._services.home.run(self._statements.resolve(signed))
-
-    def prepare_extension(self, thread: str, tool: str, *, approver: str, text: str | None = None) -> PlanExtension:
-        """Return the statement that *approver* has to sign to add *tool*, "server/tool", to the plan of *thread*."""
-        return self._extensions.prepare(thread, tool, approver=approver, text=text)
-
-    async def extend_plan(self, signed: SignedPlanExtension) -> Plan:
-        """Extend the plan of a thread by a signed statement; return the plan. Raises as `vote`."""
-        return await self._services.home.run(self._extensions.extend(signed))
 
     async def cancel(self, thread: str) -> tuple[str, ...]:
         """Close what the current entry of *thread* left open; return the ids of the requests that it withdrew.

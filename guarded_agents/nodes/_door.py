@@ -78,18 +78,18 @@ class Door:
         call, services = permit.call, self._services
         try:
             services.store.note([self._decided(permit)], now=services.now())
-            outcome = self._screened(permit, await self._send(permit, span))
+            outcome, is_suspect = self._screened(permit, await self._send(permit, span))
         except StoreError:
             return refusal(Reason.STORE_UNAVAILABLE)
         except NotSentError:
-            outcome = _failed("The tool's server could not be reached; the call was not sent.")
+            outcome, is_suspect = _failed("The tool's server could not be reached; the call was not sent."), False
         except TransportError:
-            outcome = _failed("The tool's server did not answer.")
+            outcome, is_suspect = _failed("The tool's server did not answer."), False
         try:
             if outcome.answer is not None:  # an error is the server's text too
                 await self._label(permit, outcome.answer.labels)
             ended = [_notes.ended(call, outcome)]
-            if services.store.suspicions(call.key.thread):  # durable, with what waits: no crash may forget them
+            if is_suspect:  # durable, with what waits: no crash may forget it
                 await services.store.append(ended, now=services.now())
             else:
                 services.store.note(ended, now=services.now())
@@ -208,7 +208,7 @@ class Door:
         call, services = permit.call, self._services
         try:
             reply, since_ns = await self._send(permit, span), time_ns()
-            outcome = self._screened(permit, reply)
+            outcome, _ = self._screened(permit, reply)
             services.telemetry.staged(span, Stage.SCREEN, since_ns)
         except NotSentError:
             outcome = _failed("The tool's server could not be reached; the call was not sent.")
@@ -249,15 +249,15 @@ class Door:
         )
         return await services.home.run(sent)
 
-    def _screened(self, permit: Permit, reply: ToolReply) -> Outcome:
-        """Return the outcome of a reply: what of it may be shown, what it proves, and what it was."""
+    def _screened(self, permit: Permit, reply: ToolReply) -> tuple[Outcome, bool]:
+        """Return the outcome of a reply (what may be shown, what it proves, what it was), and if it is suspect."""
         answer = self._services.provenance.answered(permit.tool.key, reply)
         since_s = perf_counter()
         shown = self._services.screening.answer(permit.call.key, reply, answer.labels)
         self._services.telemetry.metrics.screened(perf_counter() - since_s)
         outcome = self._outcome(permit, reply, shown)
         is_shown = not shown.is_withheld and outcome.content != _MISFIT  # what the model does not see is no evidence
-        return replace(outcome, answer=Answered(answer.value if is_shown else None, shown.labels))
+        return replace(outcome, answer=Answered(answer.value if is_shown else None, shown.labels)), shown.is_suspect
 
     def _outcome(self, permit: Permit, reply: ToolReply, shown: Shown) -> Outcome:
         effect = permit.decision.tool_effect is not ToolEffect.READ

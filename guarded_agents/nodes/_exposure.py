@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
+from operator import attrgetter
 from secrets import token_bytes
 from typing import Final
 
@@ -12,10 +13,12 @@ import orjson
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from guarded_agents.nodes import _notes
+from guarded_agents.nodes._bounded import keep
 from guarded_agents.records import Answered, Labels, ThreadFacts
 from guarded_agents.stores import SeenMessage, Store
 
 _THREADS: Final = 256
+_content: Final = attrgetter("content")
 _UNKNOWN: Final = Labels()  # of what is not on record: the strictest
 
 
@@ -43,7 +46,8 @@ class Exposure:
     def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         """Keep the store and the clock."""
         self._store, self._now = store, now
-        self._checked: OrderedDict[str, list[BaseMessage]] = OrderedDict()
+        self._checked: OrderedDict[str, tuple[list[BaseMessage], list[object]]] = OrderedDict()
+        self._recorded: OrderedDict[str, dict[str, Labels]] = OrderedDict()  # since, by thread and digest
 
     def remember(
         self, thread: str, message: BaseMessage, labels: Labels, *, tool: str = "", answer: Answered | None = None
@@ -56,6 +60,9 @@ class Exposure:
             self._store.see(thread, SeenMessage(digest, labels))
         else:
             self._store.see(thread, SeenMessage(digest, labels, str(message.id), tool, answer.value))
+        recorded = self._recorded.get(thread, {})
+        joined = recorded[digest].join(labels) if digest in recorded else labels
+        keep(self._recorded, thread, {**recorded, digest: joined}, most=_THREADS)
 
     def summarised(self, thread: str, message: BaseMessage) -> Labels:
         """Record *message*, made of messages of *thread*, and return its labels: the thread's, the join of all of them.
@@ -74,21 +81,27 @@ class Exposure:
         """
         if not facts.thread:
             return facts
-        known = self._checked.get(facts.thread, [])
-        # Compared as they are: messages that stayed are the same objects, and that is fast in a long thread.
-        fresh = shown[len(known) :] if known and list(shown[: len(known)]) == known else shown
-        digests = [message_digest(message) for message in fresh]
-        found = self._store.labels_shown(facts.thread, digests) if digests else {}
+        recorded = self._recorded.pop(facts.thread, {})
+        digests = [message_digest(message) for message in shown[self._stays(facts.thread, shown) :]]
+        others = [digest for digest in digests if digest not in recorded]
+        found = self._store.labels_shown(facts.thread, others) if others else {}
         joined = facts.labels
         for digest in digests:
-            joined = joined.join(found.get(digest, _UNKNOWN))
+            joined = joined.join(recorded.get(digest) or found.get(digest, _UNKNOWN))
         if joined != facts.labels:
             await self._raise(facts, joined)
-        self._checked[facts.thread] = list(shown)
-        self._checked.move_to_end(facts.thread)
-        if len(self._checked) > _THREADS:
-            self._checked.popitem(last=False)
+        keep(self._checked, facts.thread, (list(shown), [*map(_content, shown)]), most=_THREADS)
         return replace(facts, labels=joined)
+
+    def _stays(self, thread: str, shown: Sequence[BaseMessage]) -> int:
+        """Return how many messages *shown* begins with that are the ones looked at last time, as they were; or 0.
+
+        They are the same objects with the same content, mostly, and that is compared fast in a long thread. A list of
+        parts that a node of the application changes in place is the same content here.
+        """
+        messages, contents = self._checked.get(thread, ([], []))
+        begins = list(shown[: len(messages)])
+        return len(messages) if begins == messages and [*map(_content, begins)] == contents else 0
 
     async def _raise(self, facts: ThreadFacts, labels: Labels) -> None:
         await self._store.relabel(facts.thread, labels)

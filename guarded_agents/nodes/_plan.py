@@ -3,7 +3,7 @@
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.messages.tool import ToolCall
@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
 from guarded_agents.errors import BindingError, StoreError
+from guarded_agents.nodes._bounded import keep
 from guarded_agents.nodes._execute import INVALID
 from guarded_agents.nodes._planning import pin_proposed
 from guarded_agents.nodes._screen_input import InputState, entry_of, newest_human
@@ -18,7 +19,6 @@ from guarded_agents.nodes._services import CallTask, Judgement, Services, thread
 from guarded_agents.records import BoundCall, Decision, Licence, Proposal, ThreadFacts
 from guarded_agents.state import GuardContext
 
-T = TypeVar("T")
 Destination = Literal["execute", "approval", "refuse"]
 _REMEMBERED: Final = 1_024  # turns; a forgotten one is planned again
 
@@ -85,7 +85,8 @@ class Plans:
             planned = self.plan(facts, message, turn)
             if facts.thread:
                 await self._propose(facts, planned)
-                _keep(self._latest, facts.thread, Latest(shown[at], facts.entry, message, turn))
+                latest = Latest(shown[at], facts.entry, message, turn)
+                keep(self._latest, facts.thread, latest, most=_REMEMBERED)
         except StoreError:
             return
         self._remember(facts.thread, message, planned)
@@ -214,18 +215,11 @@ class Plans:
         return False
 
     def _remember(self, thread: str, message: AIMessage, planned: tuple[Planned, ...]) -> None:
-        _keep(self._remembered, thread, (message, planned))
+        keep(self._remembered, thread, (message, planned), most=_REMEMBERED)
 
     def _recall(self, thread: str, message: AIMessage) -> tuple[Planned, ...] | None:
         known = self._remembered.pop(thread, None)
         return known[1] if known is not None and known[0].tool_calls == message.tool_calls else None
-
-
-def _keep(kept: OrderedDict[str, T], thread: str, value: T) -> None:
-    kept[thread] = value
-    kept.move_to_end(thread)
-    if len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
 
 
 def _unparsed(name: str | None, call_id: str | None) -> ToolCall:

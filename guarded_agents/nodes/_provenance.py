@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from guarded_agents.policy import PlanOrigin, Policy, asked_of, authority_terms
 from guarded_agents.provenance import (
+    Authority,
     AuthorityRule,
     Facts,
     Plan,
@@ -56,7 +57,9 @@ PROPOSE_PLAN: Final = "propose_plan"
 _THREADS: Final = 256  # whose facts are kept; those of another are read anew
 
 
+_RULINGS: Final = 64  # of one thread that are kept
 _FORGOTTEN: Final = SeenResult("", "", "", None)
+_Asked = tuple[CallKey, str, ToolEffect, tuple[Licence, ...]]
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class _Known:
     extensions: list[tuple[str, str]] = field(default_factory=list)
     is_suspect: bool = False
     facts: Facts | None = None
+    rulings: dict[_Asked, Authority] = field(default_factory=dict)  # by *facts*, as long as these stand
 
     @property
     def is_full(self) -> bool:
@@ -105,13 +109,9 @@ class Provenance:
         *attended* is whether a person has to agree whatever the facts are by now, *spent* what the calls before it in
         its turn draw on. Raises StoreError.
         """
-        rule = self._rule(call.tool, decision.tool_effect)
-        if not rule.is_consequential or not facts.thread:
+        if not self._rule(call.tool, decision.tool_effect).is_consequential or not facts.thread:
             return decision  # without a thread nothing with an effect runs
-        known = self._facts(facts, call.key)
-        for use in spent:
-            known = known.spending(use)
-        authority = weigh(call.arguments, rule, known)
+        authority = self._weighed(facts, call, decision.tool_effect, tuple(spent))
         if authority.ruling is Ruling.DENY:
             return _refused(decision, Reason.UNPLANNED)
         decision = replace(decision, use=authority.use, misses=authority.misses)
@@ -212,33 +212,48 @@ class Provenance:
             terms = self._terms[tool] = ResultTerms() if found is None else found.result
         return terms
 
-    def _facts(self, facts: ThreadFacts, key: CallKey) -> Facts:
-        """Return what is on record of a thread, but for the use of the call of *key* itself. Raises StoreError."""
-        own = use_name(key)
+    def _weighed(
+        self, facts: ThreadFacts, call: BoundCall, effect: ToolEffect, spent: tuple[Licence, ...]
+    ) -> Authority:
+        """Return the ruling on *call* by what is on record, but for its own use. Raises StoreError.
+
+        A turn asks as it is planned and as it is executed: of facts that have not changed it is weighed once.
+        """
+        own = use_name(call.key)
         with self._lock:
             known = self._read(facts.thread)
             if known.facts is None or known.facts.labels != facts.labels:
-                known.facts = self._built(known, facts.labels)
-            if own not in known.uses:
-                return known.facts
-            return replace(known.facts, spent=tuple(use for name, use in known.uses.items() if name != own))
+                known.facts, known.rulings = self._built(known, facts.labels), {}
+            weighed, rulings = known.facts, known.rulings
+            if own in known.uses:
+                others = tuple(use for name, use in known.uses.items() if name != own)
+                weighed, rulings = replace(weighed, spent=others), {}
+        asked = (call.key, call.tool, effect, spent)
+        if (ruling := rulings.get(asked)) is not None:
+            return ruling
+        for use in spent:
+            weighed = weighed.spending(use)
+        ruling = weigh(call.arguments, self._rule(call.tool, effect), weighed)
+        if len(rulings) < _RULINGS:
+            rulings[asked] = ruling
+        return ruling
 
     def _read(self, thread: str) -> _Known:
         known = self._known.setdefault(thread, _Known())
         self._known.move_to_end(thread)
         if len(self._known) > _THREADS:
             self._known.popitem(last=False)
-        trail = self._store.trail(thread, after=known.number)
-        is_suspect = self._store.suspicions(thread) > 0
-        if self._add(known, trail) or is_suspect is not known.is_suspect:
-            known.facts, known.is_suspect = None, is_suspect
+        if self._add(known, self._store.trail(thread, after=known.number)):
+            known.facts = None
         return known
 
     def _add(self, known: _Known, trail: Trail) -> bool:
-        """Add what is new in *trail*; return whether anything is."""
+        """Add what is new in *trail*; return whether any of it may change a ruling: what the model said does not."""
         fresh = [seen for seen in trail.seen if seen.digest not in known.results]
-        is_more = trail.number > known.number or bool(fresh)
-        known.number = trail.number
+        is_suspect = known.is_suspect or bool(trail.suspects)
+        is_more = is_suspect is not known.is_suspect or trail.plan is not None
+        is_more |= bool(fresh or trail.texts or trail.endorsed or trail.uses or trail.extensions)
+        known.number, known.is_suspect = trail.number, is_suspect
         known.texts |= {entry: UserText(entry, text) for entry, text in trail.texts.items()}
         known.endorsed += trail.endorsed
         known.uses |= trail.uses

@@ -1,10 +1,10 @@
 """What of a text goes on, at each place of a call's way: values taken out, findings recorded, results set apart."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, NamedTuple
 
 from langchain_core.messages import AIMessage, AnyMessage
 from pydantic import JsonValue
@@ -14,8 +14,9 @@ from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._definitions import UNREADABLE, suspicion
 from guarded_agents.nodes._leaves import Leaves, mapped, mapped_text, strings
+from guarded_agents.nodes._tokens import THREADS, Tokens
 from guarded_agents.nodes._told import message_id
-from guarded_agents.policy import SECRETS, Policy, Spotlighting
+from guarded_agents.policy import Policy, Spotlighting
 from guarded_agents.records import QUOTED, CallKey, Integrity, Labels
 from guarded_agents.screen import (
     WORDINGS,
@@ -34,7 +35,6 @@ from guarded_agents.screen import (
     clean,
     raised,
     screen,
-    tokens_in,
 )
 from guarded_agents.stores import Kept, Store, dump_json
 from guarded_agents.telemetry import Metrics
@@ -46,8 +46,6 @@ WITHHELD: Final = (
 )
 WITHHELD_ANSWER: Final = "This answer was withheld: it could not be screened."
 
-_THREADS: Final = 1_024  # whose keys are kept; another's are derived again, in some 20 microseconds
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -57,6 +55,7 @@ class Shown:
     structured: JsonValue
     labels: Labels  # those that it came with, raised where it is suspect
     is_withheld: bool
+    is_suspect: bool = False  # a person is to be asked, from now on, for this thread's calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,16 @@ class Entered:
     text: str
 
 
-class Screening:
+class _Looked(NamedTuple):
+    """What is left of a server's answer, the values behind the tokens in it, and what was found."""
+
+    text: str
+    structured: JsonValue
+    values: dict[str, str]
+    findings: list[Finding]
+
+
+class Screening(Tokens):
     """Screens the texts of all threads of one guard, by the terms of its policy."""
 
     def __init__(
@@ -81,24 +89,19 @@ class Screening:
         metrics: Metrics | None = None,
     ) -> None:
         """Work with keys that *derive* makes of a purpose and a thread; *detectors* look beside the built-in ones."""
-        self._metrics = metrics or Metrics()
-        self._policy, self._terms, self._store, self._now = policy, policy.screening, store, now
+        super().__init__(policy, store, derive=derive)
+        self._terms, self._now, self._metrics = policy.screening, now, metrics or Metrics()
         self._built_in = (PatternDetector(WORDINGS), HidingDetector())
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
         self._links = LinkScreen(hosts=self._terms.hosts)
         self._least = Required(self._terms.injection.value)
-        kinds = tuple(map(ValueKind, (*SECRETS, *self._terms.redact)))
-
-        def redactor(thread: str) -> Redactor:
-            return Redactor(derive("redaction", thread), kinds=kinds)
 
         def spotlight(thread: str) -> Spotlight:
             marks = self._terms.spotlight is Spotlighting.MARKED
             return Spotlight(derive("spotlight", thread).hex()[:32], marks_words=marks)
 
-        self._redactor = lru_cache(maxsize=_THREADS)(redactor)
-        self._spotlight = lru_cache(maxsize=_THREADS)(spotlight)
-        self._explained = lru_cache(maxsize=_THREADS)(lambda thread: self._spotlight(thread).explain())
+        self._spotlight = lru_cache(maxsize=THREADS)(spotlight)
+        self._explained = lru_cache(maxsize=THREADS)(lambda thread: self._spotlight(thread).explain())
 
     # -- what servers say ------------------------------------------------------------------------
 
@@ -108,19 +111,7 @@ class Screening:
         Its text and each string of its structured content are cleaned and redacted. What is to be quarantined, and
         what could not be screened or recorded, is withheld: the original stays in the erasable side store.
         """
-        redactor = self._redactor(key.thread)
-        structured = reply.structured
-        # A text that repeats the structured answer, and nothing else, is looked at once: in its decoded form.
-        looking = () if reply.repeats and structured is not None else self._detectors
-        screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
-        findings, values = list(screened.findings), dict(screened.values)
-        if structured is not None:
-            try:
-                structured, more, found = self._structured(structured, redactor)
-            except (RecursionError, OverflowError):
-                more, found = {}, (_unreadable(),)
-            findings = _joined(findings, found)
-            values |= more
+        text, structured, values, findings = self._looked_at(reply, self._redactor(key.thread))
         required = self._required(findings)
         is_withheld = required in (Required.QUARANTINE, Required.DENY)
         is_suspect = required is Required.ASK
@@ -132,11 +123,25 @@ class Screening:
             labels = labels.join(QUOTED)
         if is_withheld:
             return Shown(WITHHELD, None, labels, is_withheld=True)
-        return Shown(self._apart(key.thread, screened.text, labels), structured, labels, is_withheld=False)
+        text = self._apart(key.thread, text, labels)
+        return Shown(text, structured, labels, is_withheld=False, is_suspect=is_suspect)
 
-    def _structured(
-        self, value: JsonValue, redactor: Redactor
-    ) -> tuple[JsonValue, Mapping[str, str], tuple[Finding, ...]]:
+    def _looked_at(self, reply: ToolReply, redactor: Redactor) -> _Looked:
+        """Return what is left of *reply*. A text that repeats its structured content is looked at there, decoded."""
+        structured, values, found = reply.structured, dict[str, str](), list[Finding]()
+        if structured is not None:
+            try:
+                structured, values, found = self._structured(structured, redactor)
+            except (RecursionError, OverflowError):
+                found = [_unreadable()]
+            if structured is reply.structured and _is_said(reply.text, structured):
+                return _Looked(reply.text, structured, values, found)
+        looking = () if reply.repeats and structured is not None else self._detectors
+        screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
+        findings = _joined([*screened.findings], found)
+        return _Looked(screened.text, structured, {**values, **screened.values}, findings)
+
+    def _structured(self, value: JsonValue, redactor: Redactor) -> tuple[JsonValue, dict[str, str], list[Finding]]:
         """Return *value* with each string screened, the values behind their tokens, and the findings.
 
         All strings are looked at as one text first, a line each; only where that changes, one by one.
@@ -145,7 +150,7 @@ class Screening:
         whole = "\n".join(leaves)
         screened = self._screened(whole, Stage.TOOL_RESULT, redactor)
         if screened.text == whole:
-            return value, {}, screened.findings
+            return value, {}, [*screened.findings]
         values: dict[str, str] = {}
 
         def kept(text: str) -> str:
@@ -155,7 +160,7 @@ class Screening:
 
         mapping = Leaves(kept)
         changed = mapped(value, mapping)
-        found = (*screened.findings, _unreadable()) if mapping.is_ambiguous else screened.findings
+        found = [*screened.findings, _unreadable()] if mapping.is_ambiguous else [*screened.findings]
         return changed, values, found
 
     def _apart(self, thread: str, text: str, labels: Labels) -> str:
@@ -187,7 +192,7 @@ class Screening:
         texts: list[str] = []
 
         def kept(text: str) -> str:
-            plain = clean(self._known(thread, text, travels=tuple(ValueKind))).text
+            plain = clean(self.known(thread, text, travels=tuple(ValueKind))).text
             screened = screen(plain, stage=Stage.USER_INPUT, detectors=(), redactor=redactor)
             hidden = screen(text, stage=Stage.USER_INPUT, detectors=self._detectors)
             values.update(screened.values)
@@ -225,49 +230,6 @@ class Screening:
             self._kept(thread, Kept(str(message.id), values), findings, required, Stage.RESPONSE)
         return message if content == message.content else message.model_copy(update={"content": content})
 
-    # -- arguments -------------------------------------------------------------------------------
-
-    def restored(self, thread: str, tool: str, arguments: object) -> object:
-        """Return *arguments* with the values behind tokens of the kinds that travel to *tool*. Raises StoreError.
-
-        A token that stays is unknown, forged or of a kind that does not travel: its call is denied (`has_tokens`).
-        """
-        entry = self._policy.tools.get(tool)
-        if entry is None or not thread:
-            return arguments
-        travels = tuple(map(ValueKind, entry.receives))
-        return mapped(
-            cast("JsonValue", arguments), Leaves(lambda text: self._known(thread, text, travels=travels), keys=False)
-        )
-
-    @staticmethod
-    def has_tokens(canonical: bytes) -> bool:
-        """Return whether arguments, in canonical JSON, hold what looks like a token of ours."""
-        return b"[[" in canonical and bool(tokens_in(canonical.decode()))
-
-    def redacted(self, thread: str, text: str) -> str:
-        """Return *text*, which quotes a call's values, as it may stand in a checkpoint or before the model."""
-        return self._redactor(thread).redact(clean(text), stage=Stage.TOOL_RESULT).text
-
-    def at_rest(self, thread: str, arguments: JsonValue) -> JsonValue:
-        """Return a call's *arguments* as they may stand in a checkpoint; they lead back to no value by themselves."""
-        return mapped(arguments, Leaves(lambda text: self.redacted(thread, text)))
-
-    def tokenised(self, thread: str, tool: str, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return *arguments* of a call to *tool* with tokens again, where these lead back to just these values."""
-        tokens = cast("dict[str, JsonValue]", self.at_rest(thread, arguments))
-        try:
-            return tokens if self.restored(thread, tool, tokens) == arguments else arguments
-        except StoreError:
-            return arguments
-
-    def _known(self, thread: str, text: str, *, travels: tuple[ValueKind, ...]) -> str:
-        tokens = tokens_in(text) if "[[" in text else frozenset()
-        if not tokens:
-            return text
-        values = self._store.values_behind(thread, tokens)
-        return self._redactor(thread).restore(text, values, travels=travels).text
-
     # -- all of them -----------------------------------------------------------------------------
 
     def _screened(self, text: str, stage: Stage, redactor: Redactor) -> Screened:
@@ -293,6 +255,11 @@ class Screening:
             note = _notes.screened(thread, kept.name, findings, required=required, stage=stage)
             self._store.note([note], now=self._now())
             self._metrics.found(stage, required, [one.kind for one in findings])
+
+
+def _is_said(text: str, structured: JsonValue) -> bool:
+    """Return whether *text* stands in *structured* as it is, so that it was looked at there."""
+    return text == structured or (isinstance(structured, dict) and text == structured.get("result"))
 
 
 def _original(reply: ToolReply) -> bytes:

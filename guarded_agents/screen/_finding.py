@@ -43,6 +43,9 @@ class Required(StrEnum):
     DENY = "deny"  # go no further with what it belongs to
 
 
+_RANKS: Final = {required: rank for rank, required in enumerate(Required)}
+
+
 class Finding(Record):
     """What a detector says of a text: what, where on the way, how often at least, what for. Never the text itself."""
 
@@ -67,4 +70,4 @@ class Detector(Protocol):
 
 def raised(required: Required, findings: Iterable[Finding]) -> Required:
     """Return the strictest of what was *required* before and what *findings* require; it is never lowered."""
-    return max((required, *(finding.required for finding in findings)), key=list(Required).index)
+    return max((required, *(finding.required for finding in findings)), key=_RANKS.__getitem__)

@@ -44,7 +44,9 @@ class Spotlight:
 
         Only the nonce makes a delimiter, and the text has it no more, in either case: nothing in it closes it.
         """
-        inside = re.sub(self.nonce, _STANDS_FOR_NONCE, text, flags=re.IGNORECASE)
+        inside = text
+        if not text.isascii() or self.nonce.lower() in text.lower():  # beyond ASCII more letters fold to one of ours
+            inside = re.sub(self.nonce, _STANDS_FOR_NONCE, text, flags=re.IGNORECASE)
         if self.marks_words:
             inside = inside.replace(_MARK, _STANDS_FOR_MARK)
             inside = inside.replace(" ", _MARK).replace("\t", _MARK).replace("\n", f"\n{_MARK}")

@@ -13,7 +13,7 @@ from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._redactions import KeptRow, put_kept
 from guarded_agents.stores._results import AuditNote, SeenMessage
 from guarded_agents.stores._rows import is_left, join_labels, put_proposal, stricter, tool_of
-from guarded_agents.stores._trail import put_seen
+from guarded_agents.stores._trail import put_seen, put_suspicion
 from guarded_agents.stores._tx import Tx
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
@@ -21,12 +21,12 @@ _MAX_NUMBER: Final = 2**63 - 1  # the largest integer of SQLite
 
 
 class Buffer:
-    """One group: audit notes in order, labels by thread, proposals by key, messages seen, what was kept of texts.
+    """One group: audit notes in order, labels by thread, proposals by key, messages seen or suspect, what was kept.
 
     What it takes can be written. What cannot is refused at once, to the caller at fault, and holds up no group.
     """
 
-    __slots__ = ("_count", "_notes", "kept", "labels", "proposals", "seen")
+    __slots__ = ("_count", "_notes", "kept", "labels", "proposals", "seen", "suspects")
 
     def __init__(self) -> None:
         """Begin an empty group."""
@@ -36,6 +36,7 @@ class Buffer:
         self.proposals: dict[CallKey, Proposal] = {}
         self.seen: dict[tuple[str, str], SeenMessage] = {}
         self.kept: dict[KeptRow, bytes | None] = {}
+        self.suspects: dict[tuple[str, str], None] = {}  # in order
 
     def __len__(self) -> int:
         """Return how many entries, labels and proposals wait."""
@@ -71,12 +72,19 @@ class Buffer:
             self.kept.setdefault(row, body)
         self._count += len(rows)
 
+    def suspect(self, thread: str, message: str) -> None:
+        """Take that *message* of *thread* asks for a person."""
+        self.suspects[thread, message] = None
+        self._count += 1
+
     def write(self, tx: Tx) -> None:
         """Write the group (DESIGN I5, I9; TX propose where nothing stands in the way)."""
         for thread, labels in self.labels.items():
             join_labels(tx.db, thread, labels)
         for (thread, _), seen in self.seen.items():
             put_seen(tx.db, thread, seen)
+        for thread, message in self.suspects:
+            put_suspicion(tx.db, thread, message)
         for row, body in self.kept.items():
             put_kept(tx.db, row, body)
         left = {place: is_left(tx.db, *place) for place in {key[:2] for key in self.proposals}}

@@ -15,7 +15,6 @@ from guarded_agents.records import (
     Execution,
     Labels,
     Limits,
-    Notice,
     Outcome,
     Principal,
     Proposal,
@@ -30,28 +29,26 @@ from guarded_agents.records import (
     ThreadFacts,
     TraceContext,
 )
+from guarded_agents.stores._errands import Errands
 from guarded_agents.stores._observed import Observed
 from guarded_agents.stores._results import (
     NO_USE,
     Admission,
     AuditNote,
     ClosedCall,
-    Delayed,
     EntryOpened,
     Proven,
     SeenMessage,
-    StuckNotice,
     Swept,
     Told,
     UnreadableRow,
     Use,
-    Wake,
 )
 from guarded_agents.stores._trails import Trails
 from guarded_agents.stores._withheld import Withheld
 
 
-class Store(Observed, Trails, Withheld, Protocol):
+class Store(Observed, Trails, Withheld, Errands, Protocol):
     """The facts that enforcement trusts. Reads are synchronous, indexed and thread-safe.
 
     Every method raises StoreError when the store cannot answer; the caller then denies.
@@ -118,14 +115,8 @@ class Store(Observed, Trails, Withheld, Protocol):
     def claimed(self) -> Iterator[CallKey]:
         """Yield the key of every call that has a claim row, whatever became of it, in no order."""
 
-    def stuck_notices(self, *, limit: int = 100) -> tuple[StuckNotice, ...]:
-        """Return notices that cannot be read, then those whose delivery failed more than once, the oldest first."""
-
     def unreadable(self, *, limit: int = 100) -> tuple[UnreadableRow, ...]:
         """Return the rows of requests and of calls in doubt that make no record, which the lists leave out."""
-
-    def delayed(self, *, now: datetime) -> tuple[Delayed, ...]:
-        """Return the threads that `take_wake` leaves out at *now* (UTC), leased or to be tried again, by until when."""
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
@@ -287,30 +278,6 @@ class Store(Observed, Trails, Withheld, Protocol):
 
     async def review(self, signed: SignedReview, *, note: AuditNote, now: datetime) -> BrokenGlass:
         """Record the verified review of a broken glass, once. Raises UnknownRequestError and RequestClosedError."""
-
-    async def take_wake(self, *, owner: str, until: datetime, now: datetime, skip: Collection[str] = ()) -> Wake | None:
-        """Lease to *owner*, until *until* (UTC), a thread that may not know of a settled request; none of *skip*.
-
-        First one whose call is approved, by when it has to be sent; then the one that waits longest: settled since
-        then, or its lease ended (its worker died), or to be tried again. None where there is none. ``is_told`` where
-        its calls have been closed or settled for 10 minutes: whoever ran it may have died before it knew.
-        """
-
-    async def woken(self, thread: str, *, owner: str, again_at: datetime | None) -> None:
-        """End the lease of *owner* on *thread*.
-
-        It is taken again at *again_at* (UTC) and not before; where that is None, as soon as there is something to tell,
-        for it knows of every call that is closed or settled by now.
-        """
-
-    async def give_back(self, wake: Wake, *, owner: str, now: datetime) -> None:
-        """End the lease of *owner*, who cannot wake that thread; another may take it at once."""
-
-    async def take_notices(self, *, owner: str, limit: int, until: datetime, now: datetime) -> tuple[Notice, ...]:
-        """Return notices that are due, oldest first, leased to *owner* until *until* (UTC), but what cannot be read."""
-
-    async def noticed(self, notice: Notice, *, again_at: datetime | None, problem: str = "") -> None:
-        """Record that *notice* was delivered (None), or when it is tried again (UTC) for which *problem*."""
 
     async def relabel(self, thread: str, labels: Labels) -> None:
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""

@@ -1,4 +1,4 @@
-"""What screening took out of the texts of a thread: values behind tokens, withheld answers, and what is suspected.
+"""What screening took out of the texts of a thread: values behind tokens, and withheld answers.
 
 The rows only grow. Values and answers stand in ``payloads``: erased, a token leads nowhere any more.
 """
@@ -17,7 +17,6 @@ KeptRow = tuple[str, str, str]  # thread, kind, name
 
 VALUE: Final = "value"
 ORIGINAL: Final = "original"
-SUSPICION: Final = "suspicion"
 
 
 def rows_of(thread: str, kept: Kept) -> dict[KeptRow, bytes | None]:
@@ -25,8 +24,6 @@ def rows_of(thread: str, kept: Kept) -> dict[KeptRow, bytes | None]:
     rows: dict[KeptRow, bytes | None] = {(thread, VALUE, token): value.encode() for token, value in kept.values.items()}
     if kept.original is not None:
         rows[thread, ORIGINAL, kept.name] = kept.original
-    if kept.is_suspect:
-        rows[thread, SUSPICION, kept.name] = None
     return rows
 
 
@@ -54,9 +51,3 @@ def original_of(db: sqlite3.Connection, thread: str, name: str) -> JsonValue:
         (thread, ORIGINAL, name),
     ).fetchone()
     return None if row is None or row[0] is None else load_json(row[0])
-
-
-def suspicions(db: sqlite3.Connection, thread: str) -> frozenset[str]:
-    """Return the messages of *thread* that were found to ask for a person."""
-    rows = db.execute("SELECT name FROM redactions WHERE thread = ? AND kind = ?", (thread, SUSPICION))
-    return frozenset(name for (name,) in rows)

@@ -126,7 +126,8 @@ class Trail:
     """What is on record of a thread, up to *number*; what was erased is left out.
 
     *texts* are the user's, by entry; *uses* what was spent, by call; *plan* is None where none was pinned;
-    *extensions* are the tools by which people extended it, each with the nonce of their statement.
+    *extensions* are the tools by which people extended it, each with the nonce of their statement; *suspects* are the
+    messages that were found to ask for a person.
     """
 
     number: int = 0
@@ -136,6 +137,7 @@ class Trail:
     uses: dict[str, Licence] = field(default_factory=dict)
     plan: tuple[str, ...] | None = None
     extensions: list[tuple[str, str]] = field(default_factory=list)
+    suspects: set[str] = field(default_factory=set)
 
 
 class Wake(NamedTuple):

@@ -45,7 +45,7 @@ from guarded_agents.stores import (
     _wakes,
 )
 from guarded_agents.stores._ballot import Ballot
-from guarded_agents.stores._buffer import check_calls, check_notes, check_text
+from guarded_agents.stores._buffer import Buffer, check_calls, check_notes, check_text
 from guarded_agents.stores._redactions import rows_of
 from guarded_agents.stores._results import (
     NO_USE,
@@ -234,7 +234,13 @@ class SqliteStore(SqliteReads):
         """Record what was taken out of a text of *thread*, buffered but visible at once. What is there stays."""
         check_text(thread, kept.name, *kept.values, *kept.values.values())
         rows = rows_of(thread, kept)
-        self._buffer(lambda buffer: buffer.keep(rows))
+
+        def add(buffer: Buffer) -> None:
+            buffer.keep(rows)
+            if kept.is_suspect:
+                buffer.suspect(thread, kept.name)
+
+        self._buffer(add)
 
     async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
         """Append entries durably; return the head after them."""

@@ -98,8 +98,9 @@ class SqliteReads:
 
     def trail(self, thread: str, *, after: int = 0) -> Trail:
         """Return what is on record of *thread* behind number *after*, and what is still buffered."""
-        waiting = self._writer.seen(thread)
+        waiting, suspects = self._writer.seen(thread), self._writer.suspects(thread)
         found = self._read(_trail.trail_of, thread, after)
+        found.suspects |= suspects
         known = {seen.digest for seen in found.seen}
         found.seen += [seen for seen in waiting if seen.tool and seen.digest not in known]
         return found
@@ -134,11 +135,6 @@ class SqliteReads:
         body = self._writer.kept(thread).get((thread, _redactions.ORIGINAL, message))
         found = self._read(_redactions.original_of, thread, message)
         return load_json(body) if found is None and body is not None else found
-
-    def suspicions(self, thread: str) -> int:
-        """Return how many results and texts of *thread* were found to ask for a person; also what is buffered."""
-        waiting = {name for _, kind, name in self._writer.kept(thread) if kind == _redactions.SUSPICION}
-        return len(waiting | self._read(_redactions.suspicions, thread))
 
     def claim(self, key: CallKey) -> Claim | None:
         """Return the claim row of *key*."""

@@ -1,4 +1,4 @@
-"""What a thread's calls are weighed by: its user's texts, what it was shown, what was agreed to and what is spent.
+"""What a thread's calls are weighed by: its user's texts, what it was shown, agreed to and has spent, and suspicions.
 
 One table that only grows, so that who has read it up to a number reads on from there. Texts and answers stand in
 ``payloads``: erased, they give no authority any more.
@@ -22,6 +22,16 @@ _ENDORSED: Final = "endorsed"
 _USE: Final = "use"
 _PLAN: Final = "plan"
 _EXTENSION: Final = "extension"
+_SUSPICION: Final = "suspicion"
+_STRICTEST: Final = Labels()
+_INSERT: Final = (
+    "INSERT INTO trail (thread, kind, name, integrity, confidentiality, document, payload) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_STAYS: Final = " ON CONFLICT DO NOTHING"
+_JOINS: Final = (
+    " ON CONFLICT DO UPDATE SET integrity = max(integrity, excluded.integrity),"
+    " confidentiality = max(confidentiality, excluded.confidentiality)"
+)
 _ROW_IS: Final = "thread = ? AND kind = ? AND name = ?"
 
 
@@ -48,6 +58,8 @@ def trail_of(db: sqlite3.Connection, thread: str, after: int) -> Trail:
             found.plan = tuple(said)
         elif kind == _EXTENSION:
             found.extensions.append((name, said["extension"]["nonce"]))
+        elif kind == _SUSPICION:
+            found.suspects.add(name)
         found.number = number
     return found
 
@@ -64,16 +76,9 @@ def labels_shown(db: sqlite3.Connection, thread: str, digests: Iterable[str]) ->
 
 def put_seen(db: sqlite3.Connection, thread: str, seen: SeenMessage) -> None:
     """Record a message of *thread*; one that is on record becomes at least as strict."""
-    integrity, kept = ranks(seen.labels)
-    raised = db.execute(
-        "UPDATE trail SET integrity = max(integrity, ?), confidentiality = max(confidentiality, ?)"
-        f" WHERE {_ROW_IS} RETURNING number",
-        (integrity, kept, thread, _MESSAGE, seen.digest),
-    ).fetchone()
-    if raised is None:
-        document = orjson.dumps([seen.message, seen.tool])
-        body = dump_json(seen.value) if seen.tool else None
-        _put(db, (thread, _MESSAGE, seen.digest), seen.labels, document, body)
+    row, document = (thread, _MESSAGE, seen.digest), orjson.dumps([seen.message, seen.tool])
+    body = dump_json(seen.value) if seen.tool and not _is_there(db, *row) else None
+    _put(db, row, seen.labels, document, body, known=_JOINS)
 
 
 def put_text(db: sqlite3.Connection, thread: str, entry: str, text: str, labels: Labels) -> None:
@@ -84,7 +89,7 @@ def put_text(db: sqlite3.Connection, thread: str, entry: str, text: str, labels:
 def put_plan(db: sqlite3.Connection, thread: str, tools: Sequence[str], labels: Labels) -> bool:
     """Pin the plan of *thread*, once: the first that is recorded stands. Return whether this is it."""
     if not _is_there(db, thread, _PLAN, ""):
-        _put(db, (thread, _PLAN, ""), labels, orjson.dumps(list(tools)), None)
+        _put(db, (thread, _PLAN, ""), labels, orjson.dumps(list(tools)))
         return True
     return False
 
@@ -100,10 +105,15 @@ def put_extension(db: sqlite3.Connection, signed: SignedPlanExtension, labels: L
     return True
 
 
+def put_suspicion(db: sqlite3.Connection, thread: str, message: str) -> None:
+    """Record that *message* of *thread* was found to ask for a person, once."""
+    _put(db, (thread, _SUSPICION, message), _STRICTEST, b"null", known=_STAYS)
+
+
 def put_use(tx: Tx, key: CallKey, use: Licence, labels: Labels) -> None:
     """Record what the call of *key* draws on."""
     document = orjson.dumps([use.tool, use.entries, use.targets])
-    _put(tx.db, (key.thread, _USE, use_name(key)), labels, document, None)
+    _put(tx.db, (key.thread, _USE, use_name(key)), labels, document)
 
 
 def is_spent(tx: Tx, key: CallKey, use: Licence) -> bool:
@@ -119,7 +129,7 @@ def endorse(tx: Tx, thread: str, agreed: Iterable[Endorsement], labels: Labels) 
     for one in agreed:
         document = orjson.dumps(list(one))
         if not _is_there(tx.db, thread, _ENDORSED, document.decode()):
-            _put(tx.db, (thread, _ENDORSED, document.decode()), labels, document, None)
+            _put(tx.db, (thread, _ENDORSED, document.decode()), labels, document)
 
 
 def use_name(key: CallKey) -> str:
@@ -139,11 +149,14 @@ def _is_there(db: sqlite3.Connection, thread: str, kind: str, name: str) -> bool
 
 
 def _put(
-    db: sqlite3.Connection, row: tuple[str, str, str], labels: Labels, document: bytes, body: bytes | None
+    db: sqlite3.Connection,
+    row: tuple[str, str, str],
+    labels: Labels,
+    document: bytes,
+    body: bytes | None = None,
+    *,
+    known: str = "",
 ) -> None:
+    """Write *row*, which must not be on record unless *known* says what becomes of one that is."""
     number = None if body is None else put(db, body)
-    db.execute(
-        "INSERT INTO trail (thread, kind, name, integrity, confidentiality, document, payload)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*row, *ranks(labels), document.decode(), number),
-    )
+    db.execute(f"{_INSERT}{known}", (*row, *ranks(labels), document.decode(), number))

@@ -17,8 +17,5 @@ class Withheld(Protocol):
     def original(self, thread: str, message: str) -> JsonValue:
         """Return what a notice in the tool message *message* stands for; None where nothing does, or it was erased."""
 
-    def suspicions(self, thread: str) -> int:
-        """Return how many results and texts of *thread* were found to ask for a person; also what is buffered."""
-
     def keep(self, thread: str, kept: Kept) -> None:
         """Record what was taken out of a text of *thread*, buffered but visible at once. What is there stays."""

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
+from guarded_agents.stores._beginning import Beginning
 from guarded_agents.stores._buffer import Buffer
 from guarded_agents.stores._failures import as_store_error, closed
 from guarded_agents.stores._redactions import KeptRow
@@ -52,14 +53,12 @@ class Writer:
         self._flushing: tuple[Buffer, ...] = ()
         self._due_s: float | None = None  # when the buffer is to be written, on the monotonic clock
         self._cause: Exception | None = None  # why the last group could not be written
-        (self.busy_timeout_ms,) = db.execute("PRAGMA busy_timeout").fetchone()
-        db.execute("PRAGMA busy_timeout = 0")  # only the thread waits for other processes
+        self._beginning = Beginning(db)
         self._closing = False
         self._wakes_s = inf  # when the thread looks again by itself, on the monotonic clock
         self._is_busy = False  # somebody uses the connection
         self._is_stalled = False  # waiting for the thread was of no use
         self._is_unsynced = False  # a light transaction was the last
-        self._is_lax = False  # the connection does not synchronise what it commits
         self._commit_s = inf  # what a commit is expected to take
         self._thread = threading.Thread(target=self._run, name="guarded_agents store", daemon=True)
         self._thread.start()
@@ -139,6 +138,11 @@ class Writer:
         """Return what was taken out of texts of *thread* and is not written yet. To be asked before the database is."""
         buffers = (self._buffer, *self._flushing)
         return {row: body for buffer in buffers for row, body in list(buffer.kept.items()) if row[0] == thread}
+
+    def suspects(self, thread: str) -> set[str]:
+        """Return the suspect messages of *thread* that are not written yet. To be asked before the database is."""
+        buffers = (self._buffer, *self._flushing)
+        return {message for buffer in buffers for of, message in list(buffer.suspects) if of == thread}
 
     def proposal(self, key: CallKey) -> Proposal | None:
         """Return the proposal of *key* that is not written yet. To be asked before the database is."""
@@ -233,8 +237,8 @@ class Writer:
             return True
         try:
             with self._exclusive:
-                self._synchronise(is_light=is_light)
-                if not self._begins(is_patient=is_patient):
+                self._beginning.synchronise(is_light=is_light)
+                if not self._beginning.begins(is_patient=is_patient):
                     return False
                 ended = self._transact(jobs, is_light=is_light)
         except Exception as error:  # noqa: BLE001 - nothing here interrupts or executes; whatever fails is a StoreError to each caller
@@ -248,30 +252,6 @@ class Writer:
                 future.set_exception(result)
             else:
                 future.set_result(result)
-        return True
-
-    def _synchronise(self, *, is_light: bool) -> None:
-        """Let the next commit be on disk when it returns, or, where *is_light*, be written and synchronised later."""
-        if is_light is self._is_lax:
-            return
-        self._is_lax = True  # also where the statement fails: then it is tried again before the next full commit
-        # NORMAL in WAL mode: the commit is written, and synchronised with the next full one
-        self._db.execute(f"PRAGMA synchronous = {'NORMAL' if is_light else 'FULL'}")
-        self._is_lax = is_light
-
-    def _begins(self, *, is_patient: bool) -> bool:
-        """Begin a transaction; return False where another process is writing, instead of waiting for it."""
-        try:
-            if is_patient:
-                self._db.execute(f"PRAGMA busy_timeout = {self.busy_timeout_ms}")
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if is_patient or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            return False
-        finally:
-            if is_patient:
-                self._db.execute("PRAGMA busy_timeout = 0")
         return True
 
     def _transact(self, jobs: list[_Job], *, is_light: bool) -> list[object]:

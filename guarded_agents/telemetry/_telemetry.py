@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-import orjson
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
@@ -18,53 +17,37 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.util.types import AttributeValue
-from pydantic import JsonValue
 
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
-    AuditHead,
     BoundCall,
-    ClaimStatus,
     Decision,
-    Outcome,
-    Reason,
     RequestStatus,
     SignedVote,
     StandingRequest,
     ThreadFacts,
-    ToolEffect,
 )
+from guarded_agents.telemetry._calling import Calling, is_plain, is_span_of, named, ruled, waited_s
 from guarded_agents.telemetry._logs import log_decision
 from guarded_agents.telemetry._metrics import Metrics
 from guarded_agents.telemetry._names import (
     ANSWER,
     APPROVER,
-    AUDIT_LOG,
-    AUDIT_SEQUENCE,
-    CALL,
     CONVERSATION_ID,
     DECISION,
-    ERROR_TYPE,
     EXECUTE_TOOL,
     GROUP,
     GUARD,
     MCP_METHOD,
     NETWORK_TRANSPORT,
     OPERATION,
-    OUTCOME,
     POLICY,
     PRINCIPAL,
     QUORUM,
-    REASON,
     REQUEST,
     RULE,
     SCHEMA_VERSION,
     STATUS,
-    TOOL_ARGUMENTS,
-    TOOL_CALL_ID,
-    TOOL_ERROR,
-    TOOL_NAME,
-    TOOL_RESULT,
     TOOLS_CALL,
     WAIT,
     Stage,
@@ -72,9 +55,6 @@ from guarded_agents.telemetry._names import (
 from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end
 from guarded_agents.telemetry._words import hasher, tool_of
 
-_GUARD_FAILED: Final = (Reason.DIRECTORY_UNAVAILABLE, Reason.GUARD_FAILED, Reason.STORE_UNAVAILABLE)
-_ANSWERED: Final = (ClaimStatus.EXECUTED, ClaimStatus.FAILED)
-MAX_CONTENT_CHARS: Final = 8_192  # of arguments or a result, where they are shown: exporters refuse large spans
 _THREADS: Final = 1_024  # whose first span is remembered
 
 
@@ -100,7 +80,7 @@ class Telemetry:
         self._tracer = Tracer(trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider))
         self._hashed, self._networks = hasher(key), networks or {}
         self._entered = OrderedDict[str, Context]()
-        self.shows_contents = unsafe_contents
+        self._shows = unsafe_contents
         self.metrics = Metrics(meter_provider)
 
     def calling(
@@ -111,13 +91,15 @@ class Telemetry:
         *,
         since_ns: int,
         asked: StandingRequest | None = None,
-    ) -> "Calling":
+    ) -> Calling:
         """Return the scope in which *call*, decided since *since_ns*, is executed or refused; *asked* if it waited."""
         if self._has_no_provider():
-            return Calling(self, call, decision, get_current_span(), is_ours=False)
+            return Calling(self.metrics, call, decision, get_current_span(), is_ours=False)
         current = get_current_span()
-        if current.is_recording() and _is_of(current, call):
-            scope = Calling(self, call, decision, current, is_ours=False, is_told=True)
+        if current.is_recording() and is_span_of(current, call):
+            scope = Calling(
+                self.metrics, call, decision, current, is_ours=False, is_told=True, shows_contents=self._shows
+            )
             scope.tell(self._about(call, decision, facts, asked))
         else:
             about = self._about(call, decision, facts, asked)
@@ -128,17 +110,17 @@ class Telemetry:
                 since_ns=since_ns,
                 kind=SpanKind.CLIENT if decision.permitted else SpanKind.INTERNAL,
             )
-            scope = Calling(self, call, decision, span, is_told=True)
+            scope = Calling(self.metrics, call, decision, span, is_told=True, shows_contents=self._shows)
         if not is_plain(decision):
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, _ruled(decision))
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
         return scope
 
     def holding(self, call: BoundCall, decision: Decision, facts: ThreadFacts, *, since_ns: int) -> Scope:
         """Return the scope in which a request is written for *call*; its context is kept with the request."""
         scope = self._scope(Stage.APPROVAL, call.key.thread, since_ns=since_ns)
         if scope.is_recording:
-            scope.tell({**_named(call), **_ruled(decision), **self._hash(PRINCIPAL, facts.requester.id, facts.tenant)})
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, _ruled(decision))
+            scope.tell({**named(call), **ruled(decision), **self._hash(PRINCIPAL, facts.requester.id, facts.tenant)})
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
         return scope
 
     def held(
@@ -225,7 +207,7 @@ class Telemetry:
     def _about(
         self, call: BoundCall, decision: Decision, facts: ThreadFacts, asked: StandingRequest | None
     ) -> dict[str, AttributeValue]:
-        about = _named(call)
+        about = named(call)
         about[OPERATION] = EXECUTE_TOOL
         about[CONVERSATION_ID] = clipped(call.key.thread)
         about[DECISION] = decision.effect.value
@@ -242,92 +224,3 @@ class Telemetry:
             if (waited := waited_s(asked)) is not None:
                 about[WAIT] = waited
         return about
-
-
-class Calling(Scope):
-    """The scope of one call. An ``execute_tool`` span of somebody else's for the same call is told, and not ended."""
-
-    __slots__ = ("_call", "_decision", "_is_told", "_telemetry")
-
-    def __init__(
-        self,
-        telemetry: Telemetry,
-        call: BoundCall,
-        decision: Decision,
-        span: Span,
-        *,
-        is_ours: bool = True,
-        is_told: bool = False,
-    ) -> None:
-        """Hold *span*, which is told of the call where *is_told*."""
-        super().__init__(span, is_ours=is_ours)
-        self._telemetry, self._call, self._decision, self._is_told = telemetry, call, decision, is_told
-
-    @property
-    def shows_contents(self) -> bool:
-        """Whether `show` is to be told what was sent and answered: that is switched on, and recorded."""
-        return self._telemetry.shows_contents and self._is_told and self.span.is_recording()
-
-    def show(self, arguments: JsonValue, result: str) -> None:
-        """Set the call's *arguments* and its *result*, both redacted, where `shows_contents`; each is cut."""
-        said = orjson.dumps(arguments).decode()
-        self.tell({TOOL_ARGUMENTS: said[:MAX_CONTENT_CHARS], TOOL_RESULT: result[:MAX_CONTENT_CHARS]})
-
-    def ended(self, outcome: Outcome, head: AuditHead, *, is_refused: bool = False) -> None:
-        """Tell what came of the call. *head* is that of the audit log, at or before which its entries stand."""
-        decision = self._decision
-        if self._is_told and self.span.is_recording():
-            self.span.set_attributes(_ended(outcome, head, is_plain=is_plain(decision)))
-            if outcome.reason in _GUARD_FAILED:
-                self.fail()
-        stage = "refuse" if is_refused else Stage.EXECUTE
-        self._telemetry.metrics.decided(stage, self._call, decision, outcome)
-        log_decision(self._call, decision, outcome, self.span)
-
-
-def is_plain(decision: Decision) -> bool:
-    """Return whether *decision* permits a plain read: its call is one span, without one for each stage."""
-    return decision.permitted and decision.tool_effect is ToolEffect.READ and not decision.claimed
-
-
-def waited_s(standing: StandingRequest) -> float | None:
-    """Return how many seconds a request waited for its settlement, None where it still does."""
-    settled_at = standing.settled_at
-    return None if settled_at is None else (settled_at - standing.request.created_at).total_seconds()
-
-
-def _named(call: BoundCall) -> dict[str, AttributeValue]:
-    return {
-        TOOL_NAME: tool_of(call),
-        TOOL_CALL_ID: clipped(call.call_id),
-        CALL: call.key.digest,
-    }
-
-
-def _ruled(decision: Decision) -> dict[str, AttributeValue]:
-    return {
-        DECISION: decision.effect.value,
-        RULE: decision.rule,
-        REASON: decision.reason.value,
-        POLICY: decision.policy,
-    }
-
-
-def _ended(outcome: Outcome, head: AuditHead, *, is_plain: bool) -> dict[str, AttributeValue]:
-    said: dict[str, AttributeValue] = {OUTCOME: outcome.status.value, REASON: outcome.reason.value}
-    if not is_plain:  # the entries of a plain read are written with the next group: their number is not known yet
-        said[AUDIT_LOG] = head.log
-        said[AUDIT_SEQUENCE] = head.size - 1
-    if outcome.reason in _GUARD_FAILED:
-        said[ERROR_TYPE] = outcome.reason.value
-    elif outcome.is_error and outcome.status in _ANSWERED:
-        said[ERROR_TYPE] = TOOL_ERROR
-    return said
-
-
-def _is_of(span: Span, call: BoundCall) -> bool:
-    """Return whether *span* is the ``execute_tool`` span of *call* that an instrumentor has made."""
-    attributes = getattr(span, "attributes", None)
-    if not isinstance(attributes, Mapping) or attributes.get(OPERATION) != EXECUTE_TOOL:
-        return False
-    return attributes.get(TOOL_CALL_ID) == call.call_id

@@ -29,7 +29,7 @@ class ToolReply:
     ``isError``. ``proves_nothing_happened`` is True only for a JSON-RPC error that says that the
     tool was not run (unknown method, invalid params). ``structured`` is None where there was none.
     ``is_embedding`` is whether a block is no text: a file, an image, a link. ``repeats`` is whether the text is the
-    structured content once more, as JSON, and nothing else.
+    structured content once more, as JSON or a string as it is, and nothing else.
     """
 
     text: str

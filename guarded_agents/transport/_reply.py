@@ -54,12 +54,21 @@ def _is_text(block: object) -> bool:
 
 def _repeats(parts: list[str], structured: object) -> bool:
     """Return whether *parts* say what *structured* says: in one, or each item of a list in a part of its own."""
+    whole = structured["result"] if isinstance(structured, dict) and [*structured] == ["result"] else structured
+    if len(parts) == 1 and (_says(parts[0], whole) or (whole is not structured and _says(parts[0], structured))):
+        return True
+    return isinstance(whole, list) and len(parts) == len(whole) and all(map(_says, parts, whole))
+
+
+def _says(part: str, item: object) -> bool:
+    """Return whether *part* is *item*: a string as it is, or anything as JSON."""
+    if part == item:
+        return True
     try:
-        said = [orjson.loads(part) for part in parts]
+        said = orjson.loads(part)
     except orjson.JSONDecodeError:
         return False
-    whole = structured["result"] if isinstance(structured, dict) and [*structured] == ["result"] else structured
-    return said in ([structured], [whole], whole) and not any(map(_is_ambiguous, parts))
+    return bool(said == item) and not _is_ambiguous(part)
 
 
 def _is_ambiguous(part: str) -> bool:

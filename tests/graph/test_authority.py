@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from guarded_agents import Answer, GuardContext
 from guarded_agents.records import UNEXPOSED, Labels
+from guarded_agents.stores import Kept
 from guarded_agents.transport import ToolReply
 from tests.support.bank import CONTEXT, TELLER, answers, calls
 from tests.support.ledger import Desk, Ledger, Sent, at_desk
@@ -199,6 +200,15 @@ async def test_after_something_that_instructs_the_model_a_person_is_asked_even_a
         assert effects(at) == []
         [interrupt] = (await at.state()).interrupts
         assert [miss["lack"] for miss in interrupt.value["misses"]] == ["suspicion"]
+
+
+async def test_what_is_found_between_the_proposal_of_a_call_and_its_execution_stops_it(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(TOPUP), policy=POLICY) as at:
+        await at.ask(ASKED_FOR, interrupt_before=["execute"])
+        at.guard.store.keep("t1", Kept("another branch's answer", {}, is_suspect=True))
+        await at.agent.ainvoke(None, at.config, context=CONTEXT)
+        assert effects(at) == []
+        assert await at.reasons() == ["unlicensed"]
 
 
 # -- the plan ----------------------------------------------------------------------------------

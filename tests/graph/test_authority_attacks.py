@@ -111,7 +111,7 @@ async def test_what_was_found_to_instruct_the_model_is_on_disk_before_the_model_
 
     def reading(_: Any) -> AIMessage:
         with sqlite3.connect(tmp_path / "desk" / "guard.db") as other:  # another process, or this one after a crash
-            found.extend(other.execute("SELECT count(*) FROM redactions WHERE kind = 'suspicion'").fetchone())
+            found.extend(other.execute("SELECT count(*) FROM trail WHERE kind = 'suspicion'").fetchone())
         return AIMessage("done")
 
     other = ("forge", {"account": "outbox"})

@@ -15,6 +15,7 @@ VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
 TELEMETRY = "guarded_agents/telemetry/_telemetry.py"
+TELEMETRY_CALLING = "guarded_agents/telemetry/_calling.py"
 TELEMETRY_SPANS = "guarded_agents/telemetry/_spans.py"
 TELEMETRY_WORDS = "guarded_agents/telemetry/_words.py"
 TELEMETRY_GRAPH = "tests/graph/test_telemetry.py"
@@ -62,6 +63,7 @@ SCREEN_INPUT = "guarded_agents/nodes/_screen_input.py"
 SERVICES = "guarded_agents/nodes/_services.py"
 SCREENING = "guarded_agents/nodes/_screening.py"
 REDACTIONS = "guarded_agents/stores/_redactions.py"
+TOKENS = "guarded_agents/nodes/_tokens.py"
 TOLD = "guarded_agents/nodes/_told.py"
 VOTES = "guarded_agents/nodes/_votes.py"
 MIRRORS = "guarded_agents/state/_mirrors.py"
@@ -1189,8 +1191,8 @@ MUTANTS = (
     Mutant(
         "I9:unknown-message-is-trusted",
         EXPOSURE,
-        "joined = joined.join(found.get(digest, _UNKNOWN))",
-        "joined = joined.join(found.get(digest, joined))",
+        "joined = joined.join(recorded.get(digest) or found.get(digest, _UNKNOWN))",
+        "joined = joined.join(recorded.get(digest) or found.get(digest, joined))",
         (f"{AUTHORITY}::test_what_somebody_writes_into_the_state_taints_the_thread_and_licenses_nothing",),
     ),
     Mutant(
@@ -1238,11 +1240,25 @@ MUTANTS = (
     Mutant(
         "I9:suspicion-asks-nobody",
         NODE_PROVENANCE,
-        "is_suspect = self._store.suspicions(thread) > 0",
-        "is_suspect = self._store.suspicions(thread) > 9",
+        "is_suspect = known.is_suspect or bool(trail.suspects)",
+        "is_suspect = known.is_suspect",
         (
             f"{AUTHORITY}::test_after_something_that_instructs_the_model_a_person_is_asked_even_about_what_the_user_asked_for",
         ),
+    ),
+    Mutant(
+        "I9:a-message-changed-in-place-stays-as-it-was",
+        EXPOSURE,
+        "if begins == messages and [*map(_content, begins)] == contents else 0",
+        "if begins == messages else 0",
+        (f"{PROPERTY_EXPOSURE}::test_no_sequence_of_steps_lowers_a_label",),
+    ),
+    Mutant(
+        "I9:a-ruling-outlives-its-facts",
+        NODE_PROVENANCE,
+        "known.facts, known.rulings = self._built(known, facts.labels), {}",
+        "known.facts, known.rulings = self._built(known, facts.labels), known.rulings",
+        (f"{AUTHORITY}::test_what_is_found_between_the_proposal_of_a_call_and_its_execution_stops_it",),
     ),
     Mutant(
         "I9:spent-by-another-is-not-looked-at",
@@ -1285,8 +1301,8 @@ MUTANTS = (
     Mutant(
         "I9:message-loosens",
         TRAIL,
-        '"UPDATE trail SET integrity = max(integrity, ?), confidentiality = max(confidentiality, ?)"',
-        '"UPDATE trail SET integrity = ?, confidentiality = ?"',
+        '" ON CONFLICT DO UPDATE SET integrity = max(integrity, excluded.integrity),"',
+        '" ON CONFLICT DO UPDATE SET integrity = excluded.integrity,"',
         (f"{UNIT_TRAIL}::test_the_labels_of_a_message_only_grow_stricter",),
     ),
     Mutant(
@@ -1553,7 +1569,7 @@ MUTANTS = (
     ),
     Mutant(
         "I10:arguments-in-spans",
-        TELEMETRY,
+        TELEMETRY_CALLING,
         "TOOL_CALL_ID: clipped(call.call_id),",
         "TOOL_CALL_ID: str(call.arguments),",
         (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
@@ -1574,9 +1590,9 @@ MUTANTS = (
     ),
     Mutant(
         "I10:contents-unasked",
-        TELEMETRY,
-        "        return self._telemetry.shows_contents and self._is_told and self.span.is_recording()",
-        "        return self._is_told and self.span.is_recording()",
+        TELEMETRY_CALLING,
+        "        self._is_shown = shows_contents and is_told",
+        "        self._is_shown = is_told",
         (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
     ),
     Mutant(
@@ -1732,8 +1748,8 @@ MUTANTS = (
     ),
     Mutant(
         "I11:plans-kept-for-ever",
-        PLAN,
-        "if len(kept) > _REMEMBERED:",
+        "guarded_agents/nodes/_bounded.py",
+        "if len(kept) > most:",
         "if len(kept) < 0:",
         (f"{BOUNDED}::test_the_guard_remembers_a_bounded_number_of_planned_turns",),
     ),
@@ -1888,7 +1904,7 @@ MUTANTS = (
     ),
     Mutant(
         "I10:a-value-travels-to-any-tool",
-        SCREENING,
+        TOKENS,
         "travels = tuple(map(ValueKind, entry.receives))",
         "travels = tuple(ValueKind)",
         (f"{SCREENED}::test_a_value_travels_to_a_tool_that_the_policy_names_and_to_no_other",),

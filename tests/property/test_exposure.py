@@ -23,7 +23,10 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("reads"), st.sampled_from(LABELS)),
         st.tuples(
-            st.sampled_from(["answers", "summarises", "trims", "restarts", "forges", "rewrites", "travels"]), st.none()
+            st.sampled_from(
+                ["answers", "summarises", "trims", "restarts", "forges", "rewrites", "overwrites", "travels"]
+            ),
+            st.none(),
         ),
     ),
     max_size=12,
@@ -98,6 +101,13 @@ class Run:
     def rewrites(self) -> None:
         message, _ = self.shown.pop(0)
         self.shown.insert(0, (message.model_copy(update={"content": f"rewritten {self.number}"}), Labels()))
+
+    def overwrites(self) -> None:
+        """Change a message in place, as a node of the application may."""
+        at = self.number % len(self.shown)
+        message, _ = self.shown[at]
+        message.content = f"overwritten {self.number}"
+        self.shown[at] = (message, Labels())
 
     def travels(self) -> None:
         self.shown = self.states[len(self.states) // 2]

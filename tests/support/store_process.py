@@ -3,41 +3,16 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 
 from guarded_agents.errors import ApprovalError
-from guarded_agents.records import Answer, Electorate, Limits
-from guarded_agents.stores import Admission, AuditNote, SqliteStore
+from guarded_agents.records import Answer, Limits
+from guarded_agents.stores import Admission, SqliteStore
 from guarded_agents.stores._admit import Asked, admit
-from guarded_agents.stores._ballot import Ballot
-from guarded_agents.stores._entries import withdraw
-from guarded_agents.stores._glass import review as write_review
-from guarded_agents.stores._requests import hold
-from guarded_agents.stores._resolving import resolve
-from guarded_agents.stores._sweep import sweep
 from guarded_agents.stores._tx import Tx
-from guarded_agents.stores._votes import vote as write_vote
 from tests.support.store_desk import Desk
-from tests.support.stores import (
-    BOTH,
-    GLASS,
-    HOLDERS,
-    HOUR,
-    INTENT,
-    NOTE,
-    REFUSAL,
-    ROOM,
-    TEN,
-    alone,
-    broken,
-    key,
-    proposal,
-    request,
-    resolution,
-    review,
-    vote,
-)
+from tests.support.store_writes import WRITES
+from tests.support.stores import INTENT, NOTE, REFUSAL, TEN, alone, key, proposal, request, vote
 
 KEYS = [key(turn=turn) for turn in range(1, 21)]
 
@@ -84,42 +59,16 @@ async def answer(desk: Desk, name: str) -> None:
         print(said, flush=True)  # noqa: T201
 
 
-def _ballot(cast: object) -> Ballot:
-    return Ballot(cast, Electorate(BOTH, HOLDERS), None, GLASS, ("key",), AuditNote("vote", {}), TEN)  # type: ignore[arg-type]
-
-
-TRANSACTIONS: dict[str, Callable[[Tx], object]] = {
-    "hold": lambda tx: hold(tx, request(alone("new")), NOTE, limits=ROOM, now=TEN),
-    "vote": lambda tx: write_vote(tx, _ballot(vote(request(alone("a"))))),
-    "delegate": lambda tx: write_vote(tx, _ballot(vote(request(alone("a")), "ana", Answer.DELEGATE, delegate="raj"))),
-    "break glass": lambda tx: write_vote(tx, _ballot(broken(request(alone("a"))))),
-    "withdraw": lambda tx: withdraw(tx, "thread", now=TEN),
-    "sweep": lambda tx: sweep(tx, now=TEN + 3 * HOUR),
-    "resolve": lambda tx: resolve(tx, resolution(), alone("sent"), NOTE, now=TEN + HOUR),
-    "review": lambda tx: write_review(tx, review("r-b"), NOTE, now=TEN),
-}
-"""Those that `die_in` ends in, over what `prepare` has left."""
-
-
-async def prepare(desk: Desk, name: str) -> None:
-    """Leave something of every kind."""
-    await desk.ask(request(alone("a"), backup="leads", escalate_at=TEN))
-    await desk.ask(request(alone("b")))
-    await desk.vote(broken(request(alone("b"))), holders=HOLDERS, glass=GLASS)
-    await desk.propose(proposal(alone("new")))
-    await desk.propose(proposal(alone("sent")))
-    await desk.admit(alone("sent"))
-    await desk.store.aclose()
-
-
 async def die_in(desk: Desk, name: str) -> None:
     """End in the middle of a transaction, with everything of it done but the commit."""
 
-    def transact_and_die(tx: Tx) -> None:
-        TRANSACTIONS[name](tx)
-        os._exit(9)
+    def die_before_commit(statement: str) -> None:
+        if statement == "COMMIT":  # SQLite tells of a statement before it runs
+            os._exit(9)
 
-    await asyncio.wrap_future(desk.store._writer.submit(transact_and_die))  # type: ignore[arg-type, func-returns-value]
+    desk.store._writer._db.set_trace_callback(die_before_commit)
+    await WRITES[name](desk)
+    await desk.store.aclose()  # what was only buffered is written here
 
 
 async def leave(desk: Desk, name: str) -> None:

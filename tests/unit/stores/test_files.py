@@ -232,7 +232,7 @@ async def test_a_full_disk_denies_and_loses_nothing(desk: Desk) -> None:
 @pytest.mark.requirement("I6")
 async def test_a_store_that_another_process_keeps_locked_denies(desk: Desk, path: Path) -> None:
     await desk.propose()
-    desk.store._writer.busy_timeout_ms = 1
+    desk.store._writer._beginning.busy_timeout_ms = 1
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="expected the write lock within 5 s"):

@@ -25,7 +25,7 @@ async def test_what_was_kept_is_found_by_thread_and_name(desk: Desk, written: bo
     assert store.values_behind("elsewhere", {TOKEN}) == {}
     assert store.original("thread", "tool-1") == ["said", {"n": 1}]
     assert (store.original("thread", "tool-2"), store.original("elsewhere", "tool-1")) == (None, None)
-    assert (store.suspicions("thread"), store.suspicions("elsewhere")) == (1, 0)
+    assert (store.trail("thread").suspects, store.trail("elsewhere").suspects) == ({"tool-1"}, set())
     await store.append([], now=TEN)
     assert store.values_behind("thread", {TOKEN}) == {TOKEN: "DE89"}
 
@@ -39,7 +39,7 @@ async def test_what_was_erased_leads_nowhere(desk: Desk) -> None:
     db.close()
     assert desk.store.values_behind("thread", {TOKEN}) == {}
     assert desk.store.original("thread", "tool-1") is None
-    assert desk.store.suspicions("thread") == 1
+    assert desk.store.trail("thread").suspects == {"tool-1"}
 
 
 @pytest.mark.requirement("I10")

@@ -88,6 +88,21 @@ RESULTS: dict[str, tuple[dict[str, object], ToolReply]] = {
         },
         ToolReply("1\n2", {"result": [1, 2]}, is_error=False, repeats=True),
     ),
+    "a string, said as it is": (
+        {"content": [{"type": "text", "text": 'it\'s "here"'}], "structuredContent": {"result": 'it\'s "here"'}},
+        ToolReply('it\'s "here"', {"result": 'it\'s "here"'}, is_error=False, repeats=True),
+    ),
+    "a list of strings and numbers, said item by item": (
+        {
+            "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "2"}],
+            "structuredContent": {"result": ["one", 2]},
+        },
+        ToolReply("one\n2", {"result": ["one", 2]}, is_error=False, repeats=True),
+    ),
+    "a string, said otherwise": (
+        {"content": [{"type": "text", "text": "there"}], "structuredContent": {"result": "here"}},
+        ToolReply("there", {"result": "here"}, is_error=False),
+    ),
     "structured, and more than that": (
         {
             "content": [{"type": "text", "text": "1"}, {"type": "text", "text": "3"}],
