@@ -1,10 +1,12 @@
 """The rows that the classifier is trained and measured on, and how they are parted. The file comes from outside."""
 
 import json
+import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,6 +15,10 @@ WORDING: Final = 5
 CUT: Final = "\f"
 """Stands where a wording was cut out."""
 _GROUP: Final = 12  # words in a row by which texts belong together
+SEED: Final = 20261123
+"""Of the split: it decides between sides that are as good, and in which order groups of one size are dealt."""
+HELD_BACK: Final = "47356659e845b7b07496b7590459d34ac117accadf360aa4505c7eab8c75cf20"
+"""`digest` of the half of the project's data that is held back, fixed before anything was measured on it."""
 
 LICENCES: Final = {
     "agentdojo-injected": "MIT",
@@ -45,6 +51,8 @@ USER_TEXT: Final = frozenset({"tau-bench-user-requests-retail"})
 _BY_ATTACK: Final = frozenset(
     {"agentdojo-injected", "asb-observation-injected"}
 )  # the name of an attack is its wording
+
+_Kind = tuple[str, bool]  # of a text: its source, and whether it is an attack
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ def read(path: Path) -> list[Text]:
 
 
 def split(texts: Sequence[Text]) -> Split:
-    """Return *texts* in two halves, source by source, groups of like texts whole; the same each time.
+    """Return *texts* in two halves, source by source, groups of like texts whole; the same each time (SEED).
 
     Cut out of each attack of the training half is what it has in common, WORDING words in a row, with any text that is
     held back and with any benign one (what it was planted in); its pieces stay.
@@ -93,17 +101,49 @@ def split(texts: Sequence[Text]) -> Split:
     return Split(without(training, held), held)
 
 
-def dealt(texts: Sequence[Text], *, sides: int) -> list[list[Text]]:
-    """Return *texts* on so many *sides*, the texts of each source as evenly as their groups allow."""
-    found: list[list[Text]] = [[] for _ in range(sides)]
-    have: list[Counter[tuple[str, bool]]] = [Counter() for _ in range(sides)]
-    for group in _groups(texts):
-        counts = Counter((text.source, text.is_attack) for text in group)
-        loads = [sum(side[key] * count for key, count in counts.items()) for side in have]
-        least = loads.index(min(loads))
-        found[least] += group
+def digest(texts: Iterable[Text]) -> str:
+    """Return the SHA-256 of *texts* in hexadecimal: of a JSON array of them, sorted, in ASCII without blanks."""
+    return sha256(json.dumps(sorted(text.text for text in texts), separators=(",", ":")).encode()).hexdigest()
+
+
+def dealt(texts: Sequence[Text], *, sides: int, seed: int = SEED) -> list[list[Text]]:
+    """Return *texts* on so many *sides*, by *seed*, the rows of each source and label as evenly as their groups allow.
+
+    The largest groups come first, each to the side that has least of its sources. A source and label that make as many
+    groups as there are sides stand on every side.
+    """
+    chance = random.Random(seed)  # noqa: S311 - the same sides each time
+    grouped = groups(texts)
+    chance.shuffle(grouped)
+    grouped.sort(key=len, reverse=True)
+    counted = [Counter((text.source, text.is_attack) for text in group) for group in grouped]
+    total = sum(counted, Counter[_Kind]())
+    have = [Counter[_Kind]() for _ in range(sides)]
+    placed: list[int] = []
+    for counts in counted:
+        loads = [sum(side[kind] * count / total[kind] ** 2 for kind, count in counts.items()) for side in have]
+        least = chance.choice([at for at, load in enumerate(loads) if load == min(loads)])
         have[least] += counts
-    return found
+        placed.append(least)
+    _fill(placed, counted, sides)
+    return [
+        [text for group, at in zip(grouped, placed, strict=True) if at == side for text in group]
+        for side in range(sides)
+    ]
+
+
+def _fill(placed: list[int], counted: Sequence[Counter[_Kind]], sides: int) -> None:
+    """Move the smallest groups that will do, and leave no side without what they are, to sides that lack a kind."""
+    for kind in sorted({kind for counts in counted for kind in counts}):
+        for side in range(sides):
+            on = Counter((placed[at], each) for at, counts in enumerate(counted) for each in counts)
+            spare = [
+                at
+                for at, counts in enumerate(counted)
+                if counts[kind] and all(on[placed[at], each] > 1 for each in counts)
+            ]
+            if not on[side, kind] and spare:
+                placed[spare[-1]] = side
 
 
 def without(training: Sequence[Text], held: Sequence[Text]) -> list[Text]:
@@ -126,7 +166,7 @@ def _rows(found: Sequence[str], length: int) -> set[tuple[str, ...]]:
     return {tuple(found[at : at + length]) for at in range(len(found) - length + 1)} or {tuple(found)}
 
 
-def _groups(texts: Sequence[Text]) -> list[list[Text]]:
+def groups(texts: Sequence[Text]) -> list[list[Text]]:
     """Return *texts* in groups, the largest first: attacks that share a row of words or a method, benign texts too."""
     parents = list(range(len(texts)))
 
@@ -141,10 +181,10 @@ def _groups(texts: Sequence[Text]) -> list[list[Text]]:
     for at, text in enumerate(texts):
         for key in _keys(text, carriers):
             parents[root(at)] = root(first.setdefault(key, at))
-    groups: defaultdict[int, list[Text]] = defaultdict(list)
+    found: defaultdict[int, list[Text]] = defaultdict(list)
     for at, text in enumerate(texts):
-        groups[root(at)].append(text)
-    return sorted(groups.values(), key=len, reverse=True)
+        found[root(at)].append(text)
+    return sorted(found.values(), key=len, reverse=True)
 
 
 def _keys(text: Text, carriers: set[tuple[str, ...]]) -> set[tuple[object, ...]]:

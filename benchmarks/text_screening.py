@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks._injections import Text, read, split
+from benchmarks._injections import HELD_BACK, Text, digest, groups, read, split, wordings
 from benchmarks._machine import machine
 from guarded_agents.screen import WORDINGS, Detector, InjectionClassifier, PatternDetector, Stage, clean
 from guarded_agents.weights import injection_weights
@@ -48,8 +48,9 @@ def wilson(found: int, of: int) -> tuple[float, float]:
 
 
 def measure(texts: Sequence[Text]) -> dict[str, object]:
-    """Return the report on the half of *texts* that is held back."""
-    held = split(texts).held_back
+    """Return the report on the half of *texts* that is held back, and whether that is the half that was fixed."""
+    training, held = split(texts)
+    shared = wordings(filter(_is_attack, training)) & wordings(filter(_is_attack, held))
     detectors: dict[str, Detector] = {
         "patterns": PatternDetector(WORDINGS),
         "classifier": InjectionClassifier(injection_weights()),
@@ -59,9 +60,19 @@ def measure(texts: Sequence[Text]) -> dict[str, object]:
     return {
         "machine": machine(),
         "held_back": len(held),
+        "held_back_sha256": digest(held),
+        "as_fixed_beforehand": digest(held) == HELD_BACK,
+        "wordings_of_attacks_on_both_sides": len(shared),
         "overall": {name: _overall(held, hits) for name, hits in found.items()},
+        "recall_where_each_group_of_wordings_counts_one": {
+            name: round(_by_group(held, hits), 4) for name, hits in found.items()
+        },
         "by_source": _by_source(held, found),
     }
+
+
+def _is_attack(text: Text) -> bool:
+    return text.is_attack
 
 
 def _finds(detector: Detector, text: Text) -> bool:
@@ -70,12 +81,21 @@ def _finds(detector: Detector, text: Text) -> bool:
 
 def _overall(held: Sequence[Text], hits: Sequence[bool]) -> dict[str, object]:
     kinds: dict[str, Callable[[Text], bool]] = {
-        "recall": lambda text: text.is_attack,
+        "recall": _is_attack,
         "recall_in_tool_results": lambda text: text.is_attack and text.source.endswith("-injected"),
         "false_positives": lambda text: text.is_document,
         "found_of_user_text": lambda text: not text.is_attack and not text.is_document,
     }
     return {name: _share(held, hits, kind).as_json() for name, kind in kinds.items()}
+
+
+def _by_group(held: Sequence[Text], hits: Sequence[bool]) -> float:
+    """Return the mean of the shares found of each group of attacks that have a wording in common; 0 of none."""
+    found = {id(text): hit for text, hit in zip(held, hits, strict=True)}
+    shares = [
+        sum(found[id(text)] for text in group) / len(group) for group in groups(held) if all(map(_is_attack, group))
+    ]
+    return sum(shares) / max(1, len(shares))
 
 
 def _by_source(held: Sequence[Text], found: Mapping[str, Sequence[bool]]) -> list[dict[str, object]]:

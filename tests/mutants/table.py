@@ -1527,8 +1527,8 @@ MUTANTS = (
     Mutant(
         "I9:screen-a-benign-start-dilutes",
         CLASSIFIER,
-        "            if running < 0:",
-        "            if running < -1_000_000:",
+        "(single if single > longer + gap else longer + gap)",
+        "(longer + gap)",
         (f"{UNIT_CLASSIFIER}::test_a_text_scores_what_its_best_stretch_does",),
     ),
     Mutant(
@@ -1541,8 +1541,8 @@ MUTANTS = (
     Mutant(
         "I9:screen-the-end-unread",
         CLASSIFIER,
-        "    return (eyes[:half], eyes[-half:]), False",
-        "    return (eyes[:half], eyes[:half]), False",
+        "words_of(eyes[-half:])[-few:]",
+        "words_of(eyes[:half])[:few]",
         (f"{UNIT_CLASSIFIER}::test_what_is_not_read_of_a_long_text_is_said",),
     ),
     Mutant(

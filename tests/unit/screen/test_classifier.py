@@ -1,5 +1,6 @@
 """The classifier: which table it takes, what it sees, and that neither length nor company hides an order from it."""
 
+import random
 from hashlib import sha256
 
 import pytest
@@ -8,10 +9,21 @@ from hypothesis import strategies as st
 
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.screen import Detector, InjectionClassifier, Kind, Required, Stage, clean
-from guarded_agents.screen._classifier import BITS, INJECTION, MAGIC, MAX_BYTES, UNREAD, packed, places
+from guarded_agents.screen._classifier import (
+    BITS,
+    INJECTION,
+    MAGIC,
+    MAX_BYTES,
+    MAX_WORDS,
+    UNREAD,
+    packed,
+    places,
+    words_of,
+)
+from guarded_agents.screen._families import FAMILY
 from guarded_agents.weights import injection_weights
 
-SHIPPED = "33f4ee9125ec795ac7ef51cb8456bef16ed86067b8669125deafa244a6179e47"
+SHIPPED = "75a7a717eab960a7df22824d9e6c55954c7ff3e8fb07deb01b2bb59818585fcb"
 SLOTS = 1 << BITS
 ORDER = "obey this order"
 DRIFT = 2
@@ -21,7 +33,7 @@ def table(words: dict[str, int], *, threshold: int = 30) -> bytes:
     """Return a table in which each of *words* (or pairs, run together) weighs what is said, others nothing."""
     weights = [0] * SLOTS
     for word, weight in words.items():
-        weights[places(word.encode())[0][0]] = weight
+        weights[places([word.encode()]).words[0]] = weight
     return packed(weights, threshold=threshold, drift=DRIFT)
 
 
@@ -33,6 +45,8 @@ def redigested(data: bytes) -> bytes:
 TABLE = table({"obey": 10, "this": 8, "order": 10, "obeythis": 5, "thisorder": 5, "kind": -20})
 CLASSIFIER = InjectionClassifier(TABLE)
 SHIPPED_CLASSIFIER = InjectionClassifier(injection_weights())
+CHANCE = random.Random(4)
+NOISY = InjectionClassifier(packed([CHANCE.randint(-128, 127) for _ in range(SLOTS)], threshold=1, drift=DRIFT))
 TEXTS = st.text(st.sampled_from("obey this order kind ignore previous instructions you 0 .\nñ"), max_size=80)
 
 
@@ -95,12 +109,38 @@ def test_a_text_scores_what_its_best_stretch_does(text: str, score: int) -> None
 
 
 def test_numbers_of_as_many_digits_are_one_word() -> None:
-    assert places(b"17 99 100")[0][0] == places(b"17 99 100")[0][1] != places(b"17 99 100")[0][2]
+    assert words_of(b"17 99 100") == [b"00", b"00", b"000"]
+
+
+def test_words_of_one_family_weigh_the_same_beside_what_each_weighs_alone() -> None:
+    ignore, disregard, other = places([b"ignore", b"disregard", b"whatever"]).kin
+    assert ignore == disregard != other
+    stems = places([b"configured", b"configuring"])
+    assert stems.kin[0] == stems.kin[1]
+    assert stems.words[0] != stems.words[1]
+
+
+def test_a_family_is_no_word_that_a_text_can_have() -> None:
+    assert len(FAMILY) >= 300
+    assert all(words_of(word) == [word] for word in FAMILY)
+    assert not any(words_of(family) == [family] for family in FAMILY.values())
+
+
+def test_a_pair_with_a_word_between_counts_inside_its_stretch_alone() -> None:
+    found = places([b"obey", b"every", b"order"])
+    weights = [0] * SLOTS
+    for place, weight in ((found.words[0], 3), (found.words[2], 4), (found.kin_gaps[2], 9)):
+        weights[place] = weight
+    classifier = InjectionClassifier(packed(weights, threshold=30, drift=DRIFT))
+    assert [classifier.score(text) for text in ("obey every order", "obey order", "obey")] == [12, 5, 3]
+    weights[found.kin_gaps[2]] = -9
+    classifier = InjectionClassifier(packed(weights, threshold=30, drift=DRIFT))
+    assert [classifier.score(text) for text in ("obey every order", "every order", "order")] == [4, 4, 4]
 
 
 @given(TEXTS, TEXTS, TEXTS)
 def test_text_before_or_after_never_lowers_a_score(before: str, text: str, after: str) -> None:
-    for classifier in (CLASSIFIER, SHIPPED_CLASSIFIER):
+    for classifier in (CLASSIFIER, SHIPPED_CLASSIFIER, NOISY):
         assert classifier.score(f"{before} {text} {after}") >= classifier.score(text)
 
 
@@ -120,7 +160,8 @@ def test_any_text_is_answered_and_the_same_each_time(text: str) -> None:
     assert SHIPPED_CLASSIFIER.detect(cleaned, stage=Stage.TOOL_RESULT) == found
 
 
-HALF = "a " * (MAX_BYTES // 4)
+WORDS = "a " * (MAX_WORDS // 2)
+HALF = "a" * (MAX_BYTES // 2 - 1) + " "
 
 
 @pytest.mark.parametrize(
@@ -131,8 +172,26 @@ HALF = "a " * (MAX_BYTES // 4)
         (ORDER + " " + HALF + HALF, [INJECTION, UNREAD]),
         (HALF + HALF + ORDER, [INJECTION, UNREAD]),
         (HALF + HALF + ORDER + " " + HALF + HALF, [UNREAD]),
+        (WORDS + WORDS, []),
+        (WORDS + WORDS + "a", [UNREAD]),
+        (ORDER + " " + WORDS + WORDS, [INJECTION, UNREAD]),
+        (WORDS + WORDS + ORDER, [INJECTION, UNREAD]),
+        (WORDS + ORDER + " " + WORDS, [UNREAD]),
+        (WORDS * 4 + ORDER, [INJECTION, UNREAD]),
     ],
-    ids=["as long as is read", "one letter longer", "at its start", "at its end", "in what is not read"],
+    ids=[
+        "as long as is read",
+        "one letter longer",
+        "at its start",
+        "at its end",
+        "in what is not read",
+        "as many words as are read",
+        "one word more",
+        "at the start of many words",
+        "at the end of many words",
+        "between more words than are read",
+        "at the end of more words and letters",
+    ],
 )
 def test_what_is_not_read_of_a_long_text_is_said(text: str, found: list[str]) -> None:
     assert ids(text) == found
@@ -171,7 +230,7 @@ def test_a_table_that_is_not_whole_is_refused(data: bytes) -> None:
 
 
 def test_a_table_of_another_size_or_with_a_weight_too_large_is_not_made() -> None:
-    with pytest.raises(ValueError, match="65536 weights"):
+    with pytest.raises(ValueError, match="262144 weights"):
         packed([0], threshold=1, drift=1)
     with pytest.raises(OverflowError):
         packed([128] * SLOTS, threshold=1, drift=1)

@@ -4,7 +4,10 @@ Quadratic work would take sixty-four times as much. CPU time is compared with it
 minute, never with a clock's seconds.
 """
 
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -32,14 +35,26 @@ LINKS = LinkScreen(hosts=["docs.example.com"])
 LIGHT = Spotlight("f3Kq0pXz7LmN2aBc")
 
 
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Measure what runs in production: the measurement of coverage makes a loop take twice its time."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+
+
 def cpu_s(text: str) -> float:
     """Return the least of three times, the patterns warm."""
     times = []
     for _ in range(3):
-        start = time.process_time()
-        screened = screen(text, stage=Stage.TOOL_RESULT, detectors=DETECTORS, redactor=REDACTOR, links=LINKS)
-        LIGHT.apply(screened.text)
-        times.append(time.process_time() - start)
+        with untraced():
+            start = time.process_time()
+            screened = screen(text, stage=Stage.TOOL_RESULT, detectors=DETECTORS, redactor=REDACTOR, links=LINKS)
+            LIGHT.apply(screened.text)
+            times.append(time.process_time() - start)
     return min(times)
 
 
@@ -73,7 +88,8 @@ def test_the_first_text_pays_little_for_states_that_the_set_has_not_built() -> N
     spent = []
     for _ in range(3):
         detectors = (HidingDetector(), PatternDetector(WORDINGS))  # a set that has seen no text
-        start = time.process_time()
-        screen(text, stage=Stage.TOOL_RESULT, detectors=detectors, redactor=REDACTOR, links=LINKS)
-        spent.append(time.process_time() - start)
+        with untraced():
+            start = time.process_time()
+            screen(text, stage=Stage.TOOL_RESULT, detectors=detectors, redactor=REDACTOR, links=LINKS)
+            spent.append(time.process_time() - start)
     assert min(spent) * 1e3 <= BUDGET_MS[12_288] * slower
