@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from statistics import median
+from time import time_ns
 from typing import Final
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -54,6 +55,7 @@ class Alone:
         self._door = nodes.Door(services)
         self._plans, self._endings = nodes.Plans(services), nodes.Endings(services, self._door)
         self._screen_input = nodes.ScreenInput(services)
+        self._head = services.store.audit_head()
         self._calls = 0
 
     async def enter(self) -> None:
@@ -70,10 +72,10 @@ class Alone:
         facts = services.facts(_CONFIG, CONTEXT)
         bound = services.bind(facts, nodes.CallTask(call=call, turn=1, occurrence=0))
         judgement = services.judge(facts, bound, call["name"])
-        span = services.telemetry.start_call(bound, judgement.decision)
-        permit = services.permit(facts, bound, judgement, None)
-        outcome = await self._door.execute_once(bound, permit, span=span)
-        services.telemetry.end_call(span, outcome)
+        permit, since_ns = services.permit(facts, bound, judgement, None), time_ns()
+        with services.telemetry.calling(bound, judgement.decision, facts, since_ns=since_ns) as calling:
+            outcome = await self._door.execute_once(bound, permit, span=calling.span)
+            calling.ended(outcome, self._head)
         if outcome.is_error:
             raise RuntimeError(outcome.content)
 

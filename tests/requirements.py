@@ -316,4 +316,19 @@ PLANNED = (
     ),
 )
 
-REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *OPERATION, *VALUES, *PLANNED)
+WATCHED = (
+    Requirement(
+        "telemetry:one-picture",
+        "The spans of a call that waited lead to where it was held and to each vote; its audit entries name them.",
+        "FACTS F23, F27; W3C Trace Context",
+        ("CC7.2", "CC7.3"),
+    ),
+    Requirement(
+        "telemetry:no-influence",
+        "What is decided and recorded is the same whatever tracing does.",
+        "FACTS F27",
+        ("A1.1", "PI1.4"),
+    ),
+)
+
+REQUIREMENTS = (*INVARIANTS, *BYPASSES, *FACTS, *POLICY, *OPERATION, *VALUES, *WATCHED, *PLANNED)

@@ -16,6 +16,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 from graphs._database import database_argument, idempotency_key, transaction
+from graphs._tracing import TracedServer, export_spans
 
 SENDS = ToolAnnotations(readOnlyHint=False, destructiveHint=True, idempotentHint=False, openWorldHint=True)
 Section = Literal["master_data", "psychotherapy_notes", "visits"]
@@ -38,7 +39,7 @@ class Export(BaseModel):
 
 def server(database: Path) -> FastMCP:
     """Return the server over *database*."""
-    app = FastMCP("export", log_level="ERROR")
+    app = TracedServer("export")
 
     @app.tool(annotations=SENDS)
     def export_records(
@@ -77,4 +78,5 @@ def _content(connection: sqlite3.Connection, patient_id: str, sections: list[Sec
 
 
 if __name__ == "__main__":
+    export_spans("export")
     server(database_argument(sys.argv)).run()

@@ -9,6 +9,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 from graphs._database import database_argument, rows
+from graphs._tracing import TracedServer, export_spans
 
 READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 
@@ -59,7 +60,7 @@ class Notes(BaseModel):
 
 def server(database: Path) -> FastMCP:
     """Return the server over *database*."""
-    app = FastMCP("records", log_level="ERROR")
+    app = TracedServer("records")
 
     @app.tool(annotations=READS)
     def get_record(patient_id: str) -> Patient:
@@ -86,4 +87,5 @@ def server(database: Path) -> FastMCP:
 
 
 if __name__ == "__main__":
+    export_spans("records")
     server(database_argument(sys.argv)).run()

@@ -10,6 +10,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 from graphs._database import database_argument, idempotency_key, transaction
+from graphs._tracing import TracedServer, export_spans
 
 SENDS = ToolAnnotations(readOnlyHint=False, destructiveHint=True, idempotentHint=False, openWorldHint=True)
 
@@ -23,7 +24,7 @@ class Sent(BaseModel):
 
 def server(database: Path) -> FastMCP:
     """Return the server over *database*."""
-    app = FastMCP("mail", log_level="ERROR")
+    app = TracedServer("mail")
 
     @app.tool(annotations=SENDS)
     def send_mail(to: str, subject: str, body: str, context: Context[ServerSession, None]) -> Sent:
@@ -46,4 +47,5 @@ def server(database: Path) -> FastMCP:
 
 
 if __name__ == "__main__":
+    export_spans("mail")
     server(database_argument(sys.argv)).run()

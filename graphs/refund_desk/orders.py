@@ -9,6 +9,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
 from graphs._database import database_argument, rows
+from graphs._tracing import TracedServer, export_spans
 
 READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
 MAX_ORDERS = 50
@@ -52,7 +53,7 @@ class Mails(BaseModel):
 
 def server(database: Path) -> FastMCP:
     """Return the server over *database*."""
-    app = FastMCP("orders", log_level="ERROR")
+    app = TracedServer("orders")
 
     @app.tool(annotations=READS)
     def get_order(order_id: str) -> Order:
@@ -79,4 +80,5 @@ def server(database: Path) -> FastMCP:
 
 
 if __name__ == "__main__":
+    export_spans("orders")
     server(database_argument(sys.argv)).run()

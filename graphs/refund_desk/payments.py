@@ -16,6 +16,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from graphs._database import database_argument, idempotency_key, transaction
+from graphs._tracing import TracedServer, export_spans
 
 PAYS = ToolAnnotations(readOnlyHint=False, destructiveHint=True, idempotentHint=False, openWorldHint=True)
 
@@ -31,7 +32,7 @@ class Refund(BaseModel):
 
 def server(database: Path) -> FastMCP:
     """Return the server over *database*."""
-    app = FastMCP("payments", log_level="ERROR")
+    app = TracedServer("payments")
 
     @app.tool(annotations=PAYS)
     def refund(
@@ -70,4 +71,5 @@ def _pay(connection: sqlite3.Connection, call: tuple[str, int, str, str], key: s
 
 
 if __name__ == "__main__":
+    export_spans("payments")
     server(database_argument(sys.argv)).run()

@@ -31,7 +31,8 @@ class Answers:
             self._require_waiting(await agent.aget_state(config), standing)
         settled = await self.vote(signed)
         if _shows(settled, signed):
-            await agent.ainvoke(None, config, durability="sync")
+            with self.services.telemetry.waking(settled.request.thread):
+                await agent.ainvoke(None, config, durability="sync")
         return settled
 
     def resume_sync(self, agent: AnyGraph, signed: SignedVote) -> StandingRequest:
@@ -41,7 +42,8 @@ class Answers:
             self._require_waiting(agent.get_state(config), standing)
         settled = self.services.home.run_sync(self.votes.cast(signed))
         if _shows(settled, signed):
-            agent.invoke(None, config, durability="sync")
+            with self.services.telemetry.waking(settled.request.thread):
+                agent.invoke(None, config, durability="sync")
         return settled
 
     def _waiting_thread(self, signed: SignedVote) -> tuple[StandingRequest | None, RunnableConfig]:

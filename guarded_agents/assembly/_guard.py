@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
@@ -22,6 +23,7 @@ from guarded_agents.approval import Authenticator, Directory
 from guarded_agents.assembly._attach import Parts, attach, tool_loop
 from guarded_agents.assembly._hearing import Hearing
 from guarded_agents.assembly._lint import AnyBuilder, AnyGraph, Finding, lint
+from guarded_agents.assembly._observed import sources_of
 from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
 from guarded_agents.assembly._opening import Files, Settings, utc_now
 from guarded_agents.assembly._tools import GuardedTool, guarded_tool, planning_tool
@@ -32,7 +34,6 @@ from guarded_agents.keys import RootKey
 from guarded_agents.records import Claim, Labels, Scheme
 from guarded_agents.screen import Detector
 from guarded_agents.stores import AuditNote, Store, Swept
-from guarded_agents.telemetry import Telemetry
 from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
@@ -48,8 +49,14 @@ class Guard(Hearing):
         home = nodes.HomeLoop(asyncio.get_running_loop())
         now = nodes.checked(settings.now)
         self._watch = watch = Watch(files.catalog, transport, store, home, now)
+        telemetry = settings.telemetry(root, transport)
         screening = nodes.Screening(
-            files.policy, store, derive=root.derive, now=now, detectors=settings.all_detectors(files.policy)
+            files.policy,
+            store,
+            derive=root.derive,
+            now=now,
+            detectors=settings.all_detectors(files.policy),
+            metrics=telemetry.metrics,
         )
         screening.quarantine(files.catalog)
         services = nodes.Services(
@@ -57,7 +64,7 @@ class Guard(Hearing):
             catalog=files.catalog,
             store=store,
             transport=transport,
-            telemetry=Telemetry(settings.tracer_provider),
+            telemetry=telemetry,
             provenance=nodes.Provenance(store, files.policy, root.derive("values")),
             exposure=nodes.Exposure(store, now),
             screening=screening,
@@ -99,6 +106,8 @@ class Guard(Hearing):
         transport: ToolTransport | None = None,
         root_key: str | Path | None = None,
         tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        unsafe_trace_contents: bool = False,
         now: Callable[[], datetime] = utc_now,
         timeout_s: float = 60.0,
         authenticators: Mapping[Scheme, Authenticator] | None = None,
@@ -111,8 +120,9 @@ class Guard(Hearing):
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
-        built-in ones. Entering raises ConfigurationError or StoreError for a file that cannot be used; nothing is
-        then started.
+        built-in ones. *tracer_provider* and *meter_provider* take the place of the global ones; with
+        *unsafe_trace_contents* spans show arguments and results, redacted. Entering raises ConfigurationError or
+        StoreError for a file that cannot be used; nothing is then started.
         """
         return GuardOpener(
             Settings(
@@ -123,6 +133,8 @@ class Guard(Hearing):
                 transport=transport,
                 root_key=root_key,
                 tracer_provider=tracer_provider,
+                meter_provider=meter_provider,
+                unsafe_trace_contents=unsafe_trace_contents,
                 now=now,
                 timeout_s=timeout_s,
                 authenticators=authenticators or {},
@@ -219,7 +231,8 @@ class Guard(Hearing):
 
     async def wake(self, agent: AnyGraph, thread: str) -> None:
         """Let a thread go on whose requests were answered elsewhere. One that still waits waits on."""
-        await agent.ainvoke(None, {"configurable": {"thread_id": thread}}, durability="sync")
+        with self._services.telemetry.waking(thread):
+            await agent.ainvoke(None, {"configurable": {"thread_id": thread}}, durability="sync")
 
     async def cancel(self, thread: str) -> tuple[str, ...]:
         """Close what the current entry of *thread* left open; return the ids of the requests that it withdrew.
@@ -230,7 +243,10 @@ class Guard(Hearing):
 
     async def sweep(self) -> Swept:
         """Expire, escalate and put in doubt what time has come for; return what that was. It approves nothing."""
-        return await self._store.sweep(now=self._services.now())
+        swept = await self._store.sweep(now=self._services.now())
+        for request in (*swept.expired, *swept.lapsed):
+            self._services.telemetry.timed_out(self._store.request(request))
+        return swept
 
     # -- servers ---------------------------------------------------------------------------------
 
@@ -248,6 +264,7 @@ class Guard(Hearing):
             [AuditNote(Kind.POLICY_LOADED, {"policy": files.policy.digest, "tools": files.catalog.digest})],
             now=self._services.now(),
         )
+        self._services.telemetry.metrics.observe(sources_of(self._services))
         await asyncio.gather(*(self.observe(server) for server in self._transport.servers))
 
     async def aclose(self, *, drain_s: float = DRAIN_S) -> None:

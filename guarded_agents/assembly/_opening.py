@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
@@ -17,7 +18,8 @@ from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.records import Scheme
 from guarded_agents.screen import Detector, InjectionClassifier, Required
 from guarded_agents.stores import SqliteStore, Store
-from guarded_agents.transport import AdapterTransport, ToolTransport, load_servers
+from guarded_agents.telemetry import Telemetry
+from guarded_agents.transport import AdapterTransport, Reporting, ToolTransport, load_servers
 from guarded_agents.weights import injection_weights
 
 
@@ -49,6 +51,8 @@ class Settings:
     transport: ToolTransport | None
     root_key: str | Path | None
     tracer_provider: TracerProvider | None
+    meter_provider: MeterProvider | None
+    unsafe_trace_contents: bool
     now: Callable[[], datetime]
     timeout_s: float
     authenticators: Mapping[Scheme, Authenticator]
@@ -94,6 +98,16 @@ class Settings:
     def open_store(self) -> Store:
         """Return the store. Raises StoreError."""
         return SqliteStore.open(self.store) if isinstance(self.store, str | Path) else self.store
+
+    def telemetry(self, root: RootKey, transport: ToolTransport) -> Telemetry:
+        """Return what tells operators; *transport* may say how it reaches each server."""
+        return Telemetry(
+            self.tracer_provider,
+            meter_provider=self.meter_provider,
+            key=root.derive("telemetry"),
+            unsafe_contents=self.unsafe_trace_contents,
+            networks=transport.networks if isinstance(transport, Reporting) else {},
+        )
 
     def open_transport(self) -> ToolTransport:
         """Return the transport; no server is started yet. Raises ConfigurationError."""

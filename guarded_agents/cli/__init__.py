@@ -5,6 +5,7 @@ An error is one line on stderr. What a command needs is imported when it runs.
 """
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _worker
+from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _trace, _worker
 from guarded_agents.cli._exits import FAILED, USAGE
 from guarded_agents.cli._text import one_line
 from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
@@ -30,6 +31,7 @@ app.add_typer(_audit.app)
 app.add_typer(_policy.app)
 app.add_typer(_tools.app)
 app.command(name="worker")(_worker.worker)
+app.command(name="trace")(_trace.trace)
 app.command(name="doctor")(_doctor.doctor)
 
 
@@ -60,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # a terminal that cannot show a character still shows what it is
+    if any(name.startswith("OTEL_EXPORTER_OTLP_") for name in os.environ):
+        from guarded_agents.telemetry import export_from_environment
+
+        export_from_environment("guarded-agents")
     try:
         app(arguments, prog_name="guarded-agents")
     except SystemExit as end:

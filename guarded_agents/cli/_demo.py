@@ -22,6 +22,7 @@ from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import Approver, AsJson, Deployment
 from guarded_agents.cli._prove import prover_of
 from guarded_agents.cli._report import report, waiting
+from guarded_agents.cli._spans import recording, tree
 from guarded_agents.cli._text import printable
 from guarded_agents.cli._vote import Reply, answer_all, last_words, vote
 from guarded_agents.errors import ConfigurationError
@@ -57,8 +58,19 @@ _Choice = Annotated[
 ]
 
 
-def demo(answer: _Choice = None, model: _Model = None, folder: _Folder = None, *, as_json: AsJson = False) -> None:
+_Trace = Annotated[bool, typer.Option("--trace", help="Print the spans that were made, as a tree, to standard error.")]
+
+
+def demo(
+    answer: _Choice = None,
+    model: _Model = None,
+    folder: _Folder = None,
+    *,
+    is_traced: _Trace = False,
+    as_json: AsJson = False,
+) -> None:
     """Run a guarded agent on real MCP servers: a permitted read, refused calls, and one that waits for a person."""
+    spans = recording() if is_traced else tuple
     run = _prepared(folder, model)
     _say(f"run folder: {_short(run.folder)}")
     said = asyncio.run(_work(run, answer))
@@ -74,6 +86,8 @@ def demo(answer: _Choice = None, model: _Model = None, folder: _Folder = None, *
 
     found = report(run.store, THREAD, effects=effects(run.folder), now=datetime.now(UTC))
     print_closing(found, said, as_json=as_json)
+    for line in tree(spans()):
+        _say(line)
     if found.waiting:
         typer.echo(_how_to_answer(run, found.waiting[0], model), err=as_json)
     if not found.audit.verified:

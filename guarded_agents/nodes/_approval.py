@@ -28,6 +28,7 @@ from guarded_agents.nodes._votes import Votes
 from guarded_agents.records import AccessRequest, ApprovalRequest, Outcome, Reason, RequestStatus, StandingRequest
 from guarded_agents.state import GuardContext, GuardedState
 from guarded_agents.stores import Told, latest
+from guarded_agents.telemetry import time_ns
 
 Next = Literal["ask", "execute", "refuse"]
 Steps = Generator[Awaitable[StandingRequest], StandingRequest, Command[Next]]
@@ -50,7 +51,7 @@ class Approval:
 
     async def hold(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> Command[Next]:
         """Write the request row, once, before anybody is asked."""
-        standing = self._endings.derive(task, config, context)
+        since_ns, standing = time_ns(), self._endings.derive(task, config, context)
         if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
             return Command(goto="refuse")
         tool, decision = standing.judgement.tool, standing.judgement.decision
@@ -59,7 +60,7 @@ class Approval:
         if standing.request is not None:
             return Command(goto="ask")  # it was written before: a replay, or a task that somebody made up
         try:
-            held = await self._held(standing, tool, decision.approval.group)
+            held = await self._held(standing, tool, decision.approval.group, since_ns=since_ns)
         except DirectoryError:
             held = Told(Reason.DIRECTORY_UNAVAILABLE)
         except (ApprovalError, StoreError):  # too few could answer it, or it cannot be recorded
@@ -70,18 +71,24 @@ class Approval:
         settled = isinstance(held, Told) and not held.waiting  # an edit may wait on in its place: `ask` follows it
         return Command(goto="execute" if settled else "ask")
 
-    async def _held(self, standing: Standing, tool: CatalogTool, group: str) -> StandingRequest | Told:
+    async def _held(
+        self, standing: Standing, tool: CatalogTool, group: str, *, since_ns: int
+    ) -> StandingRequest | Told:
         """Write the request; who may answer it the directory says.
 
         Raises ApprovalError, DirectoryError and StoreError.
         """
         services, call, facts, decision = self._services, standing.call, standing.facts, standing.judgement.decision
-        members = await services.people.members(group)
-        now = services.now()
-        access = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
-        request = open_request(call, access, decision, members=members, key=services.request_key, now=now)
-        note = _notes.held(call, facts, decision, request)
-        return await services.store.hold(request, note, limits=services.queue(group), now=now)
+        with services.telemetry.holding(call, decision, facts, since_ns=since_ns) as scope:
+            members = await services.people.members(group)
+            now = services.now()
+            access = AccessRequest(facts.requester, facts.tenant, tool.ref, call.arguments, facts.labels)
+            request = open_request(call, access, decision, members=members, key=services.request_key, now=now)
+            note, limits = _notes.held(call, facts, decision, request), services.queue(group)
+            held = await services.store.hold(request, note, limits=limits, now=now, trace=scope.context)
+            status = held.reason.value if isinstance(held, Told) else held.status.value
+            services.telemetry.held(scope, call, decision, status, None if isinstance(held, Told) else held)
+        return held
 
     async def _closed(self, standing: Standing, outcome: Outcome) -> Command[Next]:
         """Close a call that nobody is asked about, before the model is told so: `refuse` tells what is closed here."""
@@ -142,6 +149,7 @@ class Approval:
                     now = self._services.now()
                     if now >= standing.request.decide_by:
                         standing = yield self._services.store.expire(standing.request.id, now=now)
+                        self._services.telemetry.timed_out(standing)
             except StoreError:
                 interrupt(
                     {

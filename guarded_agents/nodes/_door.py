@@ -7,6 +7,7 @@ until the outcome is stored it is shielded from cancellation.
 
 import asyncio
 from dataclasses import replace
+from time import perf_counter
 from typing import Final
 
 from opentelemetry.trace import Span
@@ -29,7 +30,7 @@ from guarded_agents.records import (
     ToolEffect,
 )
 from guarded_agents.stores import Admission, AuditNote, Proven, Told
-from guarded_agents.telemetry import traceparent
+from guarded_agents.telemetry import Stage, meta_of, time_ns
 from guarded_agents.transport import ToolReply
 
 _POLL_MAX_S: Final = 0.25  # how often a concurrent loser looks whether the owner has settled, at the slowest
@@ -108,6 +109,12 @@ class Door:
     # -- everything else -------------------------------------------------------------------------
 
     async def _claimed(self, permit: Permit, span: Span) -> Outcome:
+        since_ns = time_ns()
+        outcome = await self._once(permit, span)
+        self._services.telemetry.staged(span, Stage.EXECUTE, since_ns)
+        return outcome
+
+    async def _once(self, permit: Permit, span: Span) -> Outcome:
         try:
             told = await self._admit(permit)
             admitted = told if isinstance(told, Admission) else await self._settled_by_others(permit, told)
@@ -127,8 +134,8 @@ class Door:
         proven = await self._proven(permit)
         now = services.now()  # after the directory has answered: execute-by may have passed meanwhile
         request = None if permit.request is None else permit.request.id
-        decided = self._decided(permit)
-        return await services.store.admit(
+        decided, since_s = self._decided(permit), perf_counter()
+        told = await services.store.admit(
             call.key,
             owner=services.owner,
             lease_until=now + services.lease,
@@ -142,6 +149,8 @@ class Door:
             now=now,
             use=services.provenance.use_of(permit),
         )
+        services.telemetry.metrics.appended(perf_counter() - since_s)
+        return told
 
     async def _proven(self, permit: Permit) -> Proven | None:
         """Return what is proven now of the request of *permit*, if it has one. Raises DirectoryError and StoreError."""
@@ -198,7 +207,9 @@ class Door:
     async def _send_and_settle(self, permit: Permit, claim: Claim, span: Span) -> Outcome:
         call, services = permit.call, self._services
         try:
-            outcome, _ = self._screened(permit, await self._send(permit, span))
+            reply, since_ns = await self._send(permit, span), time_ns()
+            outcome, _ = self._screened(permit, reply)
+            services.telemetry.staged(span, Stage.SCREEN, since_ns)
         except NotSentError:
             outcome = _failed("The tool's server could not be reached; the call was not sent.")
         except TransportError:
@@ -226,8 +237,7 @@ class Door:
 
     async def _send(self, permit: Permit, span: Span) -> ToolReply:
         meta = {_IDEMPOTENCY: self._services.idempotency_key(permit.call.key)} if permit.decision.claimed else {}
-        if (parent := traceparent(span)) is not None:
-            meta["traceparent"] = parent
+        meta |= meta_of(span)
         services = self._services
         sent = services.transport.call(
             permit.tool.server,
@@ -242,7 +252,9 @@ class Door:
     def _screened(self, permit: Permit, reply: ToolReply) -> tuple[Outcome, bool]:
         """Return the outcome of a reply (what may be shown, what it proves, what it was), and if it is suspect."""
         answer = self._services.provenance.answered(permit.tool.key, reply)
+        since_s = perf_counter()
         shown = self._services.screening.answer(permit.call.key, reply, answer.labels)
+        self._services.telemetry.metrics.screened(perf_counter() - since_s)
         outcome = self._outcome(permit, reply, shown)
         is_shown = not shown.is_withheld and outcome.content != _MISFIT  # what the model does not see is no evidence
         return replace(outcome, answer=Answered(answer.value if is_shown else None, shown.labels)), shown.is_suspect

@@ -22,6 +22,7 @@ from guarded_agents.nodes._told import (
     told_of,
     tool_message,
 )
+from guarded_agents.nodes._traced import spans_behind
 from guarded_agents.provenance import Authority, Ruling
 from guarded_agents.records import (
     QUOTED,
@@ -41,6 +42,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.state import GuardContext
 from guarded_agents.stores import latest
+from guarded_agents.telemetry import Calling, time_ns
 
 INVALID: Final = "invalid_tool_call"
 _NO_HEAD: Final = AuditHead("", 0, "")
@@ -100,24 +102,25 @@ class Endings:
 
     async def execute(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
         """Send the call through the door if everything still holds; otherwise refuse it."""
-        standing = self.derive(task, config, context)
+        since_ns, standing = time_ns(), self.derive(task, config, context)
         if isinstance(standing, Standing) and standing.request is not None and standing.judgement.tool is not None:
             standing = await self._looked_again(standing.judgement.tool.ref.server, task, config, context)
         if isinstance(standing, Reason) or not standing.judgement.decision.permitted:
-            return await self._refuse(task, standing, thread_of(config))
+            return await self._refuse(task, standing, thread_of(config), since_ns=since_ns)
         call, decision = standing.call, standing.judgement.decision
         request = None if standing.request is None else standing.request.request
         permit = self._services.permit(standing.facts, call, standing.judgement, request)
-        span = self._services.telemetry.start_call(call, decision)
-        if standing.request is not None and standing.request.status is RequestStatus.PENDING:
-            outcome = (
-                WAITING  # who has voted by now says nothing of who will have: it is asked again when it is settled
-            )
-        else:
-            outcome = await self._door.execute_once(call, permit, span=span)
-        self._services.telemetry.end_call(span, outcome)
+        with self._calling(standing, since_ns) as calling:
+            if standing.request is not None and standing.request.status is RequestStatus.PENDING:
+                outcome = WAITING  # who has voted by now says nothing of who will have: it is asked again when settled
+            else:
+                outcome = await self._door.execute_once(call, permit, span=calling.span)
+            head = self._head(decision)
+            calling.ended(outcome, head)
+            if calling.shows_contents:
+                calling.show(self._services.screening.at_rest(call.key.thread, call.arguments), outcome.content)
         edit = self._services.edit_of(standing.request)
-        update = settled(call, task["call"]["name"], decision, outcome, self._head(decision), edit=edit)
+        update = settled(call, task["call"]["name"], decision, outcome, head, edit=edit)
         return self._remembered(update, call.key.thread, call.tool, outcome, decision)
 
     async def _looked_again(
@@ -132,9 +135,17 @@ class Endings:
 
     async def refuse(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> GuardUpdate:
         """Close the call, then tell the model."""
-        return await self._refuse(task, self.derive(task, config, context), thread_of(config))
+        since_ns, standing = time_ns(), self.derive(task, config, context)
+        return await self._refuse(task, standing, thread_of(config), since_ns=since_ns)
 
-    async def _refuse(self, task: CallTask, standing: Standing | Reason, thread: str) -> GuardUpdate:
+    def _calling(self, standing: Standing, since_ns: int) -> Calling:
+        """Return the scope of a call, linked to where it was held and to each vote where it waited."""
+        call, decision, facts = standing.call, standing.judgement.decision, standing.facts
+        scope = self._services.telemetry.calling(call, decision, facts, since_ns=since_ns, asked=standing.request)
+        scope.link(spans_behind(self._services.store, standing.request))
+        return scope
+
+    async def _refuse(self, task: CallTask, standing: Standing | Reason, thread: str, *, since_ns: int) -> GuardUpdate:
         if not is_task(task):
             return {}  # forged, and no call that could be answered
         name = task["call"]["name"]
@@ -143,32 +154,37 @@ class Endings:
             told = tool_message(task["call"]["id"] or "", name, refusal(reason), edit=UNEDITED)
             self._remember(thread, told, UNEXPOSED)
             return {"messages": [told]}
-        call, decision = standing.call, standing.judgement.decision
+        decision = standing.judgement.decision
         outcome = await self._why(task, standing)
-        tool = standing.judgement.tool
+        with self._calling(standing, since_ns) as calling:
+            standing, outcome = await self._closed(standing, outcome)
+            head = self._head(decision)
+            calling.ended(outcome, head, is_refused=True)
+        edit = self._services.edit_of(standing.request)
+        update = settled(standing.call, name, decision, outcome, head, edit=edit)
+        update = self._remembered(update, thread, standing.call.tool, outcome, decision)
+        return with_plan(self._services, update, standing.facts, decision)
+
+    async def _closed(self, standing: Standing, outcome: Outcome) -> tuple[Standing, Outcome]:
+        """Close the call as *outcome* says, and return how it then stands."""
+        call, tool = standing.call, standing.judgement.tool
         note = _notes.decided(
             call,
             standing.facts,
-            replace(decision, reason=outcome.reason),
+            replace(standing.judgement.decision, reason=outcome.reason),
             definition="" if tool is None else tool.ref.definition,
         )
-        span = self._services.telemetry.start_call(call, decision)
         try:
-            if standing.facts.thread:
-                claim = await self._services.store.refuse(
-                    call.key, reason=outcome.reason, outcome=outcome, note=note, now=self._services.now()
-                )
-                standing, claim = self._edited(standing, claim)
-                outcome = outcome if claim.reason is Reason.NOT_PROPOSED else told_of(claim)
-            else:
+            if not standing.facts.thread:
                 self._services.store.note([note], now=self._services.now())
+                return standing, outcome
+            claim = await self._services.store.refuse(
+                call.key, reason=outcome.reason, outcome=outcome, note=note, now=self._services.now()
+            )
+            standing, claim = self._edited(standing, claim)
         except StoreError:
-            outcome = refusal(Reason.STORE_UNAVAILABLE)
-        self._services.telemetry.end_call(span, outcome)
-        edit = self._services.edit_of(standing.request)
-        update = settled(standing.call, name, decision, outcome, self._head(decision), edit=edit)
-        update = self._remembered(update, thread, standing.call.tool, outcome, decision)
-        return with_plan(self._services, update, standing.facts, decision)
+            return standing, refusal(Reason.STORE_UNAVAILABLE)
+        return standing, outcome if claim.reason is Reason.NOT_PROPOSED else told_of(claim)
 
     def _remembered(
         self, update: GuardUpdate, thread: str, tool: str, outcome: Outcome, decision: Decision

@@ -28,6 +28,7 @@ from guarded_agents.nodes._told import UNEDITED, GuardUpdate, refusal, told_of, 
 from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason
 from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall, SeenMessage, latest
+from guarded_agents.telemetry import time_ns
 
 # What LangGraph gives a message that came without an id, and a new one at each replay of the input.
 _STAMPED: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -110,7 +111,7 @@ class ScreenInput:
         at = newest_human(messages)
         if at is None or not thread:
             return {}
-        raw = messages[at]
+        raw, since_ns = messages[at], time_ns()
         principal, tenant = (NOBODY, "") if context is None else (context.principal, context.tenant)
         try:
             entered = self._services.screening.entered(thread, raw)
@@ -128,6 +129,7 @@ class ScreenInput:
                 plan=self._services.provenance.plan_for(context),
                 seen=[SeenMessage(message_digest(messages[at]), _labels_of(messages[at]))],
             )
+            self._services.telemetry.entered(thread, since_ns)
             answers = await self._answers(messages[:at], thread)
             shown = self._services.provenance.shown(opened.facts)
             for answer in answers:

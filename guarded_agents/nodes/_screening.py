@@ -37,6 +37,7 @@ from guarded_agents.screen import (
     screen,
 )
 from guarded_agents.stores import Kept, Store, dump_json
+from guarded_agents.telemetry import Metrics
 from guarded_agents.transport import ToolReply
 
 WITHHELD: Final = (
@@ -85,10 +86,11 @@ class Screening(Tokens):
         derive: Callable[[str, str], bytes],
         now: Callable[[], datetime],
         detectors: Iterable[Detector] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         """Work with keys that *derive* makes of a purpose and a thread; *detectors* look beside the built-in ones."""
         super().__init__(policy, store, derive=derive)
-        self._terms, self._now = policy.screening, now
+        self._terms, self._now, self._metrics = policy.screening, now, metrics or Metrics()
         self._built_in = (PatternDetector(WORDINGS), HidingDetector())
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
         self._links = LinkScreen(hosts=self._terms.hosts)
@@ -252,6 +254,7 @@ class Screening(Tokens):
         if findings := tuple(findings):
             note = _notes.screened(thread, kept.name, findings, required=required, stage=stage)
             self._store.note([note], now=self._now())
+            self._metrics.found(stage, required, [one.kind for one in findings])
 
 
 def _is_said(text: str, structured: JsonValue) -> bool:

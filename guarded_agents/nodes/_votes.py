@@ -10,6 +10,7 @@ from guarded_agents.binding import canonical, clipped, parse
 from guarded_agents.errors import ApprovalError, BindingError, NotEligibleError, ProofError, UnknownRequestError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._services import CallTask, Judgement, Services
+from guarded_agents.nodes._traced import spans_behind
 from guarded_agents.records import (
     AccessRequest,
     Answer,
@@ -26,6 +27,7 @@ from guarded_agents.records import (
     Vote,
 )
 from guarded_agents.stores import originals
+from guarded_agents.telemetry import Scope
 
 MAX_EDITS: Final = 32  # of one call, one after the other: whoever waits follows so many
 MAX_SIGNED_CHARS: Final = 262_144  # edited arguments, quoted once more, an ID token, and all the rest
@@ -78,8 +80,15 @@ class Votes:
         whether it does; the request is then as it was.
         """
         require_signed(signed, SignedVote)
+        standing = standing_of(self._services, signed.vote.request)
+        with self._services.telemetry.voting(signed, standing) as scope:
+            scope.link(spans_behind(self._services.store, standing))
+            settled = await self._cast(signed, standing, scope)
+            self._services.telemetry.voted(scope, settled)
+        return settled
+
+    async def _cast(self, signed: SignedVote, standing: StandingRequest, scope: Scope) -> StandingRequest:
         services, vote = self._services, signed.vote
-        standing = standing_of(services, vote.request)
         request, now = standing.request, services.now()
         # First of all: nobody else is told where the request stands, or what the policy says of an edit.
         heard = await services.people.heard(signed, request, asked=groups_asked(request, now=now), now=now)
@@ -109,6 +118,7 @@ class Votes:
                 signed, heard.credentials, group=heard.group, successor=None if edited is None else edited.id
             ),
             now=services.now(),  # after the directory has answered: decide-by may have passed meanwhile
+            trace=scope.context,
         )
 
     def _edited(self, parent: ApprovalRequest, arguments: object, *, now: datetime) -> ApprovalRequest:

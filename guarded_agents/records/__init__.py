@@ -47,6 +47,7 @@ from guarded_agents.records._statement import (
     Verdict,
     Vote,
 )
+from guarded_agents.records._trace import TraceContext
 
 __all__ = [
     "HOLDERS",
@@ -108,6 +109,7 @@ __all__ = [
     "ThreadFacts",
     "ToolEffect",
     "ToolRef",
+    "TraceContext",
     "Verdict",
     "Vote",
 ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from guarded_agents.records import ApprovalRequest, BreakGlassTerms, Electorate, SignedVote
+from guarded_agents.records import ApprovalRequest, BreakGlassTerms, Electorate, SignedVote, TraceContext
 from guarded_agents.stores._reads import votes
 from guarded_agents.stores._results import AuditNote
 from guarded_agents.stores._tx import Tx
@@ -20,6 +20,7 @@ class Ballot:
     credentials: tuple[str, ...]  # the ids of what proved it
     note: AuditNote
     now: datetime  # UTC
+    trace: TraceContext | None = None  # of the span in which it is cast
 
 
 def votes_on(tx: Tx, request: ApprovalRequest) -> tuple[SignedVote, ...]:

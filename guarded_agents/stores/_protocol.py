@@ -27,8 +27,10 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
     ThreadFacts,
+    TraceContext,
 )
 from guarded_agents.stores._errands import Errands
+from guarded_agents.stores._observed import Observed
 from guarded_agents.stores._results import (
     NO_USE,
     Admission,
@@ -46,7 +48,7 @@ from guarded_agents.stores._trails import Trails
 from guarded_agents.stores._withheld import Withheld
 
 
-class Store(Trails, Withheld, Errands, Protocol):
+class Store(Observed, Trails, Withheld, Errands, Protocol):
     """The facts that enforcement trusts. Reads are synchronous, indexed and thread-safe.
 
     Every method raises StoreError when the store cannot answer; the caller then denies.
@@ -158,7 +160,13 @@ class Store(Trails, Withheld, Errands, Protocol):
         """
 
     async def hold(
-        self, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
+        self,
+        request: ApprovalRequest,
+        note: AuditNote,
+        *,
+        limits: QueueLimits,
+        now: datetime,
+        trace: TraceContext | None = None,
     ) -> StandingRequest | Told:
         """Write *request* as PENDING, once, or return what stands; with a notice if none of its question is to come.
 
@@ -166,7 +174,7 @@ class Store(Trails, Withheld, Errands, Protocol):
         request of the same thread is PENDING (COALESCED), the same question was REJECTED less than
         ``ask_again_after_s`` ago (ALREADY_REJECTED), or as many are PENDING as *limits* let wait for the group, the
         principal in its tenant, or the tenant (QUEUE_FULL). What people were told of less than ``ask_again_after_s``
-        ago and nobody answered counts as PENDING there. A closed request is never re-opened (8b.6).
+        ago and nobody answered counts as PENDING there. A closed request is never re-opened (8b.6). *trace* is kept.
         """
 
     async def vote(
@@ -179,6 +187,7 @@ class Store(Trails, Withheld, Errands, Protocol):
         credentials: Sequence[str],
         note: AuditNote,
         now: datetime,
+        trace: TraceContext | None = None,
     ) -> StandingRequest:
         """Record a vote that the facade has verified by *credentials*, and move the request.
 

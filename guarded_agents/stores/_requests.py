@@ -9,13 +9,21 @@ import orjson
 from guarded_agents.approval import status_at
 from guarded_agents.audit import Kind
 from guarded_agents.errors import UnknownRequestError
-from guarded_agents.records import ApprovalRequest, QueueLimits, Reason, RequestStatus, StandingRequest
+from guarded_agents.records import (
+    ApprovalRequest,
+    QueueLimits,
+    Reason,
+    RequestStatus,
+    StandingRequest,
+    TraceContext,
+)
 from guarded_agents.stores._closing import existing_row, note_of, told_of
 from guarded_agents.stores._outbox import put_asked, tell_of_others
 from guarded_agents.stores._payloads import put
 from guarded_agents.stores._queue import not_asked, told_at
 from guarded_agents.stores._results import AuditNote, Told
 from guarded_agents.stores._rows import micros, request_of_id, request_of_key, tool_of
+from guarded_agents.stores._traces import put_trace
 from guarded_agents.stores._tx import Tx
 
 _TO_BE_TOLD: Final = frozenset(
@@ -31,7 +39,13 @@ _TO_BE_TOLD: Final = frozenset(
 
 
 def hold(
-    tx: Tx, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
+    tx: Tx,
+    request: ApprovalRequest,
+    note: AuditNote,
+    *,
+    limits: QueueLimits,
+    now: datetime,
+    trace: TraceContext | None = None,
 ) -> StandingRequest | Told:
     """Write *request* as PENDING, once, where the queue has room; never re-open it (8b.6; TX hold)."""
     standing = request_of_key(tx.db, request.key)
@@ -48,6 +62,7 @@ def hold(
     put_request(tx, request, again_after=timedelta(seconds=limits.ask_again_after_s))
     if at is not None:
         put_asked(tx, request, now=now, due=at)
+    put_trace(tx, request.id, trace)
     tx.append([note], now)
     return StandingRequest(request, RequestStatus.PENDING)
 

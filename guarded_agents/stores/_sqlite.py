@@ -29,6 +29,7 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
     ThreadFacts,
+    TraceContext,
 )
 from guarded_agents.stores import (
     _admit,
@@ -103,10 +104,17 @@ class SqliteStore(SqliteReads):
         return frozenset()
 
     async def hold(
-        self, request: ApprovalRequest, note: AuditNote, *, limits: QueueLimits, now: datetime
+        self,
+        request: ApprovalRequest,
+        note: AuditNote,
+        *,
+        limits: QueueLimits,
+        now: datetime,
+        trace: TraceContext | None = None,
     ) -> StandingRequest | Told:
         """Write *request* as PENDING, once, where the queue has room. Return the standing one where it exists."""
-        return await self._write(partial(_requests.hold, request=request, note=note, limits=limits, now=now))
+        held = partial(_requests.hold, request=request, note=note, limits=limits, now=now, trace=trace)
+        return await self._write(held)
 
     async def vote(
         self,
@@ -118,9 +126,10 @@ class SqliteStore(SqliteReads):
         credentials: Sequence[str],
         note: AuditNote,
         now: datetime,
+        trace: TraceContext | None = None,
     ) -> StandingRequest:
         """Record a vote that the facade has verified, and move the request."""
-        ballot = Ballot(signed, electorate, edited, glass, tuple(credentials), note, now)
+        ballot = Ballot(signed, electorate, edited, glass, tuple(credentials), note, now, trace)
         return await self._write(partial(_votes.vote, ballot=ballot))
 
     async def admit(

@@ -29,8 +29,20 @@ from guarded_agents.records import (
     SignedVote,
     StandingRequest,
     ThreadFacts,
+    TraceContext,
 )
-from guarded_agents.stores import _glass, _outbox, _reads, _redactions, _rows, _said, _trail, _unreadable, _wakes
+from guarded_agents.stores import (
+    _glass,
+    _outbox,
+    _reads,
+    _redactions,
+    _rows,
+    _said,
+    _traces,
+    _trail,
+    _unreadable,
+    _wakes,
+)
 from guarded_agents.stores._failures import as_store_error, forked
 from guarded_agents.stores._payloads import load_json
 from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, Trail, UnreadableRow
@@ -100,6 +112,14 @@ class SqliteReads:
         for digest, labels in waiting.items():
             found[digest] = labels if digest not in found else _rows.stricter(found[digest], labels)
         return found
+
+    def traces(self, request_id: str) -> tuple[tuple[str, TraceContext], ...]:
+        """Return in which span the call of a request was held (by "", first), and in which each approver voted."""
+        return self._read(_traces.traces_of, request_id)
+
+    def pending(self) -> int:
+        """Return how many requests are PENDING."""
+        return self._read(_traces.pending)
 
     def values_behind(self, thread: str, tokens: Collection[str]) -> dict[str, str]:
         """Return the values behind those *tokens* that are on record for *thread*, by token; also what is buffered."""

@@ -7,7 +7,7 @@ claim nor audit entry. A payload row is never deleted, so that no number is give
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 _KEY: Final = (
     "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
@@ -128,7 +128,15 @@ _WORK: Final = (
     "CREATE INDEX notices_due ON notices (due, number)",
     "CREATE INDEX notices_of ON notices (request)",
 )
-TABLES: Final = (*_CALLS, *_REQUESTS, *_ANSWERS, *_WORK)
+
+# In which spans a call was held (no voter) and voted on. For operators: nothing is decided by it, and nobody signs it.
+_TRACES: Final = (
+    """CREATE TABLE traces (
+        request TEXT NOT NULL, voter TEXT NOT NULL, parent TEXT NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (request, voter)
+    ) STRICT, WITHOUT ROWID""",
+)
+TABLES: Final = (*_CALLS, *_REQUESTS, *_ANSWERS, *_WORK, *_TRACES)
 
 
 def is_text(column: str) -> str:

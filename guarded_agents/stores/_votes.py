@@ -35,6 +35,7 @@ from guarded_agents.stores._rows import (
     request_of_key,
     tool_of,
 )
+from guarded_agents.stores._traces import put_trace
 from guarded_agents.stores._tx import Tx
 
 _SETTLES: Final = {Answer.REJECT: RequestStatus.REJECTED, Answer.RESPOND: RequestStatus.ANSWERED}
@@ -57,6 +58,7 @@ def vote(tx: Tx, ballot: Ballot) -> StandingRequest | ApprovalError:
         return ApprovalExpiredError(standing.request.id, decide_by=standing.request.decide_by, answered_at=now)
     _check_may(tx, standing, ballot)
     put_vote(tx.db, ballot.signed, ballot.credentials)
+    put_trace(tx, cast.request, ballot.trace, voter=cast.approver)
     tx.append([ballot.note], now)
     return _MOVES[cast.answer](tx, standing, ballot)
 
@@ -155,6 +157,7 @@ def _edited(tx: Tx, standing: StandingRequest, ballot: Ballot) -> StandingReques
     call = (f"{new.server}/{new.tool}", old.call_id, new.arguments.encode())
     put_proposal(tx.db, Proposal(new.key, *call, consequential=True, labels=new.labels))
     put_request(tx, new, again_after=timedelta())  # it is told at once, or needs no answer
+    put_trace(tx, new.id, ballot.trace)
     edited = _approved_if_met(tx, StandingRequest(new, RequestStatus.PENDING), ballot)
     if edited.status is RequestStatus.PENDING:
         put_asked(tx, new, now=now, due=now)

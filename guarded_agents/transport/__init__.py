@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from guarded_agents._late import loads_late
 from guarded_agents.transport._config import HttpServer, ServerConfig, ServerStderr, StdioServer, load_servers
-from guarded_agents.transport._protocol import ObservedTool, ToolReply, ToolTransport
+from guarded_agents.transport._protocol import ObservedTool, Reporting, ToolReply, ToolTransport
 from guarded_agents.transport._reviewed import ReviewedTransport
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = [
     "AdapterTransport",
     "HttpServer",
     "ObservedTool",
+    "Reporting",
     "ReviewedTransport",
     "ServerConfig",
     "ServerStderr",

@@ -1,6 +1,7 @@
 """The transport over langchain-mcp-adapters and the MCP client: sessions that stay open (FACTS F18)."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -8,7 +9,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from guarded_agents.errors import NotSentError, TransportError
-from guarded_agents.transport._config import ServerConfig
+from guarded_agents.transport._config import ServerConfig, StdioServer
 from guarded_agents.transport._connect import connection
 from guarded_agents.transport._exchange import NothingSentError, call_tool, list_tools
 from guarded_agents.transport._held import HeldSession
@@ -42,11 +43,23 @@ class AdapterTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._uses = 0
         self._closed = False
+        self._lost: set[Place] = set()  # whose session has ended before it was asked to
+        self._reopened = Counter[str]()
 
     @property
     def servers(self) -> tuple[str, ...]:
         """Return the names of the servers, sorted."""
         return tuple(sorted(self._servers))
+
+    @property
+    def networks(self) -> Mapping[str, str]:
+        """Return by server how it is reached: ``pipe`` for a process, ``tcp`` for HTTP."""
+        return {name: "pipe" if isinstance(server, StdioServer) else "tcp" for name, server in self._servers.items()}
+
+    @property
+    def reopened(self) -> Mapping[str, int]:
+        """Return by server how many sessions were opened again in the place of one that was lost."""
+        return dict(self._reopened)
 
     async def list_tools(self, server: str, *, principal: str) -> tuple[ObservedTool, ...]:
         """Return all tools of *server* (every page). Raises TransportError."""
@@ -128,6 +141,9 @@ class AdapterTransport:
         self._uses += 1
         held = self._held.get(place)
         if held is None or held.is_over:
+            if held is not None or place in self._lost:
+                self._lost.discard(place)
+                self._reopened[place[0]] += 1
             held = self._open(place)
         elif self._loop is not asyncio.get_running_loop():
             self._require_loop()
@@ -171,6 +187,8 @@ class AdapterTransport:
         """Let the next call open a new session; calls that wait on this one go on waiting."""
         if self._held.get(place) is held:
             del self._held[place]
+            if len(self._lost) < self._max_sessions:
+                self._lost.add(place)
         held.retire()
 
     def _require_loop(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -67,3 +67,16 @@ class ToolTransport(Protocol):
 
     async def aclose(self) -> None:
         """Close every session."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """What a transport may tell operators beside its work."""
+
+    @property
+    def networks(self) -> Mapping[str, str]:
+        """Return by server how it is reached, in OpenTelemetry's words (``network.transport``): ``pipe`` or ``tcp``."""
+
+    @property
+    def reopened(self) -> Mapping[str, int]:
+        """Return by server how many sessions were opened again in the place of one that was lost."""

@@ -14,7 +14,11 @@ CATALOG = "guarded_agents/catalog/_catalog.py"
 VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
-TELEMETRY = "guarded_agents/telemetry.py"
+TELEMETRY = "guarded_agents/telemetry/_telemetry.py"
+TELEMETRY_CALLING = "guarded_agents/telemetry/_calling.py"
+TELEMETRY_SPANS = "guarded_agents/telemetry/_spans.py"
+TELEMETRY_WORDS = "guarded_agents/telemetry/_words.py"
+TELEMETRY_GRAPH = "tests/graph/test_telemetry.py"
 CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
@@ -1565,10 +1569,38 @@ MUTANTS = (
     ),
     Mutant(
         "I10:arguments-in-spans",
-        TELEMETRY,
+        TELEMETRY_CALLING,
         "TOOL_CALL_ID: clipped(call.call_id),",
         "TOOL_CALL_ID: str(call.arguments),",
         (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
+    ),
+    Mutant(
+        "I10:people-in-spans",
+        TELEMETRY,
+        "            about[PRINCIPAL] = hashed",
+        "            about[PRINCIPAL] = facts.requester.id",
+        (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
+    ),
+    Mutant(
+        "I10:made-up-names-in-spans",
+        TELEMETRY_WORDS,
+        "    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else clipped(call.tool)",
+        "    return clipped(call.tool)",
+        (f"{TELEMETRY_GRAPH}::test_a_deny_is_no_error_and_made_up_names_are_not_shown",),
+    ),
+    Mutant(
+        "I10:contents-unasked",
+        TELEMETRY_CALLING,
+        "        self._is_shown = shows_contents and is_told",
+        "        self._is_shown = is_told",
+        (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
+    ),
+    Mutant(
+        "I10:errors-quoted-in-spans",
+        TELEMETRY_SPANS,
+        "            self.tell({ERROR_TYPE: type(error).__name__})",
+        "            self.tell({ERROR_TYPE: str(error)})",
+        (f"{TELEMETRY_GRAPH}::test_a_vote_that_does_not_count_is_no_error_and_says_nothing_of_its_author",),
     ),
     Mutant(
         "I10:values-in-the-log",

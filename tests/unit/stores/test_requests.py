@@ -15,16 +15,18 @@ from guarded_agents.errors import (
 from guarded_agents.records import (
     Answer,
     ClaimStatus,
+    Electorate,
     Principal,
     Reason,
     RequestStatus,
     RequestSummary,
     Risk,
     StandingRequest,
+    TraceContext,
 )
 from guarded_agents.stores import Admission, Told
 from tests.support.store_desk import Desk
-from tests.support.stores import BOTH, HOUR, MINUTE, TEN, alone, key, proposal, request, vote
+from tests.support.stores import BOTH, HOUR, MINUTE, NOTE, ROOM, TEN, alone, key, proposal, request, vote
 
 # -- hold -------------------------------------------------------------------------------------
 
@@ -380,3 +382,34 @@ async def test_a_request_survives_the_store_exactly(desk: Desk) -> None:
     await desk.propose()
     await desk.hold(odd)
     assert desk.store.request("r-a").request == odd  # type: ignore[union-attr]
+
+
+# -- traces -----------------------------------------------------------------------------------
+
+
+async def test_in_which_spans_a_call_was_held_and_voted_on_is_kept_as_it_was_first(desk: Desk) -> None:
+    await desk.propose()
+    asked, now, held = request(quorum=2), TEN, TraceContext("00-held", "a=b")
+    await desk.store.hold(asked, NOTE, limits=ROOM, now=now, trace=held)
+    await desk.store.hold(asked, NOTE, limits=ROOM, now=now, trace=TraceContext("00-again"))
+    for parent in ("00-ana", "00-again"):
+        await desk.store.vote(
+            vote(asked, "ana"),
+            electorate=Electorate(BOTH),
+            edited=None,
+            glass=None,
+            credentials=(),
+            note=NOTE,
+            now=now,
+            trace=TraceContext(parent),
+        )
+    assert desk.store.traces("r-a") == (("", held), ("ana", TraceContext("00-ana")))
+    assert desk.store.traces("another") == ()
+
+
+async def test_how_many_requests_are_pending_is_told(desk: Desk) -> None:
+    assert desk.store.pending() == 0
+    await desk.ask(request())
+    assert desk.store.pending() == 1
+    await desk.vote(vote(request(), answer=Answer.REJECT, text="no"))
+    assert desk.store.pending() == 0

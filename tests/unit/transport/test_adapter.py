@@ -433,3 +433,17 @@ def end_http_session(url: str, session: str) -> None:
     import httpx
 
     httpx.delete(url, headers={"mcp-session-id": session}, trust_env=False).raise_for_status()
+
+
+async def test_it_says_how_each_server_is_reached_and_how_often_a_lost_session_was_opened_again() -> None:
+    async with opened() as transport:
+        assert transport.networks == {"odd": "pipe"}
+        await call(transport, "whoami")
+        assert transport.reopened == {}
+        await died(transport)
+        await call(transport, "whoami")
+        await call(transport, "whoami")
+        assert transport.reopened == {"odd": 1}
+    with http_server() as (server, _):
+        async with opened(server) as transport:
+            assert transport.networks == {"odd": "tcp"}

@@ -1,0 +1,88 @@
+"""Every name that leaves the process as telemetry, declared once; docs/telemetry.md lists the same (a test compares).
+
+``gen_ai.*``, ``mcp.*``, ``error.type`` and ``network.transport`` are OpenTelemetry's (GenAI and MCP conventions, status
+Development); ``guarded_agents.*`` are ours, for no convention knows decisions and approvals. `SCHEMA_VERSION` rises
+with every name that is changed, added or taken away.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+SCHEMA_VERSION: Final = "0.2.0"
+
+# -- spans ------------------------------------------------------------------------------------
+
+EXECUTE_TOOL: Final = "execute_tool"
+GUARD: Final = "guard"
+
+
+class Stage(StrEnum):
+    """What a span ``guard {stage}`` covers."""
+
+    APPROVAL = "approval"  # a call is held: a request is written, and a person is asked
+    DECIDE = "decide"  # everything about a call is derived again, and the policy is asked
+    EXECUTE = "execute"  # from the claim until the outcome is on record
+    SCREEN = "screen"  # what a user wrote or a server answered is looked at
+    VOTE = "vote"  # a person's answer is verified and recorded
+    WAKE = "wake"  # a thread that waited goes on
+
+
+# -- attributes of spans ----------------------------------------------------------------------
+
+OPERATION: Final = "gen_ai.operation.name"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"  # only where contents are switched on
+TOOL_RESULT: Final = "gen_ai.tool.call.result"  # the same
+MCP_METHOD: Final = "mcp.method.name"
+NETWORK_TRANSPORT: Final = "network.transport"
+ERROR_TYPE: Final = "error.type"
+DECISION: Final = "guarded_agents.decision"
+RULE: Final = "guarded_agents.rule"
+REASON: Final = "guarded_agents.reason"
+POLICY: Final = "guarded_agents.policy.digest"
+CALL: Final = "guarded_agents.call.digest"
+OUTCOME: Final = "guarded_agents.outcome"
+PRINCIPAL: Final = "guarded_agents.principal"
+APPROVER: Final = "guarded_agents.approver"
+REQUEST: Final = "guarded_agents.request"
+ANSWER: Final = "guarded_agents.answer"
+GROUP: Final = "guarded_agents.group"
+QUORUM: Final = "guarded_agents.quorum"
+WAIT: Final = "guarded_agents.approval.wait_s"
+AUDIT_LOG: Final = "guarded_agents.audit.log"
+AUDIT_SEQUENCE: Final = "guarded_agents.audit.sequence"
+ROLE: Final = "guarded_agents.role"  # of a link: which span it leads to
+
+# -- metrics, and the attributes that only they have ------------------------------------------
+
+DECISIONS: Final = "guarded_agents.decisions"
+APPROVALS: Final = "guarded_agents.approvals"
+APPROVAL_WAIT: Final = "guarded_agents.approval.wait"
+APPROVALS_PENDING: Final = "guarded_agents.approvals.pending"
+IN_DOUBT: Final = "guarded_agents.calls.in_doubt"
+FINDINGS: Final = "guarded_agents.screening.findings"
+SCREENING_TIME: Final = "guarded_agents.screening.duration"
+APPEND_TIME: Final = "guarded_agents.audit.append.duration"
+AUDIT_ENTRIES: Final = "guarded_agents.audit.entries"
+SESSIONS_REOPENED: Final = "guarded_agents.sessions.reopened"
+
+STAGE: Final = "guarded_agents.stage"
+STATUS: Final = "guarded_agents.status"
+KIND: Final = "guarded_agents.finding.kind"
+REQUIRED: Final = "guarded_agents.finding.required"
+SERVER: Final = "guarded_agents.server"
+
+# -- values that a convention gives -----------------------------------------------------------
+
+TOOLS_CALL: Final = "tools/call"
+TOOL_ERROR: Final = "tool_error"
+UNKNOWN: Final = "unknown"
+OTHER: Final = "_OTHER"
+
+# -- logs, and the fields of audit entries ----------------------------------------------------
+
+LOGGER: Final = "guarded_agents.decisions"
+TRACE_ID: Final = "trace_id"
+SPAN_ID: Final = "span_id"

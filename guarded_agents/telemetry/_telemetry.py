@@ -1,0 +1,226 @@
+"""What the guard tells operators of each step: as a span, a metric, and a line of the log."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import (
+    NoOpTracerProvider,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from guarded_agents.binding import clipped
+from guarded_agents.records import (
+    BoundCall,
+    Decision,
+    RequestStatus,
+    SignedVote,
+    StandingRequest,
+    ThreadFacts,
+)
+from guarded_agents.telemetry._calling import Calling, is_plain, is_span_of, named, ruled, waited_s
+from guarded_agents.telemetry._logs import log_decision
+from guarded_agents.telemetry._metrics import Metrics
+from guarded_agents.telemetry._names import (
+    ANSWER,
+    APPROVER,
+    CONVERSATION_ID,
+    DECISION,
+    EXECUTE_TOOL,
+    GROUP,
+    GUARD,
+    MCP_METHOD,
+    NETWORK_TRANSPORT,
+    OPERATION,
+    POLICY,
+    PRINCIPAL,
+    QUORUM,
+    REQUEST,
+    RULE,
+    SCHEMA_VERSION,
+    STATUS,
+    TOOLS_CALL,
+    WAIT,
+    Stage,
+)
+from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end
+from guarded_agents.telemetry._words import hasher, tool_of
+
+_THREADS: Final = 1_024  # whose first span is remembered
+
+
+class Telemetry:
+    """Makes the spans, metrics and log lines of one guard. With no provider the globally configured one is used."""
+
+    def __init__(
+        self,
+        provider: TracerProvider | None = None,
+        *,
+        meter_provider: MeterProvider | None = None,
+        key: bytes = b"",
+        networks: Mapping[str, str] | None = None,
+        unsafe_contents: bool = False,
+    ) -> None:
+        """Take the tracer and the meter of the providers.
+
+        *key* hashes people's names, which are left out without one. *networks* says by which transport a server is
+        reached (``network.transport``). With *unsafe_contents* spans show redacted arguments and results.
+        """
+        self._is_off = isinstance(provider, NoOpTracerProvider)
+        self._is_global = provider is None
+        self._tracer = Tracer(trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider))
+        self._hashed, self._networks = hasher(key), networks or {}
+        self._entered = OrderedDict[str, Context]()
+        self._shows = unsafe_contents
+        self.metrics = Metrics(meter_provider)
+
+    def calling(
+        self,
+        call: BoundCall,
+        decision: Decision,
+        facts: ThreadFacts,
+        *,
+        since_ns: int,
+        asked: StandingRequest | None = None,
+    ) -> Calling:
+        """Return the scope in which *call*, decided since *since_ns*, is executed or refused; *asked* if it waited."""
+        if self._has_no_provider():
+            return Calling(self.metrics, call, decision, get_current_span(), is_ours=False)
+        current = get_current_span()
+        if current.is_recording() and is_span_of(current, call):
+            scope = Calling(
+                self.metrics, call, decision, current, is_ours=False, is_told=True, shows_contents=self._shows
+            )
+            scope.tell(self._about(call, decision, facts, asked))
+        else:
+            about = self._about(call, decision, facts, asked)
+            span = self._tracer.start(
+                f"{EXECUTE_TOOL} {tool_of(call)}",
+                about,
+                context=self._above(current, call.key.thread),
+                since_ns=since_ns,
+                kind=SpanKind.CLIENT if decision.permitted else SpanKind.INTERNAL,
+            )
+            scope = Calling(self.metrics, call, decision, span, is_told=True, shows_contents=self._shows)
+        if not is_plain(decision):
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
+        return scope
+
+    def holding(self, call: BoundCall, decision: Decision, facts: ThreadFacts, *, since_ns: int) -> Scope:
+        """Return the scope in which a request is written for *call*; its context is kept with the request."""
+        scope = self._scope(Stage.APPROVAL, call.key.thread, since_ns=since_ns)
+        if scope.is_recording:
+            scope.tell({**named(call), **ruled(decision), **self._hash(PRINCIPAL, facts.requester.id, facts.tenant)})
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
+        return scope
+
+    def held(
+        self, scope: Scope, call: BoundCall, decision: Decision, status: str, request: StandingRequest | None
+    ) -> None:
+        """Tell what came of holding *call*: *status* is that of its request, or why nobody is asked."""
+        group = "" if decision.approval is None else decision.approval.group
+        scope.tell({STATUS: status, GROUP: group})
+        if request is not None:
+            scope.tell({REQUEST: request.request.id, QUORUM: request.request.quorum})
+        self.metrics.approval(status, group)
+        self.metrics.decided(Stage.APPROVAL, call, decision, None)
+        log_decision(call, decision, None, scope.span)
+
+    def voting(self, signed: SignedVote, standing: StandingRequest) -> Scope:
+        """Return the scope in which *signed* is verified and recorded; its context is kept with the vote."""
+        request = standing.request
+        scope = self._scope(Stage.VOTE, request.thread)
+        if scope.is_recording:
+            scope.tell({REQUEST: request.id, ANSWER: signed.vote.answer.value, GROUP: request.group})
+            scope.tell(self._hash(APPROVER, signed.vote.approver, request.tenant))
+        return scope
+
+    def voted(self, scope: Scope, settled: StandingRequest) -> None:
+        """Tell where the request stands after a vote."""
+        scope.tell({STATUS: settled.status.value})
+        if settled.status is not RequestStatus.PENDING:
+            status = "broke_glass" if settled.broke_glass else settled.status.value
+            self.metrics.approval(status, settled.request.group, waited_s=waited_s(settled))
+
+    def timed_out(self, settled: StandingRequest | None) -> None:
+        """Tell of a request that time alone has closed; None, one that is there no more, is left out."""
+        if settled is not None and not settled.status.is_open:
+            self.metrics.approval(settled.status.value, settled.request.group, waited_s=waited_s(settled))
+
+    def waking(self, thread: str) -> Scope:
+        """Return the scope in which a thread that waited goes on."""
+        return self._scope(Stage.WAKE, thread)
+
+    def entered(self, thread: str, since_ns: int) -> None:
+        """Make the span of a user's input that was screened since *since_ns*, and the calls that follow its children.
+
+        Where a span of the application's is current there is no need for it.
+        """
+        if self._has_no_provider() or get_current_span().get_span_context().is_valid:
+            return
+        span = self._tracer.start(f"{GUARD} {Stage.SCREEN}", {CONVERSATION_ID: clipped(thread)}, since_ns=since_ns)
+        if span.get_span_context().is_valid:
+            self._entered[thread] = set_span_in_context(span, Context())
+            self._entered.move_to_end(thread)
+            if len(self._entered) > _THREADS:
+                self._entered.popitem(last=False)
+        end(span)
+
+    def staged(self, span: Span, stage: Stage, since_ns: int) -> None:
+        """Make the span of a stage that has just ended, where *span*, its parent, is recorded."""
+        self._tracer.staged(span, stage, since_ns)
+
+    def _has_no_provider(self) -> bool:
+        if not self._is_global:
+            return self._is_off
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, ProxyTracerProvider):
+            return True
+        self._is_global, self._is_off = False, isinstance(provider, NoOpTracerProvider)  # it is set once
+        return self._is_off
+
+    def _above(self, current: Span, thread: str) -> Context | None:
+        """Return what a span of *thread* stands below: the current one, or else the thread's own first."""
+        return None if current.get_span_context().is_valid else self._entered.get(thread)
+
+    def _scope(self, stage: Stage, thread: str, *, since_ns: int | None = None) -> Scope:
+        current = get_current_span()
+        if self._has_no_provider():
+            return Scope(current, is_ours=False)
+        attributes = {CONVERSATION_ID: clipped(thread)}
+        above = self._above(current, thread)
+        return Scope(self._tracer.start(f"{GUARD} {stage}", attributes, context=above, since_ns=since_ns))
+
+    def _hash(self, key: str, name: str, tenant: str) -> Attributes:
+        hashed = self._hashed(name, tenant)
+        return {key: hashed} if hashed else {}
+
+    def _about(
+        self, call: BoundCall, decision: Decision, facts: ThreadFacts, asked: StandingRequest | None
+    ) -> dict[str, AttributeValue]:
+        about = named(call)
+        about[OPERATION] = EXECUTE_TOOL
+        about[CONVERSATION_ID] = clipped(call.key.thread)
+        about[DECISION] = decision.effect.value
+        about[RULE] = decision.rule
+        about[POLICY] = decision.policy
+        if hashed := self._hashed(facts.requester.id, facts.tenant):
+            about[PRINCIPAL] = hashed
+        if decision.permitted:
+            about[MCP_METHOD] = TOOLS_CALL
+            if self._networks and (network := self._networks.get(call.tool.partition("/")[0])) is not None:
+                about[NETWORK_TRANSPORT] = network
+        if asked is not None:
+            about[REQUEST] = asked.request.id
+            if (waited := waited_s(asked)) is not None:
+                about[WAIT] = waited
+        return about

@@ -1,0 +1,26 @@
+"""What names and people are called in telemetry, which cannot be erased."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from guarded_agents.binding import clipped, keyed_digest, person
+from guarded_agents.records import BoundCall
+from guarded_agents.telemetry._names import UNKNOWN
+
+_UNREVIEWED: Final = "?/"  # what stands before a name that a model made up
+_HASH_CHARS: Final = 16
+
+
+def tool_of(call: BoundCall) -> str:
+    """Return "server/tool" of a reviewed tool; of a name that the model made up, which may say anything, only that."""
+    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else clipped(call.tool)
+
+
+def hasher(key: bytes) -> Callable[[str, str], str]:
+    """Return what gives a person of a tenant one name everywhere, which only the holder of *key* can tell (16 hex)."""
+
+    def hashed(name: str, tenant: str) -> str:
+        return keyed_digest(key, "telemetry", person(name), tenant)[:_HASH_CHARS] if key else ""
+
+    return lru_cache(maxsize=1_024)(hashed)
