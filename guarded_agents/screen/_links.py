@@ -89,6 +89,8 @@ class LinkScreen:
                 break
             start, instead, seen = self._look(text, match, at)
             if instead is not None:
+                if at < start and text[start - 1] == "<":  # it may have been part of what goes: no tag is made of ours
+                    start, instead = start - 1, f"&lt;{instead}"
                 pieces += text[at:start], instead
                 at, removed = seen, removed + 1
         else:

@@ -35,6 +35,11 @@ REMOVED: dict[str, tuple[str, str]] = {
     "a definition": ("[r]: http://evil.example/x", "[r]: link removed (evil[.]example)"),
     "a definition in angles": ("[r]: <http://evil.example/x>", "[r]: link removed (evil[.]example)"),
     "an autolink": ("<http://evil.example/x>", "&lt;link removed (evil[.]example)>"),
+    "an autolink that goes on": (
+        "<https://docs.example.com/x>https://docs.example.com](a",
+        "&lt;link removed (docs[.]example[.]com)](a",
+    ),
+    "an address in angles without a scheme": ("<www.evil.example>", "&lt;link removed (www[.]evil[.]example)>"),
     "a bare address": ("see http://evil.example/x.", "see link removed (evil[.]example)."),
     "another scheme": ("ftp://evil.example/x", "link removed (evil[.]example)"),
     "no scheme before another address": ("://http://evil.example", "link removed (http)"),
