@@ -324,6 +324,12 @@ WATCHED = (
         ("CC7.2", "CC7.3"),
     ),
     Requirement(
+        "telemetry:beside",
+        "Beside other instrumentors of LangChain and MCP nothing breaks, and a call has one span that executes it.",
+        "FACTS F27",
+        ("CC7.2",),
+    ),
+    Requirement(
         "telemetry:no-influence",
         "What is decided and recorded is the same whatever tracing does.",
         "FACTS F27",

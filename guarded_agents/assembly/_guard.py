@@ -5,7 +5,7 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from guarded_agents.keys import RootKey
 from guarded_agents.records import Claim, Labels, Scheme
 from guarded_agents.screen import Detector
 from guarded_agents.stores import AuditNote, Store, Swept
+from guarded_agents.telemetry import parse_semconv
 from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
@@ -108,6 +109,7 @@ class Guard(Hearing):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         unsafe_trace_contents: bool = False,
+        semconv: Collection[str] = (),
         now: Callable[[], datetime] = utc_now,
         timeout_s: float = 60.0,
         authenticators: Mapping[Scheme, Authenticator] | None = None,
@@ -121,8 +123,9 @@ class Guard(Hearing):
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
         built-in ones. *tracer_provider* and *meter_provider* take the place of the global ones; with
-        *unsafe_trace_contents* spans show arguments and results, redacted. Entering raises ConfigurationError or
-        StoreError for a file that cannot be used; nothing is then started.
+        *unsafe_trace_contents* spans show arguments and results, redacted, and with *semconv* (`Semconv`) they are
+        told by other conventions too. Raises ConfigurationError for one that is not known. Entering raises
+        ConfigurationError or StoreError for a file that cannot be used; nothing is then started.
         """
         return GuardOpener(
             Settings(
@@ -135,6 +138,7 @@ class Guard(Hearing):
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
                 unsafe_trace_contents=unsafe_trace_contents,
+                semconv=parse_semconv(semconv),
                 now=now,
                 timeout_s=timeout_s,
                 authenticators=authenticators or {},

@@ -18,7 +18,7 @@ from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.records import Scheme
 from guarded_agents.screen import Detector, InjectionClassifier, Required
 from guarded_agents.stores import SqliteStore, Store
-from guarded_agents.telemetry import Telemetry
+from guarded_agents.telemetry import Semconv, Telemetry
 from guarded_agents.transport import AdapterTransport, Reporting, ToolTransport, load_servers
 from guarded_agents.weights import injection_weights
 
@@ -53,6 +53,7 @@ class Settings:
     tracer_provider: TracerProvider | None
     meter_provider: MeterProvider | None
     unsafe_trace_contents: bool
+    semconv: frozenset[Semconv]
     now: Callable[[], datetime]
     timeout_s: float
     authenticators: Mapping[Scheme, Authenticator]
@@ -106,6 +107,7 @@ class Settings:
             meter_provider=self.meter_provider,
             key=root.derive("telemetry"),
             unsafe_contents=self.unsafe_trace_contents,
+            semconv=self.semconv,
             networks=transport.networks if isinstance(transport, Reporting) else {},
         )
 

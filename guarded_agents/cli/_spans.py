@@ -1,13 +1,17 @@
 """The spans of this process, from an in-memory exporter, as a tree: what ``demo --trace`` prints."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guarded_agents.cli._text import one_line
 from guarded_agents.errors import ConfigurationError
+from guarded_agents.records import Reason
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+_NAME_CHARS: Final = 48  # of an indented name, as the times are lined up: what follows fits into 80 columns
+_PERMITTED: Final = Reason.PERMITTED.value  # it says no more than the decision
 
 
 def recording() -> "Callable[[], Sequence[ReadableSpan]]":
@@ -32,21 +36,27 @@ def recording() -> "Callable[[], Sequence[ReadableSpan]]":
 
 
 def tree(spans: "Sequence[ReadableSpan]") -> Iterator[str]:
-    """Yield a line for each of *spans*, below its parent, with the time it took, what it says, and where it links."""
+    """Yield a line for each of *spans*, below its parent, with the time it took, what it says, and where it links.
+
+    The times stand below one another, but for those of very long names.
+    """
     names = {_id(span): span.name for span in spans}
     below: dict[int, list[ReadableSpan]] = {}
     for span in sorted(spans, key=lambda span: span.start_time or 0):
         above = 0 if span.parent is None or span.parent.span_id not in names else span.parent.span_id
         below.setdefault(above, []).append(span)
 
-    def lines(of: int, indent: str) -> Iterator[str]:
+    def rows(of: int, indent: str) -> Iterator[tuple[str, str]]:
         for span in below.get(of, ()):
-            yield one_line(f"{indent}{_line(span)}")
+            yield one_line(f"{indent}{span.name}"), _facts(span)
             for link in span.links:
-                yield one_line(f"{indent}   ↩ {names.get(link.context.span_id, 'a span elsewhere')}")
-            yield from lines(_id(span), f"{indent}   ")
+                yield one_line(f"{indent}   ↩ {names.get(link.context.span_id, 'a span elsewhere')}"), ""
+            yield from rows(_id(span), f"{indent}   ")
 
-    yield from lines(0, "")
+    found = list(rows(0, ""))
+    width = min(max((len(name) for name, facts in found if facts), default=0), _NAME_CHARS)
+    for name, facts in found:
+        yield f"{name:{width}}  {facts}".rstrip()
 
 
 def _id(span: "ReadableSpan") -> int:
@@ -54,13 +64,14 @@ def _id(span: "ReadableSpan") -> int:
     return 0 if context is None else context.span_id
 
 
-def _line(span: "ReadableSpan") -> str:
+def _facts(span: "ReadableSpan") -> str:
     from guarded_agents.telemetry import DECISION, OUTCOME, REASON, STATUS
 
     took_ms = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
     shown = (DECISION, STATUS, OUTCOME, REASON)
     said = [str(span.attributes[key]) for key in shown if span.attributes and key in span.attributes]
-    return f"{span.name}  {took_ms:.1f} ms  {', '.join(dict.fromkeys(said))}".rstrip()
+    news = [one_line(word) for word in dict.fromkeys(said) if word != _PERMITTED]
+    return f"{took_ms:8.1f} ms  {', '.join(news)}".rstrip()
 
 
 __all__ = ["recording", "tree"]

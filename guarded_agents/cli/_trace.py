@@ -42,7 +42,9 @@ def trace(thread: _Thread, store: _Store = DEFAULT_STORE, *, as_json: AsJson = F
 
 def _lines(thread: str, calls: tuple[TracedCall, ...]) -> Iterator[str]:
     traces = dict.fromkeys(name for call in calls for name in call.traces)
-    yield f"thread {thread}: {_count(sum(bool(call.tool) for call in calls), 'call')}, {_count(len(traces), 'trace')}"
+    counted = f"{_count(sum(bool(call.tool) for call in calls), 'call')}, {_count(len(traces), 'trace')}"
+    since = min((step.at for call in calls for step in call.steps), default=None)
+    yield f"thread {thread}: {counted}" + ("" if since is None else f", since {exact(since)[:10]}")
     for number, call in enumerate(calls, 1):
         is_last = number == len(calls)
         yield f"{'└' if is_last else '├'}─ {call.tool or 'the thread'}"

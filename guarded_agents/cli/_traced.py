@@ -100,5 +100,6 @@ def _words(kind: str, fields: Mapping[str, object]) -> Iterator[str]:
     elif kind == Kind.INTENT:
         yield "sent"
     else:
-        said = fields.get("status") or fields.get("reason") or fields.get("required") or fields.get("integrity")
+        labels = [str(fields[name]) for name in ("integrity", "confidentiality") if fields.get(name)]
+        said = fields.get("status") or fields.get("reason") or fields.get("required") or ", ".join(labels) or None
         yield kind.replace("_", " ") if said is None else f"{kind.replace('_', ' ')}: {said}"

@@ -5,6 +5,7 @@ from guarded_agents.telemetry._carry import meta_of, trace_fields
 from guarded_agents.telemetry._export import export_from_environment
 from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
 from guarded_agents.telemetry._names import DECISION, OUTCOME, REASON, SCHEMA_VERSION, STATUS, Stage
+from guarded_agents.telemetry._semconv import Semconv, parse_semconv
 from guarded_agents.telemetry._spans import Scope, time_ns
 from guarded_agents.telemetry._telemetry import Telemetry
 
@@ -18,12 +19,14 @@ __all__ = [
     "Calling",
     "Metrics",
     "Scope",
+    "Semconv",
     "Sources",
     "Stage",
     "Telemetry",
     "export_from_environment",
     "is_plain",
     "meta_of",
+    "parse_semconv",
     "time_ns",
     "trace_fields",
 ]

@@ -33,13 +33,12 @@ from guarded_agents.telemetry._names import (
     POLICY,
     REASON,
     RULE,
-    TOOL_ARGUMENTS,
     TOOL_CALL_ID,
     TOOL_ERROR,
     TOOL_NAME,
-    TOOL_RESULT,
     Stage,
 )
+from guarded_agents.telemetry._semconv import Shown
 from guarded_agents.telemetry._spans import Scope
 from guarded_agents.telemetry._words import tool_of
 
@@ -51,7 +50,7 @@ _ANSWERED: Final = (ClaimStatus.EXECUTED, ClaimStatus.FAILED)
 class Calling(Scope):
     """The scope of one call. An ``execute_tool`` span of somebody else's for the same call is told, and not ended."""
 
-    __slots__ = ("_call", "_decision", "_is_shown", "_is_told", "_metrics")
+    __slots__ = ("_call", "_decision", "_is_told", "_metrics", "_shown")
 
     def __init__(
         self,
@@ -62,22 +61,23 @@ class Calling(Scope):
         *,
         is_ours: bool = True,
         is_told: bool = False,
-        shows_contents: bool = False,
+        shown: Shown | None = None,
     ) -> None:
-        """Hold *span*, which is told of the call where *is_told*, and of contents where *shows_contents*."""
+        """Hold *span*, which is told of the call where *is_told*, and of contents where they are *shown*."""
         super().__init__(span, is_ours=is_ours)
         self._metrics, self._call, self._decision, self._is_told = metrics, call, decision, is_told
-        self._is_shown = shows_contents and is_told
+        self._shown = shown if is_told else None
 
     @property
     def shows_contents(self) -> bool:
         """Whether `show` is to be told what was sent and answered: that is switched on, and recorded."""
-        return self._is_shown and self.span.is_recording()
+        return self._shown is not None and self.span.is_recording()
 
     def show(self, arguments: JsonValue, result: str) -> None:
         """Set the call's *arguments* and its *result*, both redacted, where `shows_contents`; each is cut."""
-        said = orjson.dumps(arguments).decode()
-        self.tell({TOOL_ARGUMENTS: said[:MAX_CONTENT_CHARS], TOOL_RESULT: result[:MAX_CONTENT_CHARS]})
+        if self._shown is not None:
+            said = orjson.dumps(arguments).decode()
+            self.tell(self._shown(said[:MAX_CONTENT_CHARS], result[:MAX_CONTENT_CHARS]))
 
     def ended(self, outcome: Outcome, head: AuditHead, *, is_refused: bool = False) -> None:
         """Tell what came of the call. *head* is that of the audit log, at or before which its entries stand."""

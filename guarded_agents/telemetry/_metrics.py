@@ -3,6 +3,7 @@
 With no meter provider each costs a call of a method that does nothing.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
@@ -38,6 +39,8 @@ from guarded_agents.telemetry._names import (
     TOOL_NAME,
 )
 from guarded_agents.telemetry._words import tool_of
+
+_log: Final = logging.getLogger(__name__)
 
 MAX_SERIES: Final = 1_000
 _WAITS_S: Final = (1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0)  # a second to a week
@@ -115,27 +118,27 @@ class Metrics:
         """Count a decision at *stage*, and what came of it (None: a person is asked)."""
         reason = decision.reason if outcome is None or not decision.permitted else outcome.reason
         known = self._of_decisions.of(stage, decision.effect.value, decision.rule, reason.value, tool_of(call))
-        self._decisions.add(1, known)
+        _record(self._decisions.add, 1, known)
 
     def approval(self, status: str, group: str, *, waited_s: float | None = None) -> None:
         """Count a request of *group* that reached *status*, with how long it waited where that is settled."""
         known = self._of_approvals.of(status, group)
-        self._approvals.add(1, known)
+        _record(self._approvals.add, 1, known)
         if waited_s is not None:
-            self._wait.record(max(0.0, waited_s), known)
+            _record(self._wait.record, max(0.0, waited_s), known)
 
     def found(self, stage: str, required: str, kinds: Iterable[str]) -> None:
         """Count the findings of one text."""
         for kind in kinds:
-            self._found.add(1, self._of_findings.of(stage, kind, required))
+            _record(self._found.add, 1, self._of_findings.of(stage, kind, required))
 
     def screened(self, seconds: float) -> None:
         """Record how long an answer of a server was screened."""
-        self._screened.record(seconds)
+        _record(self._screened.record, seconds)
 
     def appended(self, seconds: float) -> None:
         """Record how long it took until an admission was on disk."""
-        self._appended.record(seconds)
+        _record(self._appended.record, seconds)
 
     def observe(self, sources: Sources) -> None:
         """Look *sources* up at each collection from now on."""
@@ -148,6 +151,16 @@ class Metrics:
         else:
             _SOURCES[at] = known = WeakSet([sources])
             _make_observables(metrics.get_meter("guarded_agents", SCHEMA_VERSION, meter_provider=self._provider), known)
+
+
+def _record(
+    instrument: Callable[[float, Mapping[str, str] | None], None], amount: float, of: Mapping[str, str] | None = None
+) -> None:
+    """Hand *amount* to an instrument, whatever that makes of it: some stand between a sent call and its outcome."""
+    try:
+        instrument(amount, of)
+    except Exception as error:  # noqa: BLE001 - a provider of the application's; nothing here interrupts or executes
+        _log.warning("a metric could not be recorded: %s", type(error).__name__)
 
 
 class _Gauge(NamedTuple):

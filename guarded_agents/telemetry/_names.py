@@ -2,13 +2,13 @@
 
 ``gen_ai.*``, ``mcp.*``, ``error.type`` and ``network.transport`` are OpenTelemetry's (GenAI and MCP conventions, status
 Development); ``guarded_agents.*`` are ours, for no convention knows decisions and approvals. `SCHEMA_VERSION` rises
-with every name that is changed, added or taken away.
+with every name that is changed, added or taken away. Names of other conventions are said only where they are asked for.
 """
 
 from enum import StrEnum
 from typing import Final
 
-SCHEMA_VERSION: Final = "0.2.0"
+SCHEMA_VERSION: Final = "0.3.0"
 
 # -- spans ------------------------------------------------------------------------------------
 
@@ -55,6 +55,25 @@ AUDIT_LOG: Final = "guarded_agents.audit.log"
 AUDIT_SEQUENCE: Final = "guarded_agents.audit.sequence"
 ROLE: Final = "guarded_agents.role"  # of a link: which span it leads to
 
+# -- attributes of other conventions, off by default (`Semconv`) --------------------------------
+
+GUARDRAIL_COMPONENT: Final = "gen_ai.guardrail.component.name"
+GUARDRAIL_TARGET: Final = "gen_ai.guardrail.target.type"
+GUARDRAIL_SUBTYPE: Final = "gen_ai.guardrail.target.subtype"
+GUARDRAIL_TARGET_ID: Final = "gen_ai.guardrail.target.id"
+GUARDRAIL_VERDICT: Final = "gen_ai.guardrail.verdict.type"
+GUARDRAIL_CODE: Final = "gen_ai.guardrail.verdict.code"
+GUARDRAIL_ACTION: Final = "gen_ai.guardrail.action.type"
+GUARDRAIL_POLICY: Final = "gen_ai.guardrail.security.policy.id"
+GUARDRAIL_RULE: Final = "gen_ai.guardrail.security.policy.rule.id"
+INFERENCE_KIND: Final = "openinference.span.kind"
+INFERENCE_TOOL: Final = "tool.name"
+INFERENCE_SESSION: Final = "session.id"
+INFERENCE_INPUT: Final = "input.value"  # only where contents are switched on, as are the three below
+INFERENCE_INPUT_TYPE: Final = "input.mime_type"
+INFERENCE_OUTPUT: Final = "output.value"
+INFERENCE_OUTPUT_TYPE: Final = "output.mime_type"
+
 # -- metrics, and the attributes that only they have ------------------------------------------
 
 DECISIONS: Final = "guarded_agents.decisions"
@@ -80,6 +99,25 @@ TOOLS_CALL: Final = "tools/call"
 TOOL_ERROR: Final = "tool_error"
 UNKNOWN: Final = "unknown"
 OTHER: Final = "_OTHER"
+
+COMPONENT: Final = "guarded_agents"  # of gen_ai.guardrail.*, as are those down to ESCALATE
+INPUT: Final = "input"
+TOOL_CALL: Final = "tool_call"
+ALLOW: Final = "allow"
+DENY: Final = "deny"
+BLOCK: Final = "block"
+ESCALATE: Final = "escalate"  # to a person
+JSON: Final = "application/json"
+TEXT: Final = "text/plain"
+
+
+class InferenceKind(StrEnum):
+    """A span's kind as OpenInference has it."""
+
+    CHAIN = "CHAIN"
+    GUARDRAIL = "GUARDRAIL"
+    TOOL = "TOOL"
+
 
 # -- logs, and the fields of audit entries ----------------------------------------------------
 

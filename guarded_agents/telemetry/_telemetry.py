@@ -1,7 +1,7 @@
 """What the guard tells operators of each step: as a span, a metric, and a line of the log."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from opentelemetry import trace
@@ -52,6 +52,7 @@ from guarded_agents.telemetry._names import (
     WAIT,
     Stage,
 )
+from guarded_agents.telemetry._semconv import Also, Semconv, plainly
 from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end
 from guarded_agents.telemetry._words import hasher, tool_of
 
@@ -69,18 +70,22 @@ class Telemetry:
         key: bytes = b"",
         networks: Mapping[str, str] | None = None,
         unsafe_contents: bool = False,
+        semconv: Collection[Semconv] = (),
     ) -> None:
         """Take the tracer and the meter of the providers.
 
         *key* hashes people's names, which are left out without one. *networks* says by which transport a server is
-        reached (``network.transport``). With *unsafe_contents* spans show redacted arguments and results.
+        reached (``network.transport``). With *unsafe_contents* spans show redacted arguments and results. *semconv* are
+        the conventions that spans are told by beside our own.
         """
         self._is_off = isinstance(provider, NoOpTracerProvider)
         self._is_global = provider is None
         self._tracer = Tracer(trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider))
         self._hashed, self._networks = hasher(key), networks or {}
         self._entered = OrderedDict[str, Context]()
-        self._shows = unsafe_contents
+        self._also = Also(semconv) if semconv else None
+        shown = plainly if self._also is None else self._also.of_contents
+        self._shown = shown if unsafe_contents else None
         self.metrics = Metrics(meter_provider)
 
     def calling(
@@ -96,13 +101,14 @@ class Telemetry:
         if self._has_no_provider():
             return Calling(self.metrics, call, decision, get_current_span(), is_ours=False)
         current = get_current_span()
-        if current.is_recording() and is_span_of(current, call):
-            scope = Calling(
-                self.metrics, call, decision, current, is_ours=False, is_told=True, shows_contents=self._shows
-            )
-            scope.tell(self._about(call, decision, facts, asked))
+        is_theirs = current.is_recording() and is_span_of(current, call)
+        about = self._about(call, decision, facts, asked)
+        if self._also is not None:
+            about |= self._also.of_call(call, decision, is_ours=not is_theirs)
+        if is_theirs:
+            scope = Calling(self.metrics, call, decision, current, is_ours=False, is_told=True, shown=self._shown)
+            scope.tell(about)
         else:
-            about = self._about(call, decision, facts, asked)
             span = self._tracer.start(
                 f"{EXECUTE_TOOL} {tool_of(call)}",
                 about,
@@ -110,9 +116,9 @@ class Telemetry:
                 since_ns=since_ns,
                 kind=SpanKind.CLIENT if decision.permitted else SpanKind.INTERNAL,
             )
-            scope = Calling(self.metrics, call, decision, span, is_told=True, shows_contents=self._shows)
+            scope = Calling(self.metrics, call, decision, span, is_told=True, shown=self._shown)
         if not is_plain(decision):
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, self._decided(call, decision))
         return scope
 
     def holding(self, call: BoundCall, decision: Decision, facts: ThreadFacts, *, since_ns: int) -> Scope:
@@ -120,7 +126,9 @@ class Telemetry:
         scope = self._scope(Stage.APPROVAL, call.key.thread, since_ns=since_ns)
         if scope.is_recording:
             scope.tell({**named(call), **ruled(decision), **self._hash(PRINCIPAL, facts.requester.id, facts.tenant)})
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, ruled(decision))
+            if self._also is not None:
+                scope.tell(self._also.of_decision(call, decision, is_held=True))
+            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, self._decided(call, decision, is_held=True))
         return scope
 
     def held(
@@ -167,7 +175,7 @@ class Telemetry:
         """
         if self._has_no_provider() or get_current_span().get_span_context().is_valid:
             return
-        span = self._tracer.start(f"{GUARD} {Stage.SCREEN}", {CONVERSATION_ID: clipped(thread)}, since_ns=since_ns)
+        span = self._tracer.start(f"{GUARD} {Stage.SCREEN}", self._stage(Stage.SCREEN, thread), since_ns=since_ns)
         if span.get_span_context().is_valid:
             self._entered[thread] = set_span_in_context(span, Context())
             self._entered.move_to_end(thread)
@@ -177,7 +185,7 @@ class Telemetry:
 
     def staged(self, span: Span, stage: Stage, since_ns: int) -> None:
         """Make the span of a stage that has just ended, where *span*, its parent, is recorded."""
-        self._tracer.staged(span, stage, since_ns)
+        self._tracer.staged(span, stage, since_ns, None if self._also is None else self._also.of_stage(stage))
 
     def _has_no_provider(self) -> bool:
         if not self._is_global:
@@ -196,9 +204,21 @@ class Telemetry:
         current = get_current_span()
         if self._has_no_provider():
             return Scope(current, is_ours=False)
-        attributes = {CONVERSATION_ID: clipped(thread)}
         above = self._above(current, thread)
-        return Scope(self._tracer.start(f"{GUARD} {stage}", attributes, context=above, since_ns=since_ns))
+        about = self._stage(stage, thread)
+        return Scope(self._tracer.start(f"{GUARD} {stage}", about, context=above, since_ns=since_ns))
+
+    def _stage(self, stage: Stage, thread: str) -> dict[str, AttributeValue]:
+        about: dict[str, AttributeValue] = {CONVERSATION_ID: clipped(thread)}
+        if self._also is not None:
+            about |= self._also.of_stage(stage) | self._also.of_thread(thread)
+        return about
+
+    def _decided(self, call: BoundCall, decision: Decision, *, is_held: bool = False) -> dict[str, AttributeValue]:
+        about = ruled(decision)
+        if self._also is not None:
+            about |= self._also.of_stage(Stage.DECIDE) | self._also.of_decision(call, decision, is_held=is_held)
+        return about
 
     def _hash(self, key: str, name: str, tenant: str) -> Attributes:
         hashed = self._hashed(name, tenant)

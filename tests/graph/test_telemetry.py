@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from opentelemetry.context import Context, attach, detach
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import (
@@ -347,12 +348,24 @@ WAYS: dict[str, Callable[[], Any]] = {
 }
 
 
-async def ran(folder: Path, way: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+def metering(monkeypatch: pytest.MonkeyPatch) -> MeterProvider:
+    """Return a meter provider whose instruments raise whenever they are told something."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no reader")
+
+    for instrument in (Counter, Histogram):
+        for method in {"add", "record"} & vars(instrument).keys():
+            monkeypatch.setattr(instrument, method, fail)
+    return MeterProvider()
+
+
+async def ran(folder: Path, way: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[Any, Any]:
     """Return what reached the server and what was recorded, in a run with every kind of call."""
     nonces = count()
     monkeypatch.setattr("guarded_agents.nodes._votes.token_hex", lambda _: f"{next(nonces):032x}")
     script = calls(READ, TOPUP, WIRE, ("drop_table", {"account": "ACME"}), ("nothing", {}))
-    async with at_desk(folder, script, tracer_provider=way(), root_key=folder.parent / "root.key") as desk:
+    async with at_desk(folder, script, tracer_provider=way(), root_key=folder.parent / "root.key", **more) as desk:
         await desk.approve(await desk.held())
         told = await desk.told()
     recorded = []
@@ -373,6 +386,17 @@ async def test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does(
     assert found == without
     assert sorted(entered, key=repr) == sorted(recorded, key=repr)  # calls of one turn end in any order
     assert len(recorded) > 8
+
+
+@pytest.mark.requirement("telemetry:no-influence")
+async def test_instruments_that_fail_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RootKey.load(tmp_path / "root.key", create=True)
+    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
+    with monkeypatch.context() as patched:
+        failing = metering(patched)
+        found, entered = await ran(tmp_path / "with", NoOpTracerProvider, monkeypatch, meter_provider=failing)
+    assert found == without
+    assert sorted(entered, key=repr) == sorted(recorded, key=repr)
 
 
 # -- metrics and logs -------------------------------------------------------------------------

@@ -1590,9 +1590,9 @@ MUTANTS = (
     ),
     Mutant(
         "I10:contents-unasked",
-        TELEMETRY_CALLING,
-        "        self._is_shown = shows_contents and is_told",
-        "        self._is_shown = is_told",
+        TELEMETRY,
+        "        self._shown = shown if unsafe_contents else None",
+        "        self._shown = shown",
         (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
     ),
     Mutant(

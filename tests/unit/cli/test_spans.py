@@ -23,10 +23,21 @@ def test_a_span_stands_below_its_parent_with_what_it_says_and_where_it_links() -
     about = {"guarded_agents.decision": "permit", "guarded_agents.outcome": "executed", "other": "x"}
     with tracer.start_as_current_span("run"), tracer.start_as_current_span("call", links=links, attributes=about):
         tracer.start_span("a\x1bstage").end()
-    lines = [re.sub(r"  [0-9.]+ ms.*", "", line) for line in tree(watched.spans)]
+    lines = [re.sub(r" +[0-9.]+ ms.*", "", line) for line in tree(watched.spans)]
     assert lines == ["held", "run", "   call", "      ↩ held", "      ↩ a span elsewhere", "      a\\u001bstage"]
     [call] = [line for line in tree(watched.spans) if line.startswith("   call")]
     assert call.endswith("permit, executed")
+
+
+def test_the_times_stand_below_one_another_and_a_permit_is_said_once() -> None:
+    watched = Watched()
+    tracer = watched.provider.get_tracer("test")
+    about = {"guarded_agents.decision": "permit", "guarded_agents.reason": "permitted"}
+    with tracer.start_as_current_span("a longer name"), tracer.start_as_current_span("one", attributes=about):
+        pass
+    first, second = tree(watched.spans)
+    assert first.index(" ms") == second.index(" ms")
+    assert second.endswith(" ms  permit")
 
 
 def test_nothing_is_printed_where_there_are_none() -> None:

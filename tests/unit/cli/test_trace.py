@@ -48,7 +48,7 @@ def test_a_thread_is_told_call_by_call_with_its_spans_and_waits(run: Command, st
     told = run("t1", "--store", store)
     assert told.status == 0
     lines = told.out.splitlines()
-    assert lines[0] == "thread t1: 3 calls, 3 traces"
+    assert lines[0] == "thread t1: 3 calls, 3 traces, since 2026-01-05"
     assert [line.split("─ ")[1] for line in lines if "─ " in line] == [
         "bank/balance",
         "the thread",

@@ -8,7 +8,8 @@ from guarded_agents.telemetry import SCHEMA_VERSION, Stage, _names
 
 ROOT = Path(guarded_agents.__file__).parents[1]
 PAGE = (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8")
-KEY = re.compile(r"\A(?:gen_ai|mcp|network|error|guarded_agents)\.[a-z_.]+\Z")
+ROOTS = r"gen_ai|mcp|network|error|guarded_agents|openinference|tool|session|input|output"
+KEY = re.compile(rf"\A(?:{ROOTS})\.[a-z_.]+\Z")
 CONSTANTS = {name: value for name, value in vars(_names).items() if name.isupper() and isinstance(value, str)}
 DECLARED = {value for value in CONSTANTS.values() if KEY.match(value)}
 SPOKEN = {word for word in re.findall(r"`([^`\s]+)`", PAGE) if KEY.match(word)}
@@ -35,5 +36,5 @@ def test_no_name_is_declared_twice() -> None:
 
 def test_a_key_is_spelt_nowhere_else() -> None:
     for path in (ROOT / "guarded_agents").rglob("*.py"):
-        spelt = set(re.findall(r'"((?:gen_ai|mcp|guarded_agents)\.[a-z_.]+)"', path.read_text(encoding="utf-8")))
+        spelt = set(re.findall(rf'"((?:{ROOTS})\.[a-z_.]+)"', path.read_text(encoding="utf-8")))
         assert path.name == "_names.py" or not spelt & DECLARED, path
