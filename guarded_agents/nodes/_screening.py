@@ -134,8 +134,9 @@ class Screening(Tokens):
                 structured, values, found = self._structured(structured, redactor)
             except (RecursionError, OverflowError):
                 found = [_unreadable()]
-            if structured is reply.structured and _is_said(reply.text, structured):
-                return _Looked(reply.text, structured, values, found)
+            else:
+                if structured is reply.structured and _is_said(reply.text, structured):
+                    return _Looked(reply.text, structured, values, found)
         looking = () if reply.repeats and structured is not None else self._detectors
         screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
         findings = _joined([*screened.findings], found)
@@ -258,8 +259,8 @@ class Screening(Tokens):
 
 
 def _is_said(text: str, structured: JsonValue) -> bool:
-    """Return whether *text* stands in *structured* as it is, so that it was looked at there."""
-    return text == structured or (isinstance(structured, dict) and text == structured.get("result"))
+    """Return whether *structured* is *text* as it is and nothing else, so that it was looked at there."""
+    return structured in (text, {"result": text})
 
 
 def _original(reply: ToolReply) -> bytes:
