@@ -22,6 +22,7 @@ from guarded_agents.telemetry._names import (
 from guarded_agents.telemetry._words import tool_of
 
 _log: Final = logging.getLogger(LOGGER)
+_own: Final = logging.getLogger(__name__)
 
 
 def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, span: Span) -> None:
@@ -45,15 +46,18 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
         TRACE_ID: f"{context.trace_id:032x}" if context.is_valid else "",
         SPAN_ID: f"{context.span_id:016x}" if context.is_valid else "",
     }
-    _log.info(
-        "%s %s: rule %s, reason %s, %s, call %s, trace %s, span %s",
-        fields[DECISION],
-        fields[TOOL_NAME],
-        fields[RULE],
-        reason,
-        status,
-        fields[CALL],
-        fields[TRACE_ID] or "-",
-        fields[SPAN_ID] or "-",
-        extra=fields,
-    )
+    try:
+        _log.info(
+            "%s %s: rule %s, reason %s, %s, call %s, trace %s, span %s",
+            fields[DECISION],
+            fields[TOOL_NAME],
+            fields[RULE],
+            reason,
+            status,
+            fields[CALL],
+            fields[TRACE_ID] or "-",
+            fields[SPAN_ID] or "-",
+            extra=fields,
+        )
+    except Exception as error:  # noqa: BLE001 - a handler, filter or factory of the application's; nothing here interrupts
+        _own.warning("a decision could not be logged: %s", type(error).__name__)

@@ -399,6 +399,26 @@ async def test_instruments_that_fail_change_nothing(tmp_path: Path, monkeypatch:
     assert sorted(entered, key=repr) == sorted(recorded, key=repr)
 
 
+@pytest.mark.requirement("telemetry:no-influence")
+async def test_a_factory_of_log_records_that_knows_our_names_changes_nothing(tmp_path: Path) -> None:
+    before = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = before(*args, **kwargs)
+        record.trace_id = "the application's"
+        return record
+
+    logging.setLogRecordFactory(factory)
+    logging.getLogger("guarded_agents.decisions").setLevel(logging.INFO)
+    try:
+        async with at_desk(tmp_path, calls(TOPUP)) as desk:
+            await desk.ask()
+            assert await desk.reasons() == ["permitted"]
+    finally:
+        logging.setLogRecordFactory(before)
+        logging.getLogger("guarded_agents.decisions").setLevel(logging.NOTSET)
+
+
 # -- metrics and logs -------------------------------------------------------------------------
 
 
