@@ -6,6 +6,7 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ from guarded_agents.assembly._opening import Files, Settings, utc_now
 from guarded_agents.assembly._tools import GuardedTool, guarded_tool, planning_tool
 from guarded_agents.assembly._watch import Watch
 from guarded_agents.audit import Kind
-from guarded_agents.errors import AssemblyError
+from guarded_agents.errors import AssemblyError, StoreError
 from guarded_agents.keys import RootKey
 from guarded_agents.records import Claim, Labels, Scheme
 from guarded_agents.screen import Detector
@@ -248,8 +249,9 @@ class Guard(Hearing):
     async def sweep(self) -> Swept:
         """Expire, escalate and put in doubt what time has come for; return what that was. It approves nothing."""
         swept = await self._store.sweep(now=self._services.now())
-        for request in (*swept.expired, *swept.lapsed):
-            self._services.telemetry.timed_out(self._store.request(request))
+        with suppress(StoreError):  # a count that cannot be told keeps nobody from knowing what was swept
+            for request in (*swept.expired, *swept.lapsed):
+                self._services.telemetry.timed_out(self._store.request(request))
         return swept
 
     # -- servers ---------------------------------------------------------------------------------

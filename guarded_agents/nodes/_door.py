@@ -6,6 +6,7 @@ until the outcome is stored it is shielded from cancellation.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 from typing import Final
@@ -206,15 +207,17 @@ class Door:
 
     async def _send_and_settle(self, permit: Permit, claim: Claim, span: Span) -> Outcome:
         call, services = permit.call, self._services
+        since_ns = until_ns = 0
         try:
             reply, since_ns = await self._send(permit, span), time_ns()
             outcome, _ = self._screened(permit, reply)
-            services.telemetry.staged(span, Stage.SCREEN, since_ns)
+            until_ns = time_ns()
         except NotSentError:
             outcome = _failed("The tool's server could not be reached; the call was not sent.")
         except TransportError:
             outcome = in_doubt()
-        try:
+        settled: Claim | None = None
+        with suppress(StoreError):  # it ran, and that could not be recorded: the row stays SENDING and lapses
             settled = await services.store.settle(
                 call.key,
                 attempt=claim.attempt,
@@ -223,9 +226,9 @@ class Door:
                 note=_notes.ended(call, outcome),
                 now=services.now(),
             )
-        except StoreError:
-            return in_doubt()  # it ran, and that could not be recorded: the row stays SENDING and lapses
-        return told_of(settled)
+        if until_ns:
+            services.telemetry.staged(span, Stage.SCREEN, since_ns, until_ns)
+        return in_doubt() if settled is None else told_of(settled)
 
     # -- both ------------------------------------------------------------------------------------
 

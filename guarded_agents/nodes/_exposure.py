@@ -12,8 +12,8 @@ from typing import Final
 import orjson
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
+from guarded_agents._bounded import keep
 from guarded_agents.nodes import _notes
-from guarded_agents.nodes._bounded import keep
 from guarded_agents.records import Answered, Labels, ThreadFacts
 from guarded_agents.stores import SeenMessage, Store
 

@@ -10,8 +10,8 @@ from langchain_core.messages.tool import ToolCall
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command, Send
 
+from guarded_agents._bounded import keep
 from guarded_agents.errors import BindingError, StoreError
-from guarded_agents.nodes._bounded import keep
 from guarded_agents.nodes._execute import INVALID
 from guarded_agents.nodes._planning import pin_proposed
 from guarded_agents.nodes._screen_input import InputState, entry_of, newest_human

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final
 
 from guarded_agents.errors import StoreError
 from guarded_agents.records import StandingRequest, TraceContext
 from guarded_agents.stores import Store, originals
-
-_HELD: Final = "held"
-_VOTE: Final = "vote"
+from guarded_agents.telemetry import Role
 
 
 def spans_behind(store: Store, standing: StandingRequest | None) -> Iterator[tuple[str, TraceContext]]:
@@ -22,4 +19,4 @@ def spans_behind(store: Store, standing: StandingRequest | None) -> Iterator[tup
     with suppress(StoreError):
         for one in originals(store, standing.request.id):
             for voter, context in store.traces(one.request.id):
-                yield (_VOTE if voter else _HELD), context
+                yield (Role.VOTE if voter else Role.HELD), context

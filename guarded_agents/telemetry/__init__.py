@@ -1,10 +1,10 @@
 """What operators see of the guard, in the tools that they run: spans, metrics and log lines (OpenTelemetry)."""
 
-from guarded_agents.telemetry._calling import Calling, is_plain
+from guarded_agents.telemetry._calling import Calling
 from guarded_agents.telemetry._carry import meta_of, trace_fields
 from guarded_agents.telemetry._export import export_from_environment
 from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
-from guarded_agents.telemetry._names import DECISION, OUTCOME, REASON, SCHEMA_VERSION, STATUS, Stage
+from guarded_agents.telemetry._names import DECISION, OUTCOME, REASON, SCHEMA_VERSION, STATUS, Role, Stage
 from guarded_agents.telemetry._semconv import Semconv, parse_semconv
 from guarded_agents.telemetry._spans import Scope, time_ns
 from guarded_agents.telemetry._telemetry import Telemetry
@@ -18,13 +18,13 @@ __all__ = [
     "STATUS",
     "Calling",
     "Metrics",
+    "Role",
     "Scope",
     "Semconv",
     "Sources",
     "Stage",
     "Telemetry",
     "export_from_environment",
-    "is_plain",
     "meta_of",
     "parse_semconv",
     "time_ns",

@@ -32,6 +32,7 @@ from guarded_agents.telemetry._names import (
     OUTCOME,
     POLICY,
     REASON,
+    REFUSE,
     RULE,
     TOOL_CALL_ID,
     TOOL_ERROR,
@@ -50,7 +51,7 @@ _ANSWERED: Final = (ClaimStatus.EXECUTED, ClaimStatus.FAILED)
 class Calling(Scope):
     """The scope of one call. An ``execute_tool`` span of somebody else's for the same call is told, and not ended."""
 
-    __slots__ = ("_call", "_decision", "_is_told", "_metrics", "_shown")
+    __slots__ = ("_call", "_decision", "_is_plain", "_is_told", "_metrics", "_shown")
 
     def __init__(
         self,
@@ -61,17 +62,22 @@ class Calling(Scope):
         *,
         is_ours: bool = True,
         is_told: bool = False,
+        is_plain: bool = False,
         shown: Shown | None = None,
     ) -> None:
-        """Hold *span*, which is told of the call where *is_told*, and of contents where they are *shown*."""
+        """Hold *span*, which is told of the call where *is_told*, and of contents where they are *shown*.
+
+        Where the call *is_plain*, its audit entries have no number yet when it ends.
+        """
         super().__init__(span, is_ours=is_ours)
         self._metrics, self._call, self._decision, self._is_told = metrics, call, decision, is_told
+        self._is_plain = is_plain
         self._shown = shown if is_told else None
 
     @property
     def shows_contents(self) -> bool:
         """Whether `show` is to be told what was sent and answered: that is switched on, and recorded."""
-        return self._shown is not None and self.span.is_recording()
+        return self._shown is not None and self.is_recording
 
     def show(self, arguments: JsonValue, result: str) -> None:
         """Set the call's *arguments* and its *result*, both redacted, where `shows_contents`; each is cut."""
@@ -82,18 +88,18 @@ class Calling(Scope):
     def ended(self, outcome: Outcome, head: AuditHead, *, is_refused: bool = False) -> None:
         """Tell what came of the call. *head* is that of the audit log, at or before which its entries stand."""
         decision = self._decision
-        if self._is_told and self.span.is_recording():
-            self.span.set_attributes(_ended(outcome, head, is_plain=is_plain(decision)))
+        if self._is_told and self.is_recording:
+            self.tell(_ended(outcome, head, is_plain=self._is_plain))
             if outcome.reason in _GUARD_FAILED:
                 self.fail()
-        stage = "refuse" if is_refused else Stage.EXECUTE
+        stage = REFUSE if is_refused else Stage.EXECUTE
         self._metrics.decided(stage, self._call, decision, outcome)
         log_decision(self._call, decision, outcome, self.span)
 
 
-def is_plain(decision: Decision) -> bool:
-    """Return whether *decision* permits a plain read: its call is one span, without one for each stage."""
-    return decision.permitted and decision.tool_effect is ToolEffect.READ and not decision.claimed
+def is_plain(decision: Decision, asked: StandingRequest | None) -> bool:
+    """Return whether *decision* permits a plain read, and nobody was *asked*: it is one span, without its stages."""
+    return asked is None and decision.permitted and decision.tool_effect is ToolEffect.READ and not decision.claimed
 
 
 def waited_s(standing: StandingRequest) -> float | None:
@@ -134,7 +140,10 @@ def _ended(outcome: Outcome, head: AuditHead, *, is_plain: bool) -> dict[str, At
 
 
 def is_span_of(span: Span, call: BoundCall) -> bool:
-    """Return whether *span* is the ``execute_tool`` span of *call* that an instrumentor has made."""
+    """Return whether *span* is the ``execute_tool`` span of *call* that an instrumentor has made.
+
+    Its attributes are the application's: this may raise.
+    """
     attributes = getattr(span, "attributes", None)
     if not isinstance(attributes, Mapping) or attributes.get(OPERATION) != EXECUTE_TOOL:
         return False

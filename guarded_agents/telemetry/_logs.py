@@ -7,10 +7,12 @@ from opentelemetry.trace import Span
 
 from guarded_agents.binding import clipped
 from guarded_agents.records import BoundCall, Decision, Outcome
+from guarded_agents.telemetry._carry import trace_fields
 from guarded_agents.telemetry._names import (
     CALL,
     CONVERSATION_ID,
     DECISION,
+    HELD,
     LOGGER,
     OUTCOME,
     REASON,
@@ -19,10 +21,12 @@ from guarded_agents.telemetry._names import (
     TOOL_NAME,
     TRACE_ID,
 )
+from guarded_agents.telemetry._quiet import quietly
 from guarded_agents.telemetry._words import tool_of
 
 _log: Final = logging.getLogger(LOGGER)
-_own: Final = logging.getLogger(__name__)
+_LINE: Final = "%s %s: rule %s, reason %s, %s, call %s, trace %s, span %s"
+_NO_SPAN: Final = {TRACE_ID: "", SPAN_ID: ""}
 
 
 def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, span: Span) -> None:
@@ -33,8 +37,7 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
     if not _log.isEnabledFor(logging.INFO):
         return
     reason = decision.reason.value if outcome is None or not decision.permitted else outcome.reason.value
-    status = "held" if outcome is None else outcome.status.value
-    context = span.get_span_context()
+    status = HELD if outcome is None else outcome.status.value
     fields = {
         DECISION: decision.effect.value,
         RULE: decision.rule,
@@ -43,21 +46,8 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
         TOOL_NAME: tool_of(call),
         CALL: call.key.digest,
         CONVERSATION_ID: clipped(call.key.thread),
-        TRACE_ID: f"{context.trace_id:032x}" if context.is_valid else "",
-        SPAN_ID: f"{context.span_id:016x}" if context.is_valid else "",
+        **(trace_fields(span) or _NO_SPAN),
     }
-    try:
-        _log.info(
-            "%s %s: rule %s, reason %s, %s, call %s, trace %s, span %s",
-            fields[DECISION],
-            fields[TOOL_NAME],
-            fields[RULE],
-            reason,
-            status,
-            fields[CALL],
-            fields[TRACE_ID] or "-",
-            fields[SPAN_ID] or "-",
-            extra=fields,
-        )
-    except Exception as error:  # noqa: BLE001 - a handler, filter or factory of the application's; nothing here interrupts
-        _own.warning("a decision could not be logged: %s", type(error).__name__)
+    said = (fields[DECISION], fields[TOOL_NAME], fields[RULE], reason, status, fields[CALL])
+    where = (fields[TRACE_ID] or "-", fields[SPAN_ID] or "-")
+    quietly(_log.info, None, _LINE, *said, *where, extra=fields, stacklevel=2)

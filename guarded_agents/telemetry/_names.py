@@ -98,6 +98,9 @@ SERVER: Final = "guarded_agents.server"
 TOOLS_CALL: Final = "tools/call"
 TOOL_ERROR: Final = "tool_error"
 UNKNOWN: Final = "unknown"
+REFUSE: Final = "refuse"  # the stage at which a call that is not sent is counted
+HELD: Final = "held"  # in place of an outcome, in the line of a call that waits for people
+BROKE_GLASS: Final = "broke_glass"  # in place of "approved", in what became of a request
 OTHER: Final = "_OTHER"
 
 COMPONENT: Final = "guarded_agents"  # of gen_ai.guardrail.*, as are those down to ESCALATE
@@ -109,6 +112,13 @@ BLOCK: Final = "block"
 ESCALATE: Final = "escalate"  # to a person
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
+
+
+class Role(StrEnum):
+    """Which span a link leads to."""
+
+    HELD = "held"
+    VOTE = "vote"
 
 
 class InferenceKind(StrEnum):

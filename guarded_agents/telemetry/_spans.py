@@ -4,7 +4,6 @@ Where no tracer provider is set, no span is made and no attribute is put togethe
 is current, is then what audit entries and servers are told of.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 from contextvars import Token
 from time import time_ns
@@ -19,14 +18,14 @@ from opentelemetry.util.types import AttributeValue
 
 from guarded_agents.errors import DirectoryError, GuardError, StoreError
 from guarded_agents.records import TraceContext
-from guarded_agents.telemetry._carry import carried, span_context_of
+from guarded_agents.telemetry._carry import carried, context_of, span_context_of
 from guarded_agents.telemetry._names import ERROR_TYPE, GUARD, ROLE, Stage
+from guarded_agents.telemetry._quiet import quietly
 
 Attributes = Mapping[str, AttributeValue]
 Kept = Iterable[tuple[str, TraceContext]]
 """Spans to link to, each with its role."""
 
-_log: Final = logging.getLogger(__name__)
 _ERROR: Final = Status(StatusCode.ERROR)  # without a description: an error may quote anything
 
 
@@ -47,19 +46,23 @@ class Tracer:
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span:
         """Start a span below *context*, or below the current one. A provider that fails makes none."""
-        try:
-            return self._tracer.start_span(name, context, kind, attributes, start_time=since_ns)
-        except Exception as error:  # noqa: BLE001 - a processor of the application's; nothing here interrupts or executes
-            _failed(error)
-            return INVALID_SPAN
+        return quietly(self._tracer.start_span, INVALID_SPAN, name, context, kind, attributes, start_time=since_ns)
 
-    def staged(self, span: Span, stage: Stage, since_ns: int, attributes: Attributes | None = None) -> None:
-        """Make the span of a stage that began at *since_ns* and ends now, where *span*, its parent, is recorded."""
-        if span.is_recording():
+    def staged(
+        self,
+        span: Span,
+        stage: Stage,
+        since_ns: int,
+        until_ns: int | None = None,
+        *,
+        attributes: Attributes | None = None,
+    ) -> None:
+        """Make the span of a stage from *since_ns* to *until_ns* (None: now), where *span*, its parent, is recorded."""
+        if is_recording(span):
             child = self.start(
                 f"{GUARD} {stage}", attributes, context=set_span_in_context(span, Context()), since_ns=since_ns
             )
-            end(child)
+            end(child, until_ns)
 
 
 class Scope:
@@ -77,7 +80,7 @@ class Scope:
 
     def __enter__(self) -> Self:
         """Make the span the current one."""
-        if self._is_ours and self.span.get_span_context().is_valid:
+        if self._is_ours and context_of(self.span) is not None:
             self._token = attach(set_span_in_context(self.span))
         return self
 
@@ -87,7 +90,7 @@ class Scope:
             detach(self._token)
         if not self._is_ours:
             return
-        if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp) and self.span.is_recording():
+        if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
             self.tell({ERROR_TYPE: type(error).__name__})
             if not isinstance(error, GuardError) or isinstance(error, DirectoryError | StoreError):
                 self.fail()
@@ -96,7 +99,7 @@ class Scope:
     @property
     def is_recording(self) -> bool:
         """Whether it is of any use to tell it something."""
-        return self.span.is_recording()
+        return is_recording(self.span)
 
     @property
     def context(self) -> TraceContext | None:
@@ -105,32 +108,30 @@ class Scope:
 
     def tell(self, attributes: Attributes) -> None:
         """Set *attributes*."""
-        if self.span.is_recording():
-            self.span.set_attributes(attributes)
+        if self.is_recording:
+            quietly(self.span.set_attributes, None, attributes)
 
     def fail(self) -> None:
         """Mark the span as one in which the guard failed."""
-        self.span.set_status(_ERROR)
+        quietly(self.span.set_status, None, _ERROR)
 
     def link(self, kept: Kept) -> None:
         """Link to the spans that *kept* names; nothing is read of it where the span is not recorded."""
-        if not self.span.is_recording():
+        if not self.is_recording:
             return
         for role, context in kept:
             if (found := span_context_of(context)) is not None:
-                self.span.add_link(found, {ROLE: role})
+                quietly(self.span.add_link, None, found, {ROLE: role})
 
 
-def end(span: Span) -> None:
-    """End *span*; what a processor or exporter makes of that is no concern of the call."""
-    try:
-        span.end()
-    except Exception as error:  # noqa: BLE001 - as in `Tracer.start`
-        _failed(error)
+def is_recording(span: Span) -> bool:
+    """Return whether it is of any use to tell *span* something."""
+    return quietly(span.is_recording, instead=False)
 
 
-def _failed(error: Exception) -> None:
-    _log.warning("a span could not be recorded: %s", type(error).__name__)
+def end(span: Span, at_ns: int | None = None) -> None:
+    """End *span* at *at_ns* (None: now)."""
+    quietly(span.end, None, at_ns)
 
 
-__all__ = ["Attributes", "Kept", "Scope", "Tracer", "end", "time_ns"]
+__all__ = ["Attributes", "Kept", "Scope", "Tracer", "end", "is_recording", "time_ns"]

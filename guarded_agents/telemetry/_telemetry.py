@@ -18,6 +18,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
+from guarded_agents._bounded import keep
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
     BoundCall,
@@ -28,11 +29,13 @@ from guarded_agents.records import (
     ThreadFacts,
 )
 from guarded_agents.telemetry._calling import Calling, is_plain, is_span_of, named, ruled, waited_s
+from guarded_agents.telemetry._carry import context_of
 from guarded_agents.telemetry._logs import log_decision
 from guarded_agents.telemetry._metrics import Metrics
 from guarded_agents.telemetry._names import (
     ANSWER,
     APPROVER,
+    BROKE_GLASS,
     CONVERSATION_ID,
     DECISION,
     EXECUTE_TOOL,
@@ -52,8 +55,9 @@ from guarded_agents.telemetry._names import (
     WAIT,
     Stage,
 )
+from guarded_agents.telemetry._quiet import quietly
 from guarded_agents.telemetry._semconv import Also, Semconv, plainly
-from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end
+from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end, is_recording
 from guarded_agents.telemetry._words import hasher, tool_of
 
 _THREADS: Final = 1_024  # whose first span is remembered
@@ -101,13 +105,14 @@ class Telemetry:
         if self._has_no_provider():
             return Calling(self.metrics, call, decision, get_current_span(), is_ours=False)
         current = get_current_span()
-        is_theirs = current.is_recording() and is_span_of(current, call)
+        is_theirs = is_recording(current) and quietly(is_span_of, False, current, call)  # noqa: FBT003
+        plain = is_plain(decision, asked)
         about = self._about(call, decision, facts, asked)
         if self._also is not None:
             about |= self._also.of_call(call, decision, is_ours=not is_theirs)
         if is_theirs:
-            scope = Calling(self.metrics, call, decision, current, is_ours=False, is_told=True, shown=self._shown)
-            scope.tell(about)
+            span = current
+            quietly(span.set_attributes, None, about)
         else:
             span = self._tracer.start(
                 f"{EXECUTE_TOOL} {tool_of(call)}",
@@ -116,10 +121,18 @@ class Telemetry:
                 since_ns=since_ns,
                 kind=SpanKind.CLIENT if decision.permitted else SpanKind.INTERNAL,
             )
-            scope = Calling(self.metrics, call, decision, span, is_told=True, shown=self._shown)
-        if not is_plain(decision):
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, self._decided(call, decision))
-        return scope
+        if not plain:
+            self._tracer.staged(span, Stage.DECIDE, since_ns, attributes=self._decided(call, decision))
+        return Calling(
+            self.metrics,
+            call,
+            decision,
+            span,
+            is_ours=not is_theirs,
+            is_told=True,
+            is_plain=plain,
+            shown=self._shown,
+        )
 
     def holding(self, call: BoundCall, decision: Decision, facts: ThreadFacts, *, since_ns: int) -> Scope:
         """Return the scope in which a request is written for *call*; its context is kept with the request."""
@@ -128,7 +141,9 @@ class Telemetry:
             scope.tell({**named(call), **ruled(decision), **self._hash(PRINCIPAL, facts.requester.id, facts.tenant)})
             if self._also is not None:
                 scope.tell(self._also.of_decision(call, decision, is_held=True))
-            self._tracer.staged(scope.span, Stage.DECIDE, since_ns, self._decided(call, decision, is_held=True))
+            self._tracer.staged(
+                scope.span, Stage.DECIDE, since_ns, attributes=self._decided(call, decision, is_held=True)
+            )
         return scope
 
     def held(
@@ -152,16 +167,19 @@ class Telemetry:
             scope.tell(self._hash(APPROVER, signed.vote.approver, request.tenant))
         return scope
 
-    def voted(self, scope: Scope, settled: StandingRequest) -> None:
-        """Tell where the request stands after a vote."""
-        scope.tell({STATUS: settled.status.value})
-        if settled.status is not RequestStatus.PENDING:
-            status = "broke_glass" if settled.broke_glass else settled.status.value
-            self.metrics.approval(status, settled.request.group, waited_s=waited_s(settled))
+    def voted(self, scope: Scope, before: StandingRequest, after: StandingRequest) -> None:
+        """Tell where a request stands *after* a vote on it as it stood *before*; an edit has another in its place."""
+        scope.tell({STATUS: after.status.value})
+        is_edited = before.request.id != after.request.id
+        if is_edited:
+            self.metrics.approval(RequestStatus.SUPERSEDED.value, before.request.group)
+        if is_edited or after.status is not RequestStatus.PENDING:
+            status = BROKE_GLASS if after.broke_glass else after.status.value
+            self.metrics.approval(status, after.request.group, waited_s=waited_s(after))
 
     def timed_out(self, settled: StandingRequest | None) -> None:
-        """Tell of a request that time alone has closed; None, one that is there no more, is left out."""
-        if settled is not None and not settled.status.is_open:
+        """Tell of a request that time alone has closed; others are left out, and None, one that is there no more."""
+        if settled is not None and settled.status in (RequestStatus.EXPIRED, RequestStatus.LAPSED):
             self.metrics.approval(settled.status.value, settled.request.group, waited_s=waited_s(settled))
 
     def waking(self, thread: str) -> Scope:
@@ -173,19 +191,17 @@ class Telemetry:
 
         Where a span of the application's is current there is no need for it.
         """
-        if self._has_no_provider() or get_current_span().get_span_context().is_valid:
+        if self._has_no_provider() or context_of(get_current_span()) is not None:
             return
         span = self._tracer.start(f"{GUARD} {Stage.SCREEN}", self._stage(Stage.SCREEN, thread), since_ns=since_ns)
-        if span.get_span_context().is_valid:
-            self._entered[thread] = set_span_in_context(span, Context())
-            self._entered.move_to_end(thread)
-            if len(self._entered) > _THREADS:
-                self._entered.popitem(last=False)
+        if context_of(span) is not None:
+            keep(self._entered, thread, set_span_in_context(span, Context()), most=_THREADS)
         end(span)
 
-    def staged(self, span: Span, stage: Stage, since_ns: int) -> None:
-        """Make the span of a stage that has just ended, where *span*, its parent, is recorded."""
-        self._tracer.staged(span, stage, since_ns, None if self._also is None else self._also.of_stage(stage))
+    def staged(self, span: Span, stage: Stage, since_ns: int, until_ns: int | None = None) -> None:
+        """Make the span of a stage from *since_ns* to *until_ns* (None: now), where *span*, its parent, is recorded."""
+        about = None if self._also is None else self._also.of_stage(stage)
+        self._tracer.staged(span, stage, since_ns, until_ns, attributes=about)
 
     def _has_no_provider(self) -> bool:
         if not self._is_global:
@@ -198,7 +214,7 @@ class Telemetry:
 
     def _above(self, current: Span, thread: str) -> Context | None:
         """Return what a span of *thread* stands below: the current one, or else the thread's own first."""
-        return None if current.get_span_context().is_valid else self._entered.get(thread)
+        return self._entered.get(thread) if context_of(current) is None else None
 
     def _scope(self, stage: Stage, thread: str, *, since_ns: int | None = None) -> Scope:
         current = get_current_span()

@@ -3,11 +3,11 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -18,15 +18,19 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import (
     NonRecordingSpan,
     NoOpTracerProvider,
+    Span,
     SpanContext,
     SpanKind,
     StatusCode,
     TraceFlags,
+    Tracer,
     TraceState,
     set_span_in_context,
 )
+from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
 from guarded_agents import Answer, GuardError, StoreError
+from guarded_agents.errors import RequestClosedError
 from guarded_agents.keys import RootKey
 from guarded_agents.operations import Worker
 from guarded_agents.transport import ToolReply
@@ -332,6 +336,64 @@ class RaisingAtTheEnd(Raising):
         """Do nothing."""
 
 
+class Hollow(Span):
+    """A span of another maker's than the SDK, of which every method fails but those in *works*."""
+
+    def __init__(self, works: Collection[str] = ()) -> None:
+        self.works = works
+
+    def _do(self, name: str, found: Any = None) -> Any:
+        if name not in self.works:
+            raise RuntimeError(name)
+        return found
+
+    def end(self, end_time: int | None = None) -> None:
+        self._do("end")
+
+    def get_span_context(self) -> SpanContext:
+        return cast("SpanContext", self._do("get_span_context", ELSEWHERE))
+
+    def set_attributes(self, attributes: Any) -> None:
+        self._do("set_attributes")
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        self._do("set_attribute")
+
+    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
+        self._do("add_event")
+
+    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
+        self._do("add_link")
+
+    def update_name(self, name: str) -> None:
+        self._do("update_name")
+
+    def is_recording(self) -> bool:
+        return bool(self._do("is_recording", found=True))
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        self._do("set_status")
+
+    def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
+        self._do("record_exception")
+
+
+class HollowProvider(AnyTracerProvider, Tracer):
+    """Makes hollow spans."""
+
+    def __init__(self, *works: str) -> None:
+        self.works = works
+
+    def get_tracer(self, *_: Any, **__: Any) -> Tracer:
+        return self
+
+    def start_span(self, *_: Any, **__: Any) -> Span:
+        return Hollow(self.works)
+
+    def start_as_current_span(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("start_as_current_span")
+
+
 def raising(processor: SpanProcessor) -> TracerProvider:
     provider = TracerProvider()
     provider.add_span_processor(processor)
@@ -345,6 +407,10 @@ WAYS: dict[str, Callable[[], Any]] = {
     "sampling off": lambda: Watched(sampler=ALWAYS_OFF).provider,
     "a processor that fails at the start": lambda: raising(Raising()),
     "a processor that fails at the end": lambda: raising(RaisingAtTheEnd()),
+    "spans of which every method fails": HollowProvider,
+    "spans of which all but the context fails": lambda: HollowProvider("get_span_context"),
+    "spans that only say that they are recorded": lambda: HollowProvider("is_recording"),
+    "spans that cannot be told anything": lambda: HollowProvider("get_span_context", "is_recording"),
 }
 
 
@@ -395,6 +461,42 @@ async def test_instruments_that_fail_change_nothing(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patched:
         failing = metering(patched)
         found, entered = await ran(tmp_path / "with", NoOpTracerProvider, monkeypatch, meter_provider=failing)
+    assert found == without
+    assert sorted(entered, key=repr) == sorted(recorded, key=repr)
+
+
+@pytest.mark.requirement("telemetry:no-influence")
+async def test_a_span_of_the_applications_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RootKey.load(tmp_path / "root.key", create=True)
+    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
+    for works in ((), ("is_recording",)):
+        token = attach(set_span_in_context(Hollow(works)))
+        try:
+            found, entered = await ran(tmp_path / "-".join(("with", *works)), lambda: Watched().provider, monkeypatch)
+        finally:
+            detach(token)
+        assert found == without
+        assert sorted(entered, key=repr) == sorted(recorded, key=repr)
+
+
+@pytest.mark.requirement("telemetry:no-influence")
+async def test_a_handler_of_logs_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    RootKey.load(tmp_path / "root.key", create=True)
+    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
+    logger, failing = logging.getLogger("guarded_agents"), Failing()
+    logger.addHandler(failing)
+    logger.setLevel(logging.INFO)
+    try:
+        found, entered = await ran(tmp_path / "with", HollowProvider, monkeypatch)
+    finally:
+        logger.removeHandler(failing)
+        logger.setLevel(logging.NOTSET)
     assert found == without
     assert sorted(entered, key=repr) == sorted(recorded, key=repr)
 
@@ -454,6 +556,20 @@ async def test_decisions_approvals_and_waits_are_counted(tmp_path: Path) -> None
         [size] = metered.counts("guarded_agents.audit.entries").values()
         assert size == desk.guard.store.audit_head().size
     assert "guarded_agents.approvals.pending" not in metered.points()  # a closed store has no number
+
+
+async def test_an_edited_request_and_the_one_in_its_place_are_counted_once_each(tmp_path: Path) -> None:
+    metered = Metered()
+    async with at_desk(tmp_path, calls(WIRE), meter_provider=metered.provider) as desk:
+        edit = desk.signed(await desk.held(), Answer.EDIT, arguments={"account": "ACME", "amount_cents": 901})
+        edited = await desk.guard.vote(edit)
+        approval = desk.signed(edited.request.id, approver=RAJ)
+        await desk.guard.vote(approval)
+        for again in (edit, approval):
+            with pytest.raises(RequestClosedError):
+                await desk.guard.vote(again)
+        counts = metered.counts("guarded_agents.approvals", "guarded_agents.status")
+    assert counts == {("pending",): 2, ("superseded",): 1, ("approved",): 1}
 
 
 async def test_what_time_closes_is_counted(tmp_path: Path) -> None:

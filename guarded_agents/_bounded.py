@@ -1,4 +1,4 @@
-"""What a node remembers of threads: so many, and of these the ones that were used last."""
+"""What is remembered of threads: so many, and of these the ones that were told of last."""
 
 from collections import OrderedDict
 from typing import TypeVar
