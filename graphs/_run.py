@@ -1,6 +1,5 @@
 """A run of an application: a folder that holds its policy, lockfile, databases and approvers' keys."""
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +10,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from graphs._environment import endpoints
 from guarded_agents.approval import allowed_signers_line
 from guarded_agents.errors import ConfigurationError
-
-ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-"""Where spans are sent to, if anywhere: a server process is told it too."""
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The folder that holds the package ``graphs``; server processes start there."""
@@ -121,8 +118,8 @@ def stdio_server(module: str, database: Path) -> Mapping[str, object]:
         "command": sys.executable,
         "args": ["-m", module, str(database)],
         "cwd": str(ROOT),
-        **({"env": {ENDPOINT: os.environ[ENDPOINT]}} if os.environ.get(ENDPOINT) else {}),
+        **({"env": found} if (found := endpoints()) else {}),
     }
 
 
-__all__ = ["ENDPOINT", "ROOT", "Run", "start_run", "stdio_server"]
+__all__ = ["ROOT", "Run", "start_run", "stdio_server"]

@@ -1,18 +1,16 @@
 """How the servers of ``graphs`` continue the trace of the call that reached them, where OpenTelemetry is installed.
 
 A caller names its span in ``_meta`` of the call (``traceparent``, ``tracestate``), over stdio and HTTP alike. Spans are
-sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` says; without it, or without the SDK, nothing is made.
+sent where ``OTEL_EXPORTER_OTLP_ENDPOINT`` or its ``TRACES`` form says; else, or without the SDK, none is made.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
 
 from mcp.server.fastmcp import FastMCP
 from mcp.types import ContentBlock
 
-_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+from graphs._environment import endpoints
 
 
 class TracedServer(FastMCP):
@@ -53,8 +51,11 @@ def _continued(carried: Mapping[str, str], tool: str) -> AbstractContextManager[
 
 
 def export_spans(service: str) -> None:
-    """Send the spans of this process to the OTLP endpoint that the environment names, if it does."""
-    if not os.environ.get(_ENDPOINT):
+    """Send the spans of this process to the OTLP endpoint that the environment names, if it does.
+
+    `guarded_agents.telemetry.export_from_environment` does so in a process that has the guard; a server has not.
+    """
+    if not endpoints():
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -1,6 +1,6 @@
 """The audit entries of a call. Digests are keyed; arguments never stand in an entry (DESIGN I10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 from pydantic import JsonValue
@@ -23,13 +23,6 @@ from guarded_agents.records import (
 )
 from guarded_agents.screen import Finding, Required, Stage
 from guarded_agents.stores import AuditNote
-from guarded_agents.telemetry import trace_fields
-
-
-def _note(kind: Kind, fields: Mapping[str, JsonValue]) -> AuditNote:
-    """Return the entry, with the span that it was made in where there is one."""
-    traced = trace_fields()
-    return AuditNote(kind, {**fields, **traced} if traced else fields)
 
 
 def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[str, JsonValue]:
@@ -53,12 +46,12 @@ def _decision(call: BoundCall, facts: ThreadFacts, decision: Decision) -> dict[s
 
 def decided(call: BoundCall, facts: ThreadFacts, decision: Decision, *, definition: str) -> AuditNote:
     """Return the entry of a decision: who asked for what, and which rule answered."""
-    return _note(Kind.DECISION, _decision(call, facts, decision) | {"definition": definition})
+    return AuditNote(Kind.DECISION, _decision(call, facts, decision) | {"definition": definition})
 
 
 def intended(call: BoundCall, *, request: str | None, idempotency_key: str) -> AuditNote:
     """Return the entry of an intent: the last thing on disk before a call with an effect is sent."""
-    return _note(
+    return AuditNote(
         Kind.INTENT,
         place_of(call.key) | {"tool": call.tool, "request": request, "idempotency_key": idempotency_key},
     )
@@ -66,7 +59,7 @@ def intended(call: BoundCall, *, request: str | None, idempotency_key: str) -> A
 
 def ended(call: BoundCall, outcome: Outcome) -> AuditNote:
     """Return the entry of an outcome."""
-    return _note(
+    return AuditNote(
         Kind.OUTCOME,
         place_of(call.key) | {"tool": call.tool, "status": outcome.status.value, "reason": outcome.reason.value},
     )
@@ -74,7 +67,7 @@ def ended(call: BoundCall, outcome: Outcome) -> AuditNote:
 
 def held(call: BoundCall, facts: ThreadFacts, decision: Decision, request: ApprovalRequest) -> AuditNote:
     """Return the entry of a decision that a person has to agree with, and of the request that was opened for it."""
-    return _note(
+    return AuditNote(
         Kind.APPROVAL,
         _decision(call, facts, decision)
         | {
@@ -92,7 +85,7 @@ def held(call: BoundCall, facts: ThreadFacts, decision: Decision, request: Appro
 def voted(signed: SignedVote, credentials: Sequence[str], *, group: str, successor: str | None) -> AuditNote:
     """Return the entry of a verified vote; of what proves it the SHA-256, for an ID token is a credential (I10)."""
     vote = signed.vote
-    return _note(
+    return AuditNote(
         Kind.VOTE,
         {
             "request": vote.request,
@@ -110,7 +103,7 @@ def voted(signed: SignedVote, credentials: Sequence[str], *, group: str, success
 def reviewed(signed: SignedReview, credentials: Sequence[str]) -> AuditNote:
     """Return the entry of a verified review of a broken glass."""
     review = signed.review
-    return _note(
+    return AuditNote(
         Kind.REVIEW,
         {
             "request": review.request,
@@ -125,7 +118,7 @@ def reviewed(signed: SignedReview, credentials: Sequence[str]) -> AuditNote:
 def resolved(signed: SignedResolution, credentials: Sequence[str], *, key: CallKey, group: str) -> AuditNote:
     """Return the entry of a call in doubt that a verified resolution settles."""
     resolution = signed.resolution
-    return _note(
+    return AuditNote(
         Kind.RESOLUTION,
         place_of(key)
         | {
@@ -143,7 +136,7 @@ def resolved(signed: SignedResolution, credentials: Sequence[str], *, key: CallK
 def extended(signed: SignedPlanExtension, credentials: Sequence[str], *, entry: str, group: str) -> AuditNote:
     """Return the entry of a plan that a verified statement extends."""
     extension = signed.extension
-    return _note(
+    return AuditNote(
         Kind.PLAN_EXTENDED,
         {
             "thread": extension.thread,
@@ -158,7 +151,7 @@ def extended(signed: SignedPlanExtension, credentials: Sequence[str], *, entry: 
 
 def pinned(facts: ThreadFacts, tools: Sequence[str]) -> AuditNote:
     """Return the entry of a plan that the model proposed."""
-    return _note(Kind.PLAN_PINNED, {"thread": facts.thread, "entry": facts.entry, "tools": list(tools)})
+    return AuditNote(Kind.PLAN_PINNED, {"thread": facts.thread, "entry": facts.entry, "tools": list(tools)})
 
 
 def _proven(signed: SignedStatement, of: Statement, credentials: Sequence[str]) -> dict[str, JsonValue]:
@@ -174,7 +167,7 @@ def _proven(signed: SignedStatement, of: Statement, credentials: Sequence[str]) 
 
 def label_raised(facts: ThreadFacts) -> AuditNote:
     """Return the entry of a thread whose labels grew stricter."""
-    return _note(
+    return AuditNote(
         Kind.LABEL_RAISED,
         {
             "thread": facts.thread,
@@ -187,7 +180,7 @@ def label_raised(facts: ThreadFacts) -> AuditNote:
 
 def screened(thread: str, name: str, findings: Sequence[Finding], *, required: Required, stage: Stage) -> AuditNote:
     """Return the entry of what was found in one text: ids, kinds and counts, and nothing of the text."""
-    return _note(
+    return AuditNote(
         Kind.FINDING,
         {
             "thread": thread,

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from guarded_agents._provider import trace_fields
 from guarded_agents.errors import GuardError
 from guarded_agents.records import (
     ApprovalRequest,
@@ -61,7 +62,7 @@ from guarded_agents.stores._results import (
     Wake,
 )
 from guarded_agents.stores._sqlite_reads import SqliteReads
-from guarded_agents.stores._tx import Tx
+from guarded_agents.stores._tx import Tx, within
 
 T = TypeVar("T")
 
@@ -179,7 +180,7 @@ class SqliteStore(SqliteReads):
         """Do what time alone does, to all rows at once, each with an audit entry."""
         self._check_process()
         # Beside the event loop, however fast commits are: there may be thousands.
-        return await asyncio.wrap_future(self._writer.queue(partial(_sweep.sweep, now=now)))
+        return await asyncio.wrap_future(self._writer.queue(_spanned(partial(_sweep.sweep, now=now))))
 
     async def resolve(self, signed: SignedResolution, key: CallKey, *, note: AuditNote, now: datetime) -> Claim:
         """Settle the claim of *key*, IN_DOUBT, as its verified resolution says (8b.5); return the row."""
@@ -249,7 +250,8 @@ class SqliteStore(SqliteReads):
     def note(self, notes: Sequence[AuditNote], *, now: datetime) -> None:
         """Append entries with group commit: before the next durable transaction, at the latest after 50 ms."""
         check_notes(notes)
-        self._buffer(lambda buffer: buffer.note(notes, now))
+        spanned = within(trace_fields(), notes)
+        self._buffer(lambda buffer: buffer.note(spanned, now))
 
     async def aclose(self) -> None:
         """Write what is buffered and close. Raises StoreError where that could not be written."""
@@ -257,12 +259,28 @@ class SqliteStore(SqliteReads):
 
     async def _write(self, transaction: Callable[[Tx], T | GuardError], *, is_light: bool = False) -> T:
         self._check_process()
-        written = self._writer.submit(transaction, is_light=is_light)
+        written = self._writer.submit(_spanned(transaction), is_light=is_light)
         return written.result() if written.done() else await asyncio.wrap_future(written)
 
     def _buffer(self, add: Callable[..., None]) -> None:
         self._check_process()
         self._writer.buffer(add)
+
+
+def _spanned(transaction: Callable[[Tx], T | GuardError]) -> Callable[[Tx], T | GuardError]:
+    """Return *transaction* such that its audit entries name the span that is current now, if there is one."""
+    span = trace_fields()
+    if not span:
+        return transaction
+
+    def run(tx: Tx) -> T | GuardError:
+        tx.span = span
+        try:
+            return transaction(tx)
+        finally:
+            tx.span = {}
+
+    return run
 
 
 def _append(tx: Tx, notes: Sequence[AuditNote], now: datetime) -> AuditHead:

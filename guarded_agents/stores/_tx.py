@@ -1,8 +1,10 @@
 """One transaction: the connection it runs on, and the head of the audit log within it."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+
+from pydantic import JsonValue
 
 from guarded_agents.audit import GENESIS, seal
 from guarded_agents.errors import GuardError
@@ -14,11 +16,12 @@ from guarded_agents.stores._results import AuditNote
 class Tx:
     """What a transaction works with. Made anew for each ``BEGIN IMMEDIATE``: several processes may write."""
 
-    __slots__ = ("_next", "_previous", "db", "log")
+    __slots__ = ("_next", "_previous", "db", "log", "span")
 
     def __init__(self, db: sqlite3.Connection, log: str) -> None:
         """Work on *db*, whose audit log is *log*."""
         self.db, self.log = db, log
+        self.span: Mapping[str, JsonValue] = {}  # in which the transaction that runs was asked for
         self._next: int | None = None
         self._previous = GENESIS
 
@@ -44,8 +47,8 @@ class Tx:
         return AuditHead(self.log, self._next, self._previous)
 
     def append(self, notes: Sequence[AuditNote], now: datetime) -> None:
-        """Append *notes* to the audit log. Raises StoreError for one that cannot be sealed."""
-        self.append_each([(notes, now)])
+        """Append *notes* to the audit log, with the span. Raises StoreError for one that cannot be sealed."""
+        self.append_each([(within(self.span, notes), now)])
 
     def append_each(self, groups: Iterable[tuple[Sequence[AuditNote], datetime]]) -> None:
         """Append the notes of each group with the time (UTC) at which they were taken."""
@@ -58,6 +61,11 @@ class Tx:
                 sequence, previous = sequence + 1, digest
         self.db.executemany("INSERT INTO audit VALUES (?, ?, ?)", rows)
         self._next, self._previous = sequence, previous
+
+
+def within(span: Mapping[str, JsonValue], notes: Sequence[AuditNote]) -> Sequence[AuditNote]:
+    """Return *notes* with the *span* that they are made in, if there is one."""
+    return [AuditNote(kind, {**fields, **span}) for kind, fields in notes] if span else notes
 
 
 def audit_head(db: sqlite3.Connection, log: str) -> AuditHead:

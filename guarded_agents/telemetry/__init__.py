@@ -1,7 +1,7 @@
 """What operators see of the guard, in the tools that they run: spans, metrics and log lines (OpenTelemetry)."""
 
 from guarded_agents.telemetry._calling import Calling
-from guarded_agents.telemetry._carry import meta_of, trace_fields
+from guarded_agents.telemetry._carry import meta_of
 from guarded_agents.telemetry._export import export_from_environment
 from guarded_agents.telemetry._metrics import MAX_SERIES, Metrics, Sources
 from guarded_agents.telemetry._names import DECISION, OUTCOME, REASON, SCHEMA_VERSION, STATUS, Role, Stage
@@ -28,5 +28,4 @@ __all__ = [
     "meta_of",
     "parse_semconv",
     "time_ns",
-    "trace_fields",
 ]

@@ -1,24 +1,17 @@
-"""Trace contexts as they travel: to a server, over a wait in the store, into audit entries. Baggage never does."""
+"""Trace contexts as they travel: to a server, and over a wait in the store. Baggage never does."""
 
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext, get_current_span
+from opentelemetry.trace import Span, SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from guarded_agents._provider import context_of
 from guarded_agents.records import TraceContext
-from guarded_agents.telemetry._names import SPAN_ID, TRACE_ID
-from guarded_agents.telemetry._quiet import quietly
 
 PARENT: Final = "traceparent"
 STATE: Final = "tracestate"
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
-
-
-def context_of(span: Span) -> SpanContext | None:
-    """Return the context of *span*, None where it has none."""
-    context = quietly(span.get_span_context, INVALID_SPAN_CONTEXT)
-    return context if context.is_valid else None
 
 
 def carried(span: Span) -> TraceContext | None:
@@ -43,11 +36,3 @@ def span_context_of(kept: TraceContext) -> SpanContext | None:
     found = _PROPAGATOR.extract({PARENT: kept.parent, STATE: kept.state}, Context())
     context = get_current_span(found).get_span_context()
     return context if context.is_valid and context.trace_flags.sampled else None
-
-
-def trace_fields(span: Span | None = None) -> dict[str, str]:
-    """Return ``trace_id`` and ``span_id`` (hex) of *span* (None: of the current one), nothing where there is none."""
-    context = context_of(get_current_span() if span is None else span)
-    if context is None:
-        return {}
-    return {TRACE_ID: f"{context.trace_id:032x}", SPAN_ID: f"{context.span_id:016x}"}

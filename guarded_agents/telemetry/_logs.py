@@ -5,9 +5,9 @@ from typing import Final
 
 from opentelemetry.trace import Span
 
+from guarded_agents._provider import SPAN_ID, TRACE_ID, quietly, trace_fields
 from guarded_agents.binding import clipped
 from guarded_agents.records import BoundCall, Decision, Outcome
-from guarded_agents.telemetry._carry import trace_fields
 from guarded_agents.telemetry._names import (
     CALL,
     CONVERSATION_ID,
@@ -17,11 +17,8 @@ from guarded_agents.telemetry._names import (
     OUTCOME,
     REASON,
     RULE,
-    SPAN_ID,
     TOOL_NAME,
-    TRACE_ID,
 )
-from guarded_agents.telemetry._quiet import quietly
 from guarded_agents.telemetry._words import tool_of
 
 _log: Final = logging.getLogger(LOGGER)

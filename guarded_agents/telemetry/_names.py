@@ -132,5 +132,3 @@ class InferenceKind(StrEnum):
 # -- logs, and the fields of audit entries ----------------------------------------------------
 
 LOGGER: Final = "guarded_agents.decisions"
-TRACE_ID: Final = "trace_id"
-SPAN_ID: Final = "span_id"

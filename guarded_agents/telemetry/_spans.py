@@ -16,11 +16,11 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.util.types import AttributeValue
 
+from guarded_agents._provider import context_of, quietly
 from guarded_agents.errors import DirectoryError, GuardError, StoreError
 from guarded_agents.records import TraceContext
-from guarded_agents.telemetry._carry import carried, context_of, span_context_of
+from guarded_agents.telemetry._carry import carried, span_context_of
 from guarded_agents.telemetry._names import ERROR_TYPE, GUARD, ROLE, Stage
-from guarded_agents.telemetry._quiet import quietly
 
 Attributes = Mapping[str, AttributeValue]
 Kept = Iterable[tuple[str, TraceContext]]

@@ -19,6 +19,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AttributeValue
 
 from guarded_agents._bounded import keep
+from guarded_agents._provider import context_of, quietly
 from guarded_agents.binding import clipped
 from guarded_agents.records import (
     BoundCall,
@@ -29,7 +30,6 @@ from guarded_agents.records import (
     ThreadFacts,
 )
 from guarded_agents.telemetry._calling import Calling, is_plain, is_span_of, named, ruled, waited_s
-from guarded_agents.telemetry._carry import context_of
 from guarded_agents.telemetry._logs import log_decision
 from guarded_agents.telemetry._metrics import Metrics
 from guarded_agents.telemetry._names import (
@@ -55,7 +55,6 @@ from guarded_agents.telemetry._names import (
     WAIT,
     Stage,
 )
-from guarded_agents.telemetry._quiet import quietly
 from guarded_agents.telemetry._semconv import Also, Semconv, plainly
 from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end, is_recording
 from guarded_agents.telemetry._words import hasher, tool_of

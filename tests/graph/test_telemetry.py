@@ -212,6 +212,17 @@ async def test_a_call_that_waited_links_to_where_it_was_held_and_to_each_vote_of
 
 
 @pytest.mark.requirement("telemetry:one-picture")
+async def test_what_the_store_records_by_itself_names_the_span_in_which_it_was_asked(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, calls(WIRE), tracer_provider=Watched().provider) as desk:
+        await desk.held()
+        with within(ELSEWHERE):
+            await desk.agent.ainvoke(asked("no, leave it"), desk.config, context=CONTEXT)
+    approvals = [entry["fields"] for entry in of_kind("approval", entries(desk))]
+    [withdrawn] = [fields for fields in approvals if fields["status"] == "withdrawn"]
+    assert withdrawn["span_id"] == f"{0xB:016x}"
+
+
+@pytest.mark.requirement("telemetry:one-picture")
 async def test_an_edited_call_links_back_over_the_edit(tmp_path: Path) -> None:
     watched = Watched()
     async with at_desk(tmp_path, calls(WIRE), tracer_provider=watched.provider) as desk:

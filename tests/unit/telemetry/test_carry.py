@@ -3,8 +3,9 @@
 import pytest
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
+from guarded_agents._provider import trace_fields
 from guarded_agents.records import TraceContext
-from guarded_agents.telemetry import meta_of, trace_fields
+from guarded_agents.telemetry import meta_of
 from guarded_agents.telemetry._carry import carried, span_context_of
 
 SPAN = NonRecordingSpan(
