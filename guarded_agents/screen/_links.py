@@ -20,7 +20,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})(?::[0-9]{1,5})?
 # Where an address may begin: Markdown's inline and reference destinations (CommonMark 0.31.2 sections 6.3 and 4.7), a
 # tag or autolink (6.5, 6.6), a bare address (GFM 6.9). Each by a letter alone, so that the search skips to it.
 _CANDIDATE: Final = re.compile(
-    r"\](?P<opens>[(:])\s*+(?P<target><[^<>\n]*+>?|[^\s<>()\]]*+(?:\([^\s<>()\]]*+\)[^\s<>()\]]*+)*+)"
+    r"\](?P<opens>[(:])\s*+(?P<target><[^<>\n]*+>?|[^\s<>()\]]*+(?>(?:\([^\s<>()\]]*+\)[^\s<>()\]]*+)*))"
     r"|<(?=[A-Za-z/!?])(?:/?(?P<name>[A-Za-z][^\s/<>=:\"'&]*+)[^<>=:\"'&]*+>)?"
     r"|:(?P<bare>//[^\s<\[\]]*+)"
     r"|w(?<![\w.]w)[wW]{2}\.[^\s<\[\]]++|W(?<![\w.]W)[wW]{2}\.[^\s<\[\]]++",

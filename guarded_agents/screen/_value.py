@@ -70,9 +70,9 @@ def _by_re2(pattern: str) -> Locate:
 
 _PRIVATE_KEY: Final = (  # up to its end, with headers and the \n of JSON; without one, as far as there is base64
     r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:(?:[A-Za-z0-9+/=\s:,.()@<>\\]|-(?!----))*+-----END [A-Z0-9 ]{0,64}-----"
-    r"|(?:\s|\\[nr])*+(?:[A-Za-z0-9+/=]{16,}+(?:\s|\\[nr])*+)*+)"
-    r"|Private-Lines: [0-9]{1,4}\s{1,2}(?:[A-Za-z0-9+/=]{1,64}\s{1,2})*+"
+    r"(?:(?>(?:[A-Za-z0-9+/=\s:,.()@<>\\]|-(?!----))*)-----END [A-Z0-9 ]{0,64}-----"
+    r"|(?>(?:\s|\\[nr])*)(?>(?:[A-Za-z0-9+/=]{16,}+(?>(?:\s|\\[nr])*))*))"
+    r"|Private-Lines: [0-9]{1,4}\s{1,2}(?>(?:[A-Za-z0-9+/=]{1,64}\s{1,2})*)"
     r"|AGE-SECRET-KEY-1[A-Z0-9]{58}"
 )
 _VENDOR: Final = (
