@@ -4,10 +4,9 @@ The guard owns what outlives a run: the policy, the catalogue, the store, the se
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +26,8 @@ from guarded_agents.assembly._lint import AnyBuilder, AnyGraph, Finding, lint
 from guarded_agents.assembly._observed import sources_of
 from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
 from guarded_agents.assembly._opening import Files, Settings, utc_now
+from guarded_agents.assembly._services import make_services
 from guarded_agents.assembly._tools import GuardedTool, guarded_tool, planning_tool
-from guarded_agents.assembly._watch import Watch
 from guarded_agents.audit import Kind
 from guarded_agents.errors import AssemblyError, StoreError
 from guarded_agents.keys import RootKey
@@ -39,7 +38,6 @@ from guarded_agents.telemetry import parse_semconv
 from guarded_agents.transport import ToolTransport
 
 _SYNC: Final[RunnableConfig] = {"configurable": {"__pregel_durability": "sync"}}  # read where no durability is passed
-_LEASE_MARGIN_S: Final = 30.0
 
 
 class Guard(Hearing):
@@ -48,54 +46,18 @@ class Guard(Hearing):
     def __init__(self, files: Files, root: RootKey, store: Store, transport: ToolTransport, settings: Settings) -> None:
         """Assemble the services; `Guard.open` does this on the guard's event loop."""
         self._files, self._store, self._transport = files, store, transport
-        home = nodes.HomeLoop(asyncio.get_running_loop())
-        now = nodes.checked(settings.now)
-        self._watch = watch = Watch(files.catalog, transport, store, home, now)
-        telemetry = settings.telemetry(root, transport)
-        screening = nodes.Screening(
-            files.policy,
-            store,
-            derive=root.derive,
-            now=now,
-            detectors=settings.all_detectors(files.policy),
-            metrics=telemetry.metrics,
-        )
-        screening.quarantine(files.catalog)
-        services = nodes.Services(
-            policy=files.rules,
-            catalog=files.catalog,
-            store=store,
-            transport=transport,
-            telemetry=telemetry,
-            provenance=nodes.Provenance(store, files.policy, root.derive("values")),
-            exposure=nodes.Exposure(store, now),
-            screening=screening,
-            people=nodes.People(
-                files.directory, files.authenticator, files.policy.glass, store, home, settings.timeout_s
-            ),
-            queue=files.policy.queue_limits,
-            operators=files.policy.operators,
-            observe=watch.observe,
-            recover=watch.recover,
-            home=home,
-            now=now,
-            binding_key=root.derive("binding"),
-            request_key=root.derive("request"),
-            owner=secrets.token_hex(16),
-            timeout_s=settings.timeout_s,
-            lease=timedelta(seconds=settings.timeout_s + _LEASE_MARGIN_S),
-        )
+        services = make_services(files, root, store, transport, settings)
         votes = nodes.Votes(services)
         super().__init__(services, votes)
         self._door = nodes.Door(services)
         endings = nodes.Endings(services, self._door)
         self._parts = Parts(
-            home=home,
+            home=services.home,
             screen_input=nodes.ScreenInput(services),
             screen_response=nodes.ScreenResponse(services),
             plans=nodes.Plans(services),
             endings=endings,
-            approval=nodes.Approval(services, endings, votes, home),
+            approval=nodes.Approval(services, endings, votes, services.home),
         )
 
     @staticmethod
@@ -261,7 +223,7 @@ class Guard(Hearing):
 
         A server that cannot be asked leaves all of its tools quarantined.
         """
-        await self._watch.observe(server)
+        await self._services.observe(server)
 
     async def start(self) -> None:
         """Record which policy and tools are in force, and look at every server once."""

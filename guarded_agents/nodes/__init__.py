@@ -15,6 +15,7 @@ from guarded_agents.nodes._screen_response import ScreenResponse
 from guarded_agents.nodes._screening import Screening
 from guarded_agents.nodes._services import CallTask, Services, checked
 from guarded_agents.nodes._statements import Statements
+from guarded_agents.nodes._tokens import Tokens
 from guarded_agents.nodes._votes import Votes, require_signed
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Screening",
     "Services",
     "Statements",
+    "Tokens",
     "Votes",
     "approval_subgraph",
     "checked",

@@ -21,8 +21,8 @@ from guarded_agents.errors import ApprovalError, BindingError, DirectoryError, G
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._execute import Endings, Standing, unavailable
 from guarded_agents.nodes._loop import HomeLoop, context_of, dual
-from guarded_agents.nodes._screening import Screening
 from guarded_agents.nodes._services import CallTask, Services
+from guarded_agents.nodes._tokens import Tokens
 from guarded_agents.nodes._told import refusal
 from guarded_agents.nodes._votes import Votes
 from guarded_agents.records import AccessRequest, ApprovalRequest, Outcome, Reason, RequestStatus, StandingRequest
@@ -159,7 +159,7 @@ class Approval:
                 )
                 continue
             if standing is None or standing.status is not RequestStatus.PENDING:
-                return _leave(task, standing, self._services.screening)
+                return _leave(task, standing, self._services.tokens)
             answer = interrupt(self._shown(standing.request, how), response_schema=ResumeAnswer)
             try:
                 yield self._votes.cast(answer.signed())
@@ -173,7 +173,7 @@ class Approval:
         if not intact:
             return changed_payload(request)
         payload = interrupt_payload(request, how=how)  # it stands in a checkpoint
-        return payload | {"args": self._services.screening.at_rest(request.thread, payload["args"])}
+        return payload | {"args": self._services.tokens.at_rest(request.thread, payload["args"])}
 
     def _standing(self, task: CallTask, config: RunnableConfig, context: GuardContext | None) -> StandingRequest | None:
         """Return the request that stands for *task*, followed over edits; None where there is none."""
@@ -188,7 +188,7 @@ async def _awaited(work: Awaitable[StandingRequest]) -> StandingRequest:
     return await work
 
 
-def _leave(task: CallTask, standing: StandingRequest | None, screening: Screening) -> Command[Next]:
+def _leave(task: CallTask, standing: StandingRequest | None, tokens: Tokens) -> Command[Next]:
     """Return where a call goes that waits no longer; an edited one takes its new arguments along."""
     if standing is None:
         return Command(goto="refuse")
@@ -200,7 +200,7 @@ def _leave(task: CallTask, standing: StandingRequest | None, screening: Screenin
         arguments = parse(request.arguments.encode())
     except (BindingError, ValueError):  # erased, or written by somebody else
         return Command(goto="refuse")
-    arguments = screening.tokenised(request.thread, f"{request.server}/{request.tool}", arguments)
+    arguments = tokens.tokenised(request.thread, f"{request.server}/{request.tool}", arguments)
     call = ToolCall(name=task["call"]["name"], args=arguments, id=request.call_id, type="tool_call")
     return Command(goto=goto, update={"call": call, "occurrence": request.occurrence})
 

@@ -118,7 +118,7 @@ class Endings:
             head = self._head(decision)
             calling.ended(outcome, head)
             if calling.shows_contents:
-                calling.show(self._services.screening.at_rest(call.key.thread, call.arguments), outcome.content)
+                calling.show(self._services.tokens.at_rest(call.key.thread, call.arguments), outcome.content)
         edit = self._services.edit_of(standing.request)
         update = settled(call, task["call"]["name"], decision, outcome, head, edit=edit)
         return self._remembered(update, call.key.thread, call.tool, outcome, decision)

@@ -202,10 +202,10 @@ class ScreenInput:
             return False
 
     def _is_same(self, claim: Claim, proposal: Proposal, arguments: object) -> bool:
-        screening, proposed = self._services.screening, canonical(arguments)
-        if not screening.has_tokens(proposed):
+        tokens, proposed = self._services.tokens, canonical(arguments)
+        if not tokens.has_tokens(proposed):
             return proposal.canonical == proposed
-        return proposal.canonical == canonical(screening.restored(claim.key.thread, proposal.tool, arguments))
+        return proposal.canonical == canonical(tokens.restored(claim.key.thread, proposal.tool, arguments))
 
     async def _answer(self, call: Mapping[str, object], claim: Claim | None, *, of: str) -> ToolMessage:
         call_id, name = str(call["id"] or ""), str(call["name"] or "")

@@ -75,22 +75,23 @@ class _Looked(NamedTuple):
     findings: list[Finding]
 
 
-class Screening(Tokens):
+class Screening:
     """Screens the texts of all threads of one guard, by the terms of its policy."""
 
     def __init__(
         self,
         policy: Policy,
         store: Store,
+        tokens: Tokens,
         *,
         derive: Callable[[str, str], bytes],
         now: Callable[[], datetime],
         detectors: Iterable[Detector] = (),
         metrics: Metrics | None = None,
     ) -> None:
-        """Work with keys that *derive* makes of a purpose and a thread; *detectors* look beside the built-in ones."""
-        super().__init__(policy, store, derive=derive)
-        self._terms, self._now, self._metrics = policy.screening, now, metrics or Metrics()
+        """Take *tokens* for values; *derive* makes keys of a purpose and a thread, *detectors* look beside our own."""
+        self._store, self._tokens, self._now, self._metrics = store, tokens, now, metrics or Metrics()
+        self._terms = policy.screening
         self._built_in = (PatternDetector(WORDINGS), HidingDetector())
         self._detectors: Final[tuple[Detector, ...]] = (*self._built_in, *detectors)
         self._links = LinkScreen(hosts=self._terms.hosts)
@@ -111,7 +112,7 @@ class Screening(Tokens):
         Its text and each string of its structured content are cleaned and redacted. What is to be quarantined, and
         what could not be screened or recorded, is withheld: the original stays in the erasable side store.
         """
-        text, structured, values, findings = self._looked_at(reply, self._redactor(key.thread))
+        text, structured, values, findings = self._looked_at(reply, self._tokens.redactor(key.thread))
         required = self._required(findings)
         is_withheld = required in (Required.QUARANTINE, Required.DENY)
         is_suspect = required is Required.ASK
@@ -187,13 +188,13 @@ class Screening(Tokens):
 
         Tokens of the thread in it stand for their values, so that what was redacted once is redacted likewise again.
         """
-        redactor = self._redactor(thread)
+        redactor = self._tokens.redactor(thread)
         values: dict[str, str] = {}
         findings: list[Finding] = []
         texts: list[str] = []
 
         def kept(text: str) -> str:
-            plain = clean(self.known(thread, text, travels=tuple(ValueKind))).text
+            plain = clean(self._tokens.known(thread, text, travels=tuple(ValueKind))).text
             screened = screen(plain, stage=Stage.USER_INPUT, detectors=(), redactor=redactor)
             hidden = screen(text, stage=Stage.USER_INPUT, detectors=self._detectors)
             values.update(screened.values)
@@ -213,7 +214,7 @@ class Screening(Tokens):
 
         It is the same object where nothing changes. Never raises; what is found is recorded where that can be.
         """
-        redactor = self._redactor(thread) if self._terms.redact_response else None
+        redactor = self._tokens.redactor(thread) if self._terms.redact_response else None
         values: dict[str, str] = {}
         findings: list[Finding] = []
 

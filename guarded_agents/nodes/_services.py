@@ -20,6 +20,7 @@ from guarded_agents.nodes._loop import HomeLoop
 from guarded_agents.nodes._people import People
 from guarded_agents.nodes._provenance import Provenance
 from guarded_agents.nodes._screening import Screening
+from guarded_agents.nodes._tokens import Tokens
 from guarded_agents.nodes._told import UNEDITED, edit_of
 from guarded_agents.policy import PolicyDecisionPoint
 from guarded_agents.records import (
@@ -82,6 +83,7 @@ class Services:
     provenance: Provenance  # what a call may do unattended
     exposure: Exposure  # what the model was shown
     screening: Screening  # what of a text goes on
+    tokens: Tokens  # what of a value goes where
     people: People  # who may answer, and whether it is them
     queue: Callable[[str], QueueLimits]  # how much may wait for an approver group
     operators: str | None  # the group that looks after calls in doubt which nobody was asked about
@@ -113,9 +115,9 @@ class Services:
         call = task["call"]
         tool = self.catalog.resolve(call["name"])
         bound = self._bound(facts, task, call["args"])
-        if tool is None or not self.screening.has_tokens(bound.canonical):
+        if tool is None or not self.tokens.has_tokens(bound.canonical):
             return bound
-        return self._bound(facts, task, self.screening.restored(facts.thread, tool.ref.key, bound.arguments))
+        return self._bound(facts, task, self.tokens.restored(facts.thread, tool.ref.key, bound.arguments))
 
     def _bound(self, facts: ThreadFacts, task: CallTask, arguments: object) -> BoundCall:
         call = task["call"]
@@ -153,7 +155,7 @@ class Services:
             return Judgement(tool, denied(Reason.UNKNOWN_PRINCIPAL))
         if not RESERVED_ARGUMENTS.isdisjoint(call.arguments):
             return Judgement(tool, denied(Reason.RESERVED_ARGUMENT))
-        if self.screening.has_tokens(call.canonical):
+        if self.tokens.has_tokens(call.canonical):
             return Judgement(tool, denied(Reason.REDACTED))
         if not tool.arguments.accepts(call.arguments):
             return Judgement(tool, denied(Reason.SCHEMA_MISMATCH))
@@ -186,7 +188,7 @@ class Services:
     def edit_of(self, asked: StandingRequest | None) -> str:
         """Return the sentence that a person changed the call which *asked* is about, as the model may be told it."""
         said = edit_of(asked, key=self.request_key)
-        return said if asked is None or said == UNEDITED else self.screening.redacted(asked.request.thread, said)
+        return said if asked is None or said == UNEDITED else self.tokens.redacted(asked.request.thread, said)
 
     def idempotency_key(self, key: CallKey) -> str:
         """Return the key that every attempt of one call carries in ``_meta`` (32 hex digits)."""

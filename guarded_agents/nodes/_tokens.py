@@ -26,7 +26,7 @@ class Tokens:
         def redactor(thread: str) -> Redactor:
             return Redactor(derive("redaction", thread), kinds=kinds)
 
-        self._redactor = lru_cache(maxsize=THREADS)(redactor)
+        self.redactor = lru_cache(maxsize=THREADS)(redactor)
 
     def restored(self, thread: str, tool: str, arguments: object) -> object:
         """Return *arguments* with the values behind tokens of the kinds that travel to *tool*. Raises StoreError.
@@ -60,7 +60,7 @@ class Tokens:
 
     def redacted(self, thread: str, text: str) -> str:
         """Return *text*, which quotes a call's values, as it may stand in a checkpoint or before the model."""
-        return self._redactor(thread).redact(clean(text), stage=Stage.TOOL_RESULT).text
+        return self.redactor(thread).redact(clean(text), stage=Stage.TOOL_RESULT).text
 
     def known(self, thread: str, text: str, *, travels: tuple[ValueKind, ...]) -> str:
         """Return *text* with the values behind those of its tokens whose kinds are in *travels*. Raises StoreError."""
@@ -68,4 +68,4 @@ class Tokens:
         if not tokens:
             return text
         values = self._store.values_behind(thread, tokens)
-        return self._redactor(thread).restore(text, values, travels=travels).text
+        return self.redactor(thread).restore(text, values, travels=travels).text

@@ -29,6 +29,7 @@ from guarded_agents.nodes import (
     ScreenInput,
     Services,
     Statements,
+    Tokens,
     Votes,
 )
 from guarded_agents.policy import RulePolicy
@@ -184,6 +185,7 @@ class Process:
         home = HomeLoop(asyncio.get_running_loop())
         self.watch = watch = Watch(catalog, bank, store, home, self.clock)
         self.owner = f"owner-{next(self.owners)}"
+        tokens = Tokens(policy, store, derive=ROOT.derive)
         self.services = services = Services(
             policy=RulePolicy(policy),
             catalog=catalog,
@@ -192,7 +194,8 @@ class Process:
             telemetry=Telemetry(),
             provenance=Provenance(store, policy, ROOT.derive("values")),
             exposure=Exposure(store, self.clock),
-            screening=Screening(policy, store, derive=ROOT.derive, now=self.clock),
+            screening=Screening(policy, store, tokens, derive=ROOT.derive, now=self.clock),
+            tokens=tokens,
             people=People(PolicyDirectory(policy, book), KeyRing(model), policy.glass, store, home, 5.0),
             queue=policy.queue_limits,
             operators=policy.operators,
