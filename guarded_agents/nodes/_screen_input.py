@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import takewhile
@@ -17,6 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.runnables import RunnableConfig
+from pydantic import JsonValue
 from typing_extensions import TypedDict  # LangGraph needs it below Python 3.12 (FACTS F17)
 
 from guarded_agents.binding import canonical
@@ -25,7 +27,7 @@ from guarded_agents.nodes._ended import ended
 from guarded_agents.nodes._exposure import message_digest
 from guarded_agents.nodes._services import NOBODY, Services, thread_of
 from guarded_agents.nodes._told import UNEDITED, GuardUpdate, refusal, told_of, tool_message
-from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason
+from guarded_agents.records import QUOTED, UNEXPOSED, Claim, ClaimStatus, Labels, Proposal, Reason, ThreadFacts
 from guarded_agents.state import GuardContext, dump
 from guarded_agents.stores import ClosedCall, SeenMessage, latest
 from guarded_agents.telemetry import time_ns
@@ -136,20 +138,8 @@ class ScreenInput:
                 self._services.exposure.remember(thread, answer, opened.facts.labels)
         except StoreError:
             return {}
-        labels = opened.facts.labels
-        return {
-            "messages": [*answers, *_renamed(raw, entered.message, id_of(messages, at))],
-            "guard_requester": {
-                "principal": dump(principal),
-                "tenant": tenant,
-                "entry": opened.facts.entry,
-            },
-            "guard_trust": {
-                "integrity": labels.integrity.value,
-                "confidentiality": labels.confidentiality.value,
-                **shown,
-            },
-        }
+        said = [*answers, *_renamed(raw, entered.message, id_of(messages, at))]
+        return {"messages": said, **_mirrored(replace(opened.facts, requester=principal), shown)}
 
     async def _answers(self, earlier: Sequence[AnyMessage], thread: str) -> list[ToolMessage]:
         """Return an answer to each call of *earlier* that has none: what its claim row says, else that it is withdrawn.
@@ -232,6 +222,18 @@ def _labels_of(message: BaseMessage) -> Labels:
     content = message.content
     is_text = isinstance(content, str) or all(isinstance(part, str) or part.get("type") == "text" for part in content)
     return UNEXPOSED if is_text else QUOTED
+
+
+def _mirrored(facts: ThreadFacts, shown: Mapping[str, JsonValue]) -> GuardUpdate:
+    """Return what the state shows of an entry: who asks, and what its thread is exposed to."""
+    return {
+        "guard_requester": {"principal": dump(facts.requester), "tenant": facts.tenant, "entry": facts.entry},
+        "guard_trust": {
+            "integrity": facts.labels.integrity.value,
+            "confidentiality": facts.labels.confidentiality.value,
+            **shown,
+        },
+    }
 
 
 def _renamed(raw: AnyMessage, message: AnyMessage, message_id: str) -> list[BaseMessage]:

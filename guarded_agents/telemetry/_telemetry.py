@@ -123,14 +123,7 @@ class Telemetry:
         if not plain:
             self._tracer.staged(span, Stage.DECIDE, since_ns, attributes=self._decided(call, decision))
         return Calling(
-            self.metrics,
-            call,
-            decision,
-            span,
-            is_ours=not is_theirs,
-            is_told=True,
-            is_plain=plain,
-            shown=self._shown,
+            self.metrics, call, decision, span, is_ours=not is_theirs, is_told=True, is_plain=plain, shown=self._shown
         )
 
     def holding(self, call: BoundCall, decision: Decision, facts: ThreadFacts, *, since_ns: int) -> Scope:

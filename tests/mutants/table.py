@@ -14,6 +14,7 @@ CATALOG = "guarded_agents/catalog/_catalog.py"
 VALIDATOR = "guarded_agents/schema/_validator.py"
 TOOLS = "guarded_agents/assembly/_tools.py"
 ANSWERS = "guarded_agents/assembly/_answers.py"
+PROVIDER = "guarded_agents/_provider.py"
 TELEMETRY = "guarded_agents/telemetry/_telemetry.py"
 TELEMETRY_CALLING = "guarded_agents/telemetry/_calling.py"
 TELEMETRY_SPANS = "guarded_agents/telemetry/_spans.py"
@@ -1596,6 +1597,27 @@ MUTANTS = (
         (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
     ),
     Mutant(
+        "I5:a-span-that-fails-loses-an-outcome",
+        PROVIDER,
+        "    except Exception as error:",
+        "    except KeyError as error:",
+        (f"{TELEMETRY_GRAPH}::test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does",),
+    ),
+    Mutant(
+        "I5:a-log-that-fails-loses-an-outcome",
+        PROVIDER,
+        "        with suppress(Exception):  # so are the handlers of logs",
+        "        with suppress(KeyError):",
+        (f"{TELEMETRY_GRAPH}::test_a_handler_of_logs_that_fails_changes_nothing",),
+    ),
+    Mutant(
+        "I10:errors-of-a-provider-are-quoted",
+        PROVIDER,
+        "type(error).__name__)",
+        "error)",
+        ("tests/unit/telemetry/test_provider.py::test_of_what_fails_only_the_kind_is_logged",),
+    ),
+    Mutant(
         "I10:errors-quoted-in-spans",
         TELEMETRY_SPANS,
         "            self.tell({ERROR_TYPE: type(error).__name__})",
@@ -1748,7 +1770,7 @@ MUTANTS = (
     ),
     Mutant(
         "I11:plans-kept-for-ever",
-        "guarded_agents/nodes/_bounded.py",
+        "guarded_agents/_bounded.py",
         "if len(kept) > most:",
         "if len(kept) < 0:",
         (f"{BOUNDED}::test_the_guard_remembers_a_bounded_number_of_planned_turns",),
@@ -1912,14 +1934,14 @@ MUTANTS = (
     Mutant(
         "I10:a-token-that-stays-is-sent",
         SERVICES,
-        "if self.screening.has_tokens(call.canonical):",
+        "if self.tokens.has_tokens(call.canonical):",
         "if not call.canonical:",
         (f"{SCREENED}::test_a_token_that_nobody_made_is_refused",),
     ),
     Mutant(
         "I10:the-interrupt-shows-the-value",
         APPROVAL,
-        'return payload | {"args": self._services.screening.at_rest(request.thread, payload["args"])}',
+        'return payload | {"args": self._services.tokens.at_rest(request.thread, payload["args"])}',
         "return payload",
         (f"{SCREENED}::test_an_approved_call_sends_the_value_and_shows_the_token_in_the_interrupt",),
     ),

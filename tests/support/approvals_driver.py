@@ -46,7 +46,7 @@ class Driver(Rig):
                 if process.clock() < standing.request.decide_by:
                     return
                 standing = await process.store.expire(standing.request.id, now=process.clock())
-            command = _leave(task, standing, process.services.screening)
+            command = _leave(task, standing, process.services.tokens)
             task, goto = task | (command.update or {}), command.goto
         await self.finish(process, thread, task, goto)
 
