@@ -6,14 +6,24 @@ the chain. What a chain can and cannot prove is said at `verify`, and in ``docs/
 """
 
 from guarded_agents.audit._entry import GENESIS, Kind, leaf_hash, place_of, seal
-from guarded_agents.audit._verify import CANNOT_PROVE, Finding, Verification, parse_head, verify
+from guarded_agents.audit._verify import (
+    CANNOT_PROVE,
+    FROM_THE_FIRST,
+    Finding,
+    Verification,
+    Walk,
+    parse_head,
+    verify,
+)
 
 __all__ = [
     "CANNOT_PROVE",
+    "FROM_THE_FIRST",
     "GENESIS",
     "Finding",
     "Kind",
     "Verification",
+    "Walk",
     "leaf_hash",
     "parse_head",
     "place_of",

@@ -17,6 +17,7 @@ CANNOT_PROVE: Final = (
     "wrote all of it anew: compare with a head that was kept elsewhere (--head LOG:SIZE:ROOT)."
 )
 MAX_FINDINGS: Final = 1_000
+FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _KEYS: Final = frozenset({"at", "fields", "kind", "log", "previous", "sequence"})
 _AT_CHARS: Final = len("2026-01-05T10:00:00.000000Z")
 _HEX_CHARS: Final = 64
@@ -60,7 +61,7 @@ def verify(
     database did not write the whole log anew. Only a *head* that was kept where that owner cannot
     write proves either, up to its size.
     """
-    walk = _Walk(log if log is not None or head is None else head.log, head)
+    walk = Walk(log if log is not None or head is None else head.log, head)
     for number, stored, recorded in rows:
         walk.step(number, stored, recorded)
     return walk.result()
@@ -83,10 +84,11 @@ def _is_hex(text: str) -> bool:
     return len(text) == _HEX_CHARS and all(char in "0123456789abcdef" for char in text)
 
 
-class _Walk:
-    """The state of one pass over the rows."""
+class Walk:
+    """The state of one pass over the rows, which may be taken in stretches. See `verify`."""
 
-    def __init__(self, log: str | None, head: AuditHead | None) -> None:
+    def __init__(self, log: str | None, head: AuditHead | None = None) -> None:
+        """Begin before the first row of *log*, None where that names it."""
         self.log, self.given = log, head
         self.expected, self.previous = 0, GENESIS
         self.at = datetime.min.replace(tzinfo=UTC)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import orjson
 import typer
 
-from guarded_agents.audit import CANNOT_PROVE, Verification, parse_head, verify
+from guarded_agents.audit import CANNOT_PROVE, FROM_THE_FIRST, Verification, parse_head, verify
 from guarded_agents.cli._exits import FAILED, wrong_use
 from guarded_agents.cli._options import AsJson
 from guarded_agents.cli._text import one_line, print_json
@@ -24,7 +24,6 @@ app: Final = typer.Typer(
     name="audit", help="Verify the audit log of a store, and look at its end.", no_args_is_help=True
 )
 
-_FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
 
 
@@ -40,7 +39,7 @@ def verify_command(
     """Check every entry of STORE's log. Exit status 0 where it is verified, 1 where not, 2 for wrong use."""
     with _opened(path) as store:
         kept = None if head is None else parse_head(head)
-        found = verify(store.audit_rows(_FROM_THE_FIRST), log=store.audit_head().log, head=kept)
+        found = verify(store.audit_rows(FROM_THE_FIRST), log=store.audit_head().log, head=kept)
     cannot_prove = None if found.against_head else CANNOT_PROVE
     if as_json:
         summary = asdict(found) | {

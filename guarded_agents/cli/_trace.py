@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from guarded_agents.audit import FROM_THE_FIRST
 from guarded_agents.cli._exits import FAILED
 from guarded_agents.cli._opened import opened
 from guarded_agents.cli._options import DEFAULT_STORE, STORE_ENVIRONMENT, AsJson
@@ -15,7 +16,6 @@ from guarded_agents.cli._text import one_line, print_json
 from guarded_agents.cli._traced import Step, TracedCall, calls_of
 from guarded_agents.moments import duration, exact
 
-_FROM_THE_FIRST: Final = -(2**63)  # of SQLite: a row before entry 0 is found too
 _A_WAIT_S: Final = 1.0  # between two steps, from here on it is said
 _ID_CHARS: Final = 8  # of a trace or span, as they are shown
 
@@ -30,7 +30,7 @@ def trace(thread: _Thread, store: _Store = DEFAULT_STORE, *, as_json: AsJson = F
     ``audit verify``). Exit status 1 where the log says nothing of the thread.
     """
     with opened(store) as log:
-        found = calls_of(log.audit_rows(_FROM_THE_FIRST), thread)
+        found = calls_of(log.audit_rows(FROM_THE_FIRST), thread)
     if as_json:
         listing = [{"tool": call.tool or None, "steps": [asdict(step) for step in call.steps]} for call in found]
         print_json({"thread": thread, "calls": listing})

@@ -1,16 +1,18 @@
 """The instruments. Each has a bounded number of series: what comes after `MAX_SERIES` counts under ``_OTHER``.
 
-With no meter provider each costs a call of a method that does nothing.
+With no meter provider each costs the making of its attributes, and a call of a method that does nothing.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
+from guarded_agents._provider import quietly
 from guarded_agents.errors import GuardError
 from guarded_agents.records import BoundCall, Decision, Outcome
 from guarded_agents.telemetry._names import (
@@ -20,6 +22,8 @@ from guarded_agents.telemetry._names import (
     APPROVALS_PENDING,
     AUDIT_ENTRIES,
     AUDIT_LOG,
+    AUDIT_VERIFIED,
+    AUDIT_VERIFIED_AGE,
     DECISION,
     DECISIONS,
     FINDINGS,
@@ -37,31 +41,26 @@ from guarded_agents.telemetry._names import (
     STAGE,
     STATUS,
     TOOL_NAME,
+    TOOLS_QUARANTINED,
 )
 from guarded_agents.telemetry._words import tool_of
-
-_log: Final = logging.getLogger(__name__)
 
 MAX_SERIES: Final = 1_000
 _WAITS_S: Final = (1.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0)  # a second to a week
 _TIMES_S: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 
 
+@dataclass(frozen=True, eq=False)
 class Sources:
-    """What is looked up whenever metrics are collected: reads of one guard's store and transport."""
+    """What is looked up whenever metrics are collected: of one guard's store, catalogue and transport."""
 
-    def __init__(
-        self,
-        *,
-        log: str,
-        pending: Callable[[], int],
-        doubts: Callable[[], int],
-        entries: Callable[[], int],
-        reopened: Callable[[], Mapping[str, int]],
-    ) -> None:
-        """Take the look-ups; *log* is the id of the audit log, by which stores are told apart."""
-        self.log = log
-        self.pending, self.doubts, self.entries, self.reopened = pending, doubts, entries, reopened
+    log: str  # the id of the audit log, by which stores are told apart
+    pending: Callable[[], int]
+    doubts: Callable[[], int]
+    entries: Callable[[], int]
+    verified: Callable[[], tuple[int, float | None]]  # entries that hold, and the age of the last in seconds
+    quarantined: Callable[[], Mapping[str, int]]  # tools, by server
+    reopened: Callable[[], Mapping[str, int]]  # sessions, by server
 
 
 class _Global:
@@ -118,27 +117,27 @@ class Metrics:
         """Count a decision at *stage*, and what came of it (None: a person is asked)."""
         reason = decision.reason if outcome is None or not decision.permitted else outcome.reason
         known = self._of_decisions.of(stage, decision.effect.value, decision.rule, reason.value, tool_of(call))
-        _record(self._decisions.add, 1, known)
+        quietly(self._decisions.add, None, 1, known)
 
     def approval(self, status: str, group: str, *, waited_s: float | None = None) -> None:
         """Count a request of *group* that reached *status*, with how long it waited where that is settled."""
         known = self._of_approvals.of(status, group)
-        _record(self._approvals.add, 1, known)
+        quietly(self._approvals.add, None, 1, known)
         if waited_s is not None:
-            _record(self._wait.record, max(0.0, waited_s), known)
+            quietly(self._wait.record, None, max(0.0, waited_s), known)
 
     def found(self, stage: str, required: str, kinds: Iterable[str]) -> None:
         """Count the findings of one text."""
         for kind in kinds:
-            _record(self._found.add, 1, self._of_findings.of(stage, kind, required))
+            quietly(self._found.add, None, 1, self._of_findings.of(stage, kind, required))
 
     def screened(self, seconds: float) -> None:
         """Record how long an answer of a server was screened."""
-        _record(self._screened.record, seconds)
+        quietly(self._screened.record, None, seconds)
 
     def appended(self, seconds: float) -> None:
         """Record how long it took until an admission was on disk."""
-        _record(self._appended.record, seconds)
+        quietly(self._appended.record, None, seconds)
 
     def observe(self, sources: Sources) -> None:
         """Look *sources* up at each collection from now on."""
@@ -153,59 +152,59 @@ class Metrics:
             _make_observables(metrics.get_meter("guarded_agents", SCHEMA_VERSION, meter_provider=self._provider), known)
 
 
-def _record(
-    instrument: Callable[[float, Mapping[str, str] | None], None], amount: float, of: Mapping[str, str] | None = None
-) -> None:
-    """Hand *amount* to an instrument, whatever that makes of it: some stand between a sent call and its outcome."""
-    try:
-        instrument(amount, of)
-    except Exception as error:  # noqa: BLE001 - a provider of the application's; nothing here interrupts or executes
-        _log.warning("a metric could not be recorded: %s", type(error).__name__)
+Looked = Iterable[tuple[float, Mapping[str, str]]]
+"""Values, each with attributes beside the log's id."""
 
 
-class _Gauge(NamedTuple):
+class _Observable(NamedTuple):
     name: str
     unit: str
     description: str
-    look: Callable[[Sources], int]
+    look: Callable[[Sources], Looked]
 
 
 _GAUGES: Final = (
-    _Gauge(APPROVALS_PENDING, "{request}", "requests that wait for a person", lambda one: one.pending()),
-    _Gauge(IN_DOUBT, "{call}", "calls of which nobody knows whether they happened", lambda one: one.doubts()),
+    _Observable(APPROVALS_PENDING, "{request}", "requests that wait for a person", lambda one: _one(one.pending())),
+    _Observable(IN_DOUBT, "{call}", "calls of which nobody knows if they happened", lambda one: _one(one.doubts())),
+    _Observable(AUDIT_VERIFIED, "{entry}", "entries that hold, from the first on", lambda one: _one(one.verified()[0])),
+    _Observable(AUDIT_VERIFIED_AGE, "s", "age of the last entry that holds", lambda one: _one(one.verified()[1])),
+    _Observable(TOOLS_QUARANTINED, "{tool}", "tools that may not be called", lambda one: _each(one.quarantined())),
+)
+_COUNTERS: Final = (
+    _Observable(AUDIT_ENTRIES, "{entry}", "entries of the audit log", lambda one: _one(one.entries())),
+    _Observable(
+        SESSIONS_REOPENED,
+        "{session}",
+        "sessions to servers that were lost and opened again",
+        lambda one: _each(one.reopened()),
+    ),
 )
 
 
+def _one(value: float | None) -> Looked:
+    return () if value is None else ((value, {}),)
+
+
+def _each(by_server: Mapping[str, int]) -> Looked:
+    return [(count, {SERVER: server}) for server, count in by_server.items()]
+
+
 def _make_observables(meter: Meter, known: "WeakSet[Sources]") -> None:
-    for gauge in _GAUGES:
-        meter.create_observable_gauge(gauge.name, [_callback(known, gauge.look)], gauge.unit, gauge.description)
-    meter.create_observable_counter(
-        AUDIT_ENTRIES, [_callback(known, lambda one: one.entries())], "{entry}", "entries of the audit log"
-    )
-    meter.create_observable_counter(
-        SESSIONS_REOPENED, [_reopened(known)], "{session}", "sessions to servers that were lost and opened again"
-    )
+    for made, observables in (
+        (meter.create_observable_gauge, _GAUGES),
+        (meter.create_observable_counter, _COUNTERS),
+    ):
+        for one in observables:
+            made(one.name, [_callback(known, one.look)], one.unit, one.description)
 
 
-_Callback = Callable[[CallbackOptions], Iterable[Observation]]
-
-
-def _callback(known: "WeakSet[Sources]", look: Callable[[Sources], int]) -> _Callback:
+def _callback(
+    known: "WeakSet[Sources]", look: Callable[[Sources], Looked]
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observed(_: CallbackOptions) -> Iterator[Observation]:
         for one in list(known):
-            try:
-                value = look(one)
-            except GuardError:  # a store that does not answer has no number
-                continue
-            yield Observation(value, {AUDIT_LOG: one.log})
-
-    return observed
-
-
-def _reopened(known: "WeakSet[Sources]") -> _Callback:
-    def observed(_: CallbackOptions) -> Iterator[Observation]:
-        for one in list(known):
-            for server, count in one.reopened().items():
-                yield Observation(count, {AUDIT_LOG: one.log, SERVER: server})
+            with suppress(GuardError):  # a store that does not answer has no number
+                for value, about in look(one):
+                    yield Observation(value, {AUDIT_LOG: one.log, **about})
 
     return observed

@@ -8,7 +8,7 @@ with every name that is changed, added or taken away. Names of other conventions
 from enum import StrEnum
 from typing import Final
 
-SCHEMA_VERSION: Final = "0.3.0"
+SCHEMA_VERSION: Final = "0.4.0"
 
 # -- spans ------------------------------------------------------------------------------------
 
@@ -85,7 +85,10 @@ FINDINGS: Final = "guarded_agents.screening.findings"
 SCREENING_TIME: Final = "guarded_agents.screening.duration"
 APPEND_TIME: Final = "guarded_agents.audit.append.duration"
 AUDIT_ENTRIES: Final = "guarded_agents.audit.entries"
+AUDIT_VERIFIED: Final = "guarded_agents.audit.verified"
+AUDIT_VERIFIED_AGE: Final = "guarded_agents.audit.verified.age"
 SESSIONS_REOPENED: Final = "guarded_agents.sessions.reopened"
+TOOLS_QUARANTINED: Final = "guarded_agents.tools.quarantined"
 
 STAGE: Final = "guarded_agents.stage"
 STATUS: Final = "guarded_agents.status"

@@ -19,6 +19,8 @@ def of_store(log: str, pending: Any = 1, reopened: Mapping[str, int] | None = No
         pending=lambda: pending() if callable(pending) else pending,
         doubts=lambda: 2,
         entries=lambda: 3,
+        verified=lambda: (3, 2.5),
+        quarantined=lambda: {"bank": 1},
         reopened=lambda: reopened or {},
     )
 
