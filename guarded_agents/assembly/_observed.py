@@ -8,7 +8,7 @@ from typing import Final
 
 from guarded_agents import nodes
 from guarded_agents.audit import FROM_THE_FIRST, Walk
-from guarded_agents.stores import Store
+from guarded_agents.stores import Store, Waiting
 from guarded_agents.telemetry import Sources
 from guarded_agents.transport import Reporting
 
@@ -47,6 +47,10 @@ class Verified:
             self._start = self._held
 
 
+def _since(waiting: Waiting, now: datetime) -> tuple[int, float | None]:
+    return waiting.requests, None if waiting.since is None else (now - waiting.since).total_seconds()
+
+
 def _by_server(servers: Iterable[str], tools: Iterable[str]) -> dict[str, int]:
     counts = dict.fromkeys(servers, 0)
     for tool in tools:
@@ -61,7 +65,7 @@ def sources_of(services: nodes.Services) -> Sources:
     log = store.audit_head().log
     return Sources(
         log=log,
-        pending=store.pending,
+        waiting=lambda: _since(store.waiting(), services.now()),
         doubts=lambda: len(store.doubts(now=services.now(), limit=_DOUBTS)),
         entries=lambda: store.audit_head().size,
         verified=Verified(store, log, services.now).look,

@@ -23,6 +23,7 @@ from guarded_agents.stores._results import (
     Trail,
     UnreadableRow,
     Use,
+    Waiting,
     Wake,
 )
 from guarded_agents.stores._sqlite import SqliteStore
@@ -46,6 +47,7 @@ __all__ = [
     "Trail",
     "UnreadableRow",
     "Use",
+    "Waiting",
     "Wake",
     "being_sent",
     "claim_named",

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from guarded_agents.records import TraceContext
+from guarded_agents.stores._results import Waiting
 
 
 class Observed(Protocol):
@@ -11,5 +12,5 @@ class Observed(Protocol):
     def traces(self, request_id: str) -> tuple[tuple[str, TraceContext], ...]:
         """Return in which span the call of a request was held (by "", first), and in which each approver voted."""
 
-    def pending(self) -> int:
-        """Return how many requests are PENDING."""
+    def waiting(self) -> Waiting:
+        """Return how many requests are PENDING, and since when the first of them has been asked."""

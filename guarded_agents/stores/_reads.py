@@ -11,7 +11,7 @@ import orjson
 
 from guarded_agents.errors import UnknownRequestError
 from guarded_agents.records import CallKey, Claim, RequestStatus, RequestSummary, SignedVote, StandingRequest
-from guarded_agents.stores._results import ClosedCall
+from guarded_agents.stores._results import ClosedCall, Waiting
 from guarded_agents.stores._rows import (
     CLAIM_COLUMNS,
     CLAIM_OF_PROPOSAL,
@@ -171,3 +171,9 @@ def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str
     return db.execute(
         "SELECT sequence, body, hash FROM audit WHERE sequence >= ? ORDER BY sequence LIMIT ?", (start, AUDIT_PAGE)
     ).fetchall()
+
+
+def waiting(db: sqlite3.Connection) -> Waiting:
+    """Return how many requests are PENDING, and since when the first of them has been asked."""
+    count, asked_at = db.execute("SELECT count(*), min(asked_at) FROM requests WHERE status = 'pending'").fetchone()
+    return Waiting(count, None if asked_at is None else moment(asked_at))

@@ -22,6 +22,13 @@ from guarded_agents.records import (
 )
 
 
+class Waiting(NamedTuple):
+    """What waits for people."""
+
+    requests: int
+    since: datetime | None  # UTC; when people were first asked of one that still waits, None where none was
+
+
 class AuditNote(NamedTuple):
     """What a transaction adds to the audit log, in itself: a kind and closed JSON fields without floats."""
 

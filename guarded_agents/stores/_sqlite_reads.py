@@ -45,7 +45,7 @@ from guarded_agents.stores import (
 )
 from guarded_agents.stores._failures import as_store_error, forked
 from guarded_agents.stores._payloads import load_json
-from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, Trail, UnreadableRow
+from guarded_agents.stores._results import ClosedCall, Delayed, StuckNotice, Trail, UnreadableRow, Waiting
 from guarded_agents.stores._schema import MEMORY, open_reader, open_writer
 from guarded_agents.stores._tx import audit_head
 from guarded_agents.stores._writer import Writer
@@ -117,9 +117,9 @@ class SqliteReads:
         """Return in which span the call of a request was held (by "", first), and in which each approver voted."""
         return self._read(_traces.traces_of, request_id)
 
-    def pending(self) -> int:
-        """Return how many requests are PENDING."""
-        return self._read(_traces.pending)
+    def waiting(self) -> Waiting:
+        """Return how many requests are PENDING, and since when the first of them has been asked."""
+        return self._read(_reads.waiting)
 
     def values_behind(self, thread: str, tokens: Collection[str]) -> dict[str, str]:
         """Return the values behind those *tokens* that are on record for *thread*, by token; also what is buffered."""

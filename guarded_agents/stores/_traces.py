@@ -18,9 +18,3 @@ def traces_of(db: sqlite3.Connection, request_id: str) -> tuple[tuple[str, Trace
     """Return those spans of a request, each with who voted in it, and the held one first, with nobody."""
     rows = db.execute("SELECT voter, parent, state FROM traces WHERE request = ? ORDER BY voter", (request_id,))
     return tuple((voter, TraceContext(parent, state)) for voter, parent, state in rows)
-
-
-def pending(db: sqlite3.Connection) -> int:
-    """Return how many requests are PENDING."""
-    (count,) = db.execute("SELECT count(*) FROM requests WHERE status = 'pending'").fetchone()
-    return int(count)

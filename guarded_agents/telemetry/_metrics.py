@@ -19,6 +19,7 @@ from guarded_agents.telemetry._names import (
     APPEND_TIME,
     APPROVAL_WAIT,
     APPROVALS,
+    APPROVALS_AGE,
     APPROVALS_PENDING,
     AUDIT_ENTRIES,
     AUDIT_LOG,
@@ -55,7 +56,7 @@ class Sources:
     """What is looked up whenever metrics are collected: of one guard's store, catalogue and transport."""
 
     log: str  # the id of the audit log, by which stores are told apart
-    pending: Callable[[], int]
+    waiting: Callable[[], tuple[int, float | None]]  # requests, and since how many seconds the first
     doubts: Callable[[], int]
     entries: Callable[[], int]
     verified: Callable[[], tuple[int, float | None]]  # entries that hold, and the age of the last in seconds
@@ -164,7 +165,8 @@ class _Observable(NamedTuple):
 
 
 _GAUGES: Final = (
-    _Observable(APPROVALS_PENDING, "{request}", "requests that wait for a person", lambda one: _one(one.pending())),
+    _Observable(APPROVALS_PENDING, "{request}", "requests that wait for a person", lambda one: _one(one.waiting()[0])),
+    _Observable(APPROVALS_AGE, "s", "since when the first of them waits", lambda one: _one(one.waiting()[1])),
     _Observable(IN_DOUBT, "{call}", "calls of which nobody knows if they happened", lambda one: _one(one.doubts())),
     _Observable(AUDIT_VERIFIED, "{entry}", "entries that hold, from the first on", lambda one: _one(one.verified()[0])),
     _Observable(AUDIT_VERIFIED_AGE, "s", "age of the last entry that holds", lambda one: _one(one.verified()[1])),

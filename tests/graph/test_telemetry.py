@@ -542,7 +542,9 @@ async def test_decisions_approvals_and_waits_are_counted(tmp_path: Path) -> None
         request = await desk.held()
         assert metered.counts("guarded_agents.approvals.pending") == {(): 1}
         desk.bank.clock.advance(seconds=90)
+        assert metered.counts("guarded_agents.approvals.pending.age") == {(): 90.0}
         await desk.approve(request)
+        assert metered.counts("guarded_agents.approvals.pending.age") == {}
         decided = metered.counts(
             "guarded_agents.decisions", "guarded_agents.stage", "guarded_agents.reason", "gen_ai.tool.name"
         )

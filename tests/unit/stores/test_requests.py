@@ -24,7 +24,7 @@ from guarded_agents.records import (
     StandingRequest,
     TraceContext,
 )
-from guarded_agents.stores import Admission, Told
+from guarded_agents.stores import Admission, Told, Waiting
 from tests.support.store_desk import Desk
 from tests.support.stores import BOTH, HOUR, MINUTE, NOTE, ROOM, TEN, alone, key, proposal, request, vote
 
@@ -407,9 +407,9 @@ async def test_in_which_spans_a_call_was_held_and_voted_on_is_kept_as_it_was_fir
     assert desk.store.traces("another") == ()
 
 
-async def test_how_many_requests_are_pending_is_told(desk: Desk) -> None:
-    assert desk.store.pending() == 0
+async def test_how_many_requests_are_pending_is_told_and_since_when(desk: Desk) -> None:
+    assert desk.store.waiting() == Waiting(0, None)
     await desk.ask(request())
-    assert desk.store.pending() == 1
+    assert desk.store.waiting() == Waiting(1, TEN)
     await desk.vote(vote(request(), answer=Answer.REJECT, text="no"))
-    assert desk.store.pending() == 0
+    assert desk.store.waiting() == Waiting(0, None)

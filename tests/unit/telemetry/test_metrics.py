@@ -16,7 +16,7 @@ CALL = BoundCall(CallKey("t", "e", 1, "d", 0), "bank/balance", "c", b"{}", {})
 def of_store(log: str, pending: Any = 1, reopened: Mapping[str, int] | None = None) -> Sources:
     return Sources(
         log=log,
-        pending=lambda: pending() if callable(pending) else pending,
+        waiting=lambda: (pending() if callable(pending) else pending, 60.0),
         doubts=lambda: 2,
         entries=lambda: 3,
         verified=lambda: (3, 2.5),
