@@ -12,8 +12,8 @@ from guarded_agents.stores import Store, Waiting
 from guarded_agents.telemetry import Sources
 from guarded_agents.transport import Reporting
 
-_DOUBTS: Final = 1_000  # more is no other message
-_STRETCH_S: Final = 0.1  # of each collection; some 10,000 entries
+_MOST: Final = 1_000  # more is no other message
+_STRETCH_S: Final = 0.5  # of each collection; some 100,000 entries
 
 
 class Verified:
@@ -66,7 +66,8 @@ def sources_of(services: nodes.Services) -> Sources:
     return Sources(
         log=log,
         waiting=lambda: _since(store.waiting(), services.now()),
-        doubts=lambda: len(store.doubts(now=services.now(), limit=_DOUBTS)),
+        doubts=lambda: len(store.doubts(now=services.now(), limit=_MOST)),
+        unreviewed=lambda: len(store.broken_glass(limit=_MOST)),
         entries=lambda: store.audit_head().size,
         verified=Verified(store, log, services.now).look,
         quarantined=lambda: _by_server(transport.servers, catalog.quarantine),

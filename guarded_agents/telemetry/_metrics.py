@@ -28,6 +28,7 @@ from guarded_agents.telemetry._names import (
     DECISION,
     DECISIONS,
     FINDINGS,
+    GLASS_UNREVIEWED,
     GROUP,
     IN_DOUBT,
     KIND,
@@ -58,6 +59,7 @@ class Sources:
     log: str  # the id of the audit log, by which stores are told apart
     waiting: Callable[[], tuple[int, float | None]]  # requests, and since how many seconds the first
     doubts: Callable[[], int]
+    unreviewed: Callable[[], int]  # broken glass
     entries: Callable[[], int]
     verified: Callable[[], tuple[int, float | None]]  # entries that hold, and the age of the last in seconds
     quarantined: Callable[[], Mapping[str, int]]  # tools, by server
@@ -167,6 +169,7 @@ class _Observable(NamedTuple):
 _GAUGES: Final = (
     _Observable(APPROVALS_PENDING, "{request}", "requests that wait for a person", lambda one: _one(one.waiting()[0])),
     _Observable(APPROVALS_AGE, "s", "since when the first of them waits", lambda one: _one(one.waiting()[1])),
+    _Observable(GLASS_UNREVIEWED, "{request}", "broken glass without a review", lambda one: _one(one.unreviewed())),
     _Observable(IN_DOUBT, "{call}", "calls of which nobody knows if they happened", lambda one: _one(one.doubts())),
     _Observable(AUDIT_VERIFIED, "{entry}", "entries that hold, from the first on", lambda one: _one(one.verified()[0])),
     _Observable(AUDIT_VERIFIED_AGE, "s", "age of the last entry that holds", lambda one: _one(one.verified()[1])),

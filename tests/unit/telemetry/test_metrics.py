@@ -18,6 +18,7 @@ def of_store(log: str, pending: Any = 1, reopened: Mapping[str, int] | None = No
         log=log,
         waiting=lambda: (pending() if callable(pending) else pending, 60.0),
         doubts=lambda: 2,
+        unreviewed=lambda: 1,
         entries=lambda: 3,
         verified=lambda: (3, 2.5),
         quarantined=lambda: {"bank": 1},
