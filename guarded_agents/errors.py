@@ -10,6 +10,7 @@
     │   └── AssemblyError         the graph, its state schema, its checkpointer
     ├── BindingError              arguments that have no canonical form (RFC 8785)
     ├── RecordError               JSON that is not the record it stands for
+    ├── NoteError                 a signed note, a tree head or a key's text that is none
     ├── StoreError                the store cannot be read or written
     │   └── AuditError            the audit log does not verify
     ├── TransportError            an MCP server
@@ -93,6 +94,10 @@ class RecordError(GuardError):
     def __init__(self, subject: str, *, got: str) -> None:
         """Name the record and the rule that was broken, never the value."""
         super().__init__(subject, expected="the JSON of that record", got=got, action="do not trust where it came from")
+
+
+class NoteError(GuardError):
+    """A signed note, a tree head or the text of a key that is none. Nothing of it is believed."""
 
 
 class StoreError(GuardError):
