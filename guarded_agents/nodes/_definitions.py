@@ -22,7 +22,7 @@ def suspicion(definition: ToolDefinition, detectors: Iterable[Detector]) -> str 
     """
     said: list[JsonValue] = [definition.name, definition.title or "", definition.description or ""]
     try:
-        text = "\n".join(strings([*said, cast("JsonValue", definition.input_schema)]))
+        text = strings([*said, cast("JsonValue", definition.input_schema)]).whole
     except RecursionError:
         return UNREADABLE
     found = screen(text, stage=Stage.TOOL_DEFINITION, detectors=detectors).findings

@@ -1,7 +1,8 @@
 """The strings of a JSON value, and the texts of a message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from langchain_core.messages import BaseMessage
@@ -22,25 +23,40 @@ class Leaves:
     is_ambiguous: bool = False  # whether two names of an object became one
 
 
-def strings(value: JsonValue) -> list[str]:
-    """Return all strings of *value* in order, names of objects and long integers too.
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """All strings of a value in order, names of objects and long integers too, and what stands behind each."""
+
+    parts: list[str]
+    behind: list[str]  # ": " behind a name, else the end of a line
+
+    @property
+    def whole(self) -> str:
+        """Return them as one text, an object's names before what they name, so that each is read beside its like."""
+        return "".join(chain.from_iterable(zip(self.parts, self.behind, strict=True)))
+
+
+def strings(value: JsonValue) -> Strings:
+    """Return the strings of *value*.
 
     Raises RecursionError for more than 100 levels, and OverflowError for an integer of more than 64 bits: neither can
     be written to a checkpoint.
     """
-    found: list[str] = []
+    found = Strings([], [])
     _collect(value, found, _MAX_DEPTH)
     return found
 
 
-def _collect(value: JsonValue, found: list[str], levels: int) -> None:
+def _collect(value: JsonValue, found: Strings, levels: int) -> None:
     if levels < 0:
         raise RecursionError
     if isinstance(value, str):
-        found.append(value)
+        found.parts.append(value)
+        found.behind.append("\n")
     elif isinstance(value, dict):
         for name, inner in value.items():
-            found.append(name)
+            found.parts.append(name)
+            found.behind.append("\n" if isinstance(inner, dict | list) else ": ")
             _collect(inner, found, levels - 1)
     elif isinstance(value, list):
         for inner in value:
@@ -48,7 +64,8 @@ def _collect(value: JsonValue, found: list[str], levels: int) -> None:
     elif isinstance(value, int) and not _LEAST <= value <= _MOST:
         raise OverflowError
     elif _is_long(value):
-        found.append(str(value))
+        found.parts.append(str(value))
+        found.behind.append("\n")
 
 
 def mapped(value: JsonValue, leaves: Leaves) -> JsonValue:
@@ -69,6 +86,13 @@ def mapped(value: JsonValue, leaves: Leaves) -> JsonValue:
         changed_text = leaves.change(text)
         return value if changed_text == text else changed_text
     return value
+
+
+def replaced(value: JsonValue, texts: Iterable[str]) -> tuple[JsonValue, bool]:
+    """Return *value* with *texts* in the place of its `strings`, and whether two names of an object became one."""
+    rest = iter(texts)
+    leaves = Leaves(lambda _: next(rest))
+    return mapped(value, leaves), leaves.is_ambiguous
 
 
 def _is_long(value: JsonValue) -> bool:

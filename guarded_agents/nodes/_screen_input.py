@@ -127,7 +127,7 @@ class ScreenInput:
                 tenant=tenant,
                 labels=_begins_with(messages[at], is_alone=at == 0 or not is_new),
                 now=self._services.now(),
-                text=entered.text,
+                text="" if context is None else entered.text,  # nobody's words give authority, also not later
                 plan=self._services.provenance.plan_for(context),
                 seen=[SeenMessage(message_digest(messages[at]), _labels_of(messages[at]))],
             )

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import orjson
 from langchain_core.messages import AIMessage, AnyMessage
 from pydantic import JsonValue
 
@@ -13,7 +14,7 @@ from guarded_agents.catalog import Catalog
 from guarded_agents.errors import StoreError
 from guarded_agents.nodes import _notes
 from guarded_agents.nodes._definitions import UNREADABLE, suspicion
-from guarded_agents.nodes._leaves import Leaves, mapped, mapped_text, strings
+from guarded_agents.nodes._leaves import mapped_text, replaced, strings
 from guarded_agents.nodes._tokens import THREADS, Tokens
 from guarded_agents.nodes._told import message_id
 from guarded_agents.policy import Policy, Spotlighting
@@ -140,29 +141,25 @@ class Screening:
                     return _Looked(reply.text, structured, values, found)
         looking = () if reply.repeats and structured is not None else self._detectors
         screened = screen(reply.text, stage=Stage.TOOL_RESULT, detectors=looking, redactor=redactor)
+        if reply.repeats and not values.items() <= screened.values.items():
+            return _Looked(_said(structured), structured, values, found)  # the text hides a value by how it is spelt
         findings = _joined([*screened.findings], found)
         return _Looked(screened.text, structured, {**values, **screened.values}, findings)
 
     def _structured(self, value: JsonValue, redactor: Redactor) -> tuple[JsonValue, dict[str, str], list[Finding]]:
         """Return *value* with each string screened, the values behind their tokens, and the findings.
 
-        All strings are looked at as one text first, a line each; only where that changes, one by one.
+        All strings are looked at as one text first, a line each or two; only where that changes, one by one.
         """
         leaves = strings(value)
-        whole = "\n".join(leaves)
+        whole = leaves.whole
         screened = self._screened(whole, Stage.TOOL_RESULT, redactor)
         if screened.text == whole:
             return value, {}, [*screened.findings]
-        values: dict[str, str] = {}
-
-        def kept(text: str) -> str:
-            one = redactor.redact(clean(text), stage=Stage.TOOL_RESULT)
-            values.update(one.values)
-            return one.text
-
-        mapping = Leaves(kept)
-        changed = mapped(value, mapping)
-        found = [*screened.findings, _unreadable()] if mapping.is_ambiguous else [*screened.findings]
+        parts = redactor.redact_parts([*map(clean, leaves.parts)], leaves.behind, stage=Stage.TOOL_RESULT)
+        values = {token: behind for part in parts for token, behind in part.values.items()}
+        changed, is_ambiguous = replaced(value, [part.text for part in parts])
+        found = [*screened.findings, _unreadable()] if is_ambiguous else [*screened.findings]
         return changed, values, found
 
     def _apart(self, thread: str, text: str, labels: Labels) -> str:
@@ -262,6 +259,12 @@ class Screening:
 def _is_said(text: str, structured: JsonValue) -> bool:
     """Return whether *structured* is *text* as it is and nothing else, so that it was looked at there."""
     return structured in (text, {"result": text})
+
+
+def _said(structured: JsonValue) -> str:
+    """Return the text that says what *structured* says, as servers of lists and strings say it."""
+    whole = structured["result"] if isinstance(structured, dict) and [*structured] == ["result"] else structured
+    return whole if isinstance(whole, str) else orjson.dumps(whole).decode()
 
 
 def _original(reply: ToolReply) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final, cast
 from pydantic import JsonValue
 
 from guarded_agents.errors import StoreError
-from guarded_agents.nodes._leaves import Leaves, mapped
+from guarded_agents.nodes._leaves import Leaves, mapped, replaced, strings
 from guarded_agents.policy import SECRETS, Policy
 from guarded_agents.screen import Redactor, Stage, ValueKind, clean, tokens_in
 from guarded_agents.stores import Store
@@ -48,7 +48,14 @@ class Tokens:
 
     def at_rest(self, thread: str, arguments: JsonValue) -> JsonValue:
         """Return a call's *arguments* as they may stand in a checkpoint; they lead back to no value by themselves."""
-        return mapped(arguments, Leaves(lambda text: self.redacted(thread, text)))
+        try:
+            leaves = strings(arguments)
+        except (RecursionError, OverflowError):  # no checkpoint takes what is that deep or large
+            return mapped(arguments, Leaves(lambda text: self.redacted(thread, text)))
+        redacted = self.redactor(thread).redact_parts(
+            [*map(clean, leaves.parts)], leaves.behind, stage=Stage.TOOL_RESULT
+        )
+        return replaced(arguments, [part.text for part in redacted])[0]
 
     def tokenised(self, thread: str, tool: str, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
         """Return *arguments* of a call to *tool* with tokens again, where these lead back to just these values."""

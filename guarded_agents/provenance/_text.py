@@ -32,6 +32,7 @@ _NEGATES: Final = frozenset(_NEGATING.split())
 _TURNED_BY: Final = frozenset({"if", "falls", "wenn", "vergiss"})  # "if not", "vergiss nicht"
 _TURNED_AFTER: Final = frozenset({"forget", "hesitate"})  # "do not forget to"
 _NUMBERED_BY: Final = frozenset({"#", "no", "nr", "number", "nummer", "id"})
+_DATE_WORDS: Final = 3  # of one written out: 3 April 2026
 _SHORT_NUMBER: Final = 3  # digits: "1 item", "30 days"; longer ones are seldom written by chance
 _FILLING: Final = """the an of to in on at for from with and or by is are be it its this that these those all any each
     every everyone everybody everything nobody me my you your we our us he him his she her they them their as if so do
@@ -68,7 +69,8 @@ def canonical_target(leaf: Leaf, found: Spelling | None) -> str:
         return found.iban
     words = found.tokens if len(found.tokens) == 1 else [token for token in found.tokens if token not in SIGNS]
     if len(words) != 1:
-        return " ".join([_bare(word) for word in words])
+        said = " ".join([_bare(word) for word in words])
+        return next(written_dates(said), said) if len(words) == _DATE_WORDS else said
     word = _bare(words[0]).removeprefix("https://")
     return next(written_dates(word), word) if word[:1].isdigit() else word
 

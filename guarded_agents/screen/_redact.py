@@ -4,7 +4,7 @@ import hmac
 import re
 from base64 import b32encode
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -91,8 +91,36 @@ class Redactor:
         Of a JSON document hand in each string by itself: a token is no JSON where a number stood.
         A text with too many values or candidates is one value, and its finding requires QUARANTINE.
         """
-        plain = text.text
-        spans = self._spans(plain)
+        return self._replaced(text.text, self._spans(text.text), stage)
+
+    def redact_parts(self, parts: Sequence[CleanText], behind: Sequence[str], *, stage: Stage) -> list[Redacted]:
+        """Return each of *parts*, the strings of one document in order, as `redact` returns it by itself.
+
+        What is a value only where they are read together, each with what stands *behind* it (a key in lines, a password
+        behind its name), is taken out too: of each part the stretch that stands in it.
+        """
+        over = self._spans("".join([part.text + after for part, after in zip(parts, behind, strict=True)]))
+        if over is None:
+            return [self._replaced(part.text, None, stage) for part in parts]
+        found: list[Redacted] = []
+        begin, place = 0, 0
+        for part, after in zip(parts, behind, strict=True):
+            plain, end = part.text, begin + len(part.text)
+            within: list[tuple[Span, Field]] = []
+            while place < len(over) and over[place][0][0] < end:
+                (first, last), of = over[place]
+                if (stretch := (max(first, begin) - begin, min(last, end) - begin))[0] < stretch[1]:
+                    within.append((stretch, of))
+                if last > end:
+                    break  # it goes on in the next part
+                place += 1
+            own = self._spans(plain)
+            found.append(self._replaced(plain, None if own is None else _apart([*own, *within]), stage))
+            begin = end + len(after)
+        return found
+
+    def _replaced(self, plain: str, spans: list[tuple[Span, Field]] | None, stage: Stage) -> Redacted:
+        """Return *plain* with tokens in the place of *spans*, or of all of it where these are too many (None)."""
         if spans is None:
             token = self._token(ValueKind.TEXT, plain)
             finding = Finding(id=TOO_MANY, kind=Kind.UNSCREENED, stage=stage, required=Required.QUARANTINE)

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from guarded_agents.records import Labels
 from guarded_agents.screen import CleanText, Finding, Kind, Required, Stage
 from guarded_agents.transport import ToolReply
+from guarded_agents.transport._reply import reply_of
 from tests.support.bank import CONTEXT, POLICY, calls
 from tests.support.ledger import Desk, Ledger, at_desk, make_ledger_bank, tool
 
@@ -85,6 +86,51 @@ async def test_a_secret_that_a_server_tells_rests_in_the_erasable_payloads_alone
     assert files_with(SECRET, tmp_path) == []
     assert SECRET not in "".join(span.to_json() for span in exporter.get_finished_spans())
     assert b'"secret:vendor-key"' in rows(store, "audit")
+
+
+PEM = ["-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2, "-----END PRIVATE KEY-----"]
+IN_PIECES: dict[str, tuple[Any, str, str]] = {  # the structured answer, the text beside it, what must rest nowhere
+    "a key in lines, in blocks": ({"result": PEM}, "\n".join(PEM), PEM[1]),
+    "a key in lines, as JSON": ({"result": PEM}, json.dumps({"result": PEM}), PEM[1]),
+    "a key in lines, text of its own": ({"result": PEM}, "done", PEM[1]),
+    "a password behind its name": ({"password": "hunter2-Xy99!zzQ"}, "done", "hunter2-Xy99"),
+    "a password behind its name, as JSON": (
+        {"password": "hunter2-Xy99!zzQ"},
+        '{"password": "hunter2-Xy99!zzQ"}',
+        "hunter2-Xy99",
+    ),
+    "a secret that JSON escapes": (
+        {"key": SECRET},
+        json.dumps({"key": SECRET}).replace("AKIA", "\\u0041KIA"),
+        SECRET[4:],
+    ),
+}
+
+
+@pytest.mark.requirement("I10", "screen:results")
+@pytest.mark.parametrize(("structured", "text", "secret"), IN_PIECES.values(), ids=IN_PIECES)
+async def test_a_secret_in_pieces_rests_nowhere_and_is_not_shown(
+    tmp_path: Path, structured: Any, text: str, secret: str
+) -> None:
+    blocks = text.split("\n")
+    raw = {"content": [{"type": "text", "text": block} for block in blocks], "structuredContent": structured}
+    server, shown = Ledger(reply=lambda _: reply_of(raw)), list[str]()
+
+    def look(messages: Any) -> AIMessage:
+        shown.extend(str(message.content) for message in messages)
+        return AIMessage("done")
+
+    checkpoints = tmp_path / "checkpoints.db"
+    async with (
+        AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver,
+        at_desk(tmp_path, calls(BALANCE), look, saver=saver, server=server) as desk,
+    ):
+        await desk.ask()
+        assert desk.server.effects == [("balance", None)]
+    assert len(shown) > 1
+    assert secret not in "".join(shown)
+    assert files_with(secret, tmp_path) == []
+    assert b'"secret:' in rows(desk.bank.folder / "guard.db", "audit")
 
 
 @pytest.mark.requirement("I10")

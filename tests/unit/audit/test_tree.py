@@ -136,9 +136,7 @@ def test_growth_is_proved_and_nothing_else_by_the_same_proof(size: int, data: st
 
 
 @given(size=sizes, at=st.integers(0, MOST - 1), first=sizes)
-def test_a_tree_whose_early_leaf_was_changed_did_not_grow_from_the_old_one(
-    size: int, at: int, first: int
-) -> None:
+def test_a_tree_whose_early_leaf_was_changed_did_not_grow_from_the_old_one(size: int, at: int, first: int) -> None:
     at, first = at % size, min(first, size)
     changed = Tree([*ALL[:at], b"changed", *ALL[at + 1 :]])
     proof = prove_consistency(first, size, changed.subtree)

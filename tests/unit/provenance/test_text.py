@@ -203,6 +203,7 @@ ONE_TARGET: dict[str, tuple[Leaf, ...]] = {
     "sign": ("general", "#general", "@general"),
     "account": ("DE89 3704 0044 0532 0130 00", "de89370400440532013000"),
     "date": ("2026-12-20", "20.12.2026"),
+    "date written out": ("2026-04-03", "3 April 2026", "April 3, 2026", "03 april 2026"),
     "early date": ("2027-01-01", "1.1.2027"),
     "address": ("example.com", "https://example.com", "https://Example.com/"),
     "signs around": ("bob@x.com", "bob@x.com.", '"bob@x.com"'),
@@ -220,6 +221,7 @@ def test_another_spelling_of_one_target_is_no_other_target(leaves: tuple[Leaf, .
 def test_a_target_that_hides_something_is_another_target_and_no_word_of_it_is_lost() -> None:
     assert canonical_target("a\u200bb", None) == "?a\u200bb"
     assert canonical_target("Team Sync", spelling("Team Sync")) == "team sync"
+    assert canonical_target("3 April 2026 14:00", spelling("3 April 2026 14:00")) == "3 april 2026 14:00"
     assert canonical_target("Standup 2026-12-20", spelling("Standup 2026-12-20")) == "standup 2026-12-20"
 
 
