@@ -1918,10 +1918,24 @@ MUTANTS = (
     ),
     # -- what screening holds -----------------------------------------------------------------
     Mutant(
+        "I10:a-secret-in-pieces-stays",
+        SCREEN_REDACT,
+        '        over = self._spans("".join([part.text + after for part, after in zip(parts, behind, strict=True)]))',
+        "        over = list[tuple[Span, Field]]()",
+        (f"{SCREENED}::test_a_secret_in_pieces_rests_nowhere_and_is_not_shown",),
+    ),
+    Mutant(
+        "I9:a-text-of-nobody-gives-authority",
+        SCREEN_INPUT,
+        'text="" if context is None else entered.text,',
+        "text=entered.text,",
+        (f"{AUTHORITY}::test_a_text_that_somebody_put_into_the_state_is_no_users_also_not_later",),
+    ),
+    Mutant(
         "I10:structured-answer-as-it-came",
         SCREENING,
-        "        changed = mapped(value, mapping)\n",
-        "        changed = value\n",
+        "        changed, is_ambiguous = replaced(value, [part.text for part in parts])\n",
+        "        changed, is_ambiguous = value, False\n",
         (f"{SCREENED}::test_a_secret_that_a_server_tells_rests_in_the_erasable_payloads_alone",),
     ),
     Mutant(
