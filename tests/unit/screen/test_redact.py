@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.screen import Finding, Kind, Redacted, Redactor, Required, Stage, ValueKind, clean, tokens_in
@@ -275,3 +277,57 @@ def test_what_has_the_form_of_a_token_is_told() -> None:
         *redacted.values,
         "[[iban:aaaaaaaaaaaaaaaa]]",
     }
+
+
+# -- the strings of a document -----------------------------------------------------------------------
+
+BASE64 = "MIIEpAIBAAKCAQEA7MIIEpAIBAAKCAQEA7"
+DOCUMENTS: dict[str, tuple[list[tuple[str, str]], list[bool]]] = {  # strings, each with what stands behind; which go
+    "a key in lines": ([(line, "\n") for line in PEM.split("\n") if line], [True] * 4),
+    "a key without its end": (
+        [("-----BEGIN PRIVATE KEY-----", "\n"), (BASE64, "\n"), ("a b", "\n")],
+        [True, True, False],
+    ),
+    "a password behind its name": ([("password", ": "), ("hunter22x", "\n")], [False, True]),
+    "a password above something": ([("password", "\n"), ("hunter22x", "\n")], [False, False]),
+    "a value by itself": ([("mail ana@b.co", "\n"), ("ok", "\n")], [True, False]),
+    "nothing": ([("a", ": "), ("b", "\n")], [False, False]),
+    "no strings": ([], []),
+}
+
+
+@pytest.mark.requirement("I10")
+@pytest.mark.parametrize(("document", "goes"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_what_is_a_value_together_is_taken_out_of_each_string(
+    document: list[tuple[str, str]], goes: list[bool]
+) -> None:
+    parts, behind = [text for text, _ in document], [after for _, after in document]
+    redacted = REDACTOR.redact_parts([*map(clean, parts)], behind, stage=Stage.TOOL_RESULT)
+    assert [one.text != part for one, part in zip(redacted, parts, strict=True)] == goes
+    assert [restore(one.text, one, *ValueKind) for one in redacted] == parts
+
+
+def test_a_document_with_too_many_values_is_a_token_for_each_string() -> None:
+    parts = [clean("ana@b.co " * (module.MAX_VALUES // 2 + 1))] * 2
+    redacted = REDACTOR.redact_parts(parts, ["\n", "\n"], stage=Stage.TOOL_RESULT)
+    assert [one.findings[0].id for one in redacted] == [module.TOO_MANY] * 2
+    assert all(one.text.startswith("[[text:") and one.text.endswith("]]") for one in redacted)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*PEM.split("\n"), "password", "hunter22x", "ana@b.co", "4111", "1111", "", "x"]),
+            st.sampled_from(["\n", ": "]),
+        ),
+        max_size=12,
+    )
+)
+def test_each_string_of_any_document_comes_back_as_it_was_and_loses_no_less_than_by_itself(
+    document: list[tuple[str, str]],
+) -> None:
+    parts, behind = [text for text, _ in document], [after for _, after in document]
+    redacted = REDACTOR.redact_parts([*map(clean, parts)], behind, stage=Stage.TOOL_RESULT)
+    for one, part in zip(redacted, parts, strict=True):
+        assert restore(one.text, one, *ValueKind) == part
+        assert one.text != part or redact(part).text == part
