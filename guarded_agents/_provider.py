@@ -1,43 +1,86 @@
-"""What is asked of the application's OpenTelemetry provider, which may fail: no call of the guard fails with it."""
+"""What is asked of the application's OpenTelemetry provider, which may fail: no call of the guard fails with it.
+
+Nothing that a provider returns is used outside `quietly` but to hand it back to the provider, within `quietly` again.
+"""
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext, get_current_span
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, TraceState, get_current_span
 
-P = ParamSpec("P")
+from guarded_agents.records import TraceContext
+
 T = TypeVar("T")
+U = TypeVar("U")
 
 TRACE_ID: Final = "trace_id"
 SPAN_ID: Final = "span_id"
+_TRACE_BITS: Final = 128  # W3C Trace Context, section 3.2.2.3
+_SPAN_BITS: Final = 64
+_FLAG_BITS: Final = 8
+_STATE_CHARS: Final = 512  # section 3.3.1.5
 
 _log: Final = logging.getLogger(__name__)
 
 
-def quietly(do: Callable[P, T], instead: T, *args: P.args, **kwargs: P.kwargs) -> T:
+def quietly(do: Callable[[], T], instead: U) -> T | U:
     """Return what *do* returns, *instead* where it raises: it may stand between a sent call and its outcome.
 
-    Only the kind of the error is logged, for its text may quote anything.
+    *do* looks up what it calls, for that may fail too, and awaits nothing: a CancelledError is of its own making then,
+    for asyncio delivers one where something is awaited. What ends a process goes through. Only the kind of the error
+    is logged, for its text may quote anything.
     """
     try:
-        return do(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - code of the application's; nothing here interrupts or executes
-        with suppress(Exception):  # so are the handlers of logs
+        return do()
+    except (Exception, CancelledError) as error:  # noqa: BLE001 - nothing here interrupts or executes
+        with suppress(Exception, CancelledError):  # handlers of logs are the application's too
             _log.warning("telemetry was not recorded: %s", type(error).__name__)
         return instead
 
 
-def context_of(span: Span) -> SpanContext | None:
-    """Return the context of *span*, None where it has none."""
-    context = quietly(span.get_span_context, INVALID_SPAN_CONTEXT)
-    return context if context.is_valid else None
+def current_span() -> Span:
+    """Return the span that is current, one that is none where there is none."""
+    return quietly(get_current_span, INVALID_SPAN)
+
+
+def is_somewhere(span: Span) -> bool:
+    """Return whether *span* stands in a trace, by its own account."""
+    return quietly(lambda: span.get_span_context().is_valid is True, instead=False)
+
+
+def trace_context(span: Span) -> TraceContext | None:
+    """Return where *span* stands (W3C Trace Context, section 3), None where it has no valid context."""
+    return quietly(lambda: _trace_context(span), None)
 
 
 def trace_fields(span: Span | None = None) -> dict[str, str]:
     """Return ``trace_id`` and ``span_id`` (hex) of *span* (None: of the current one), nothing where there is none."""
-    context = context_of(get_current_span() if span is None else span)
-    if context is None:
-        return {}
-    return {TRACE_ID: f"{context.trace_id:032x}", SPAN_ID: f"{context.span_id:016x}"}
+    context = trace_context(current_span() if span is None else span)
+    return {} if context is None else {TRACE_ID: context.trace_id, SPAN_ID: context.span_id}
+
+
+def _trace_context(span: Span) -> TraceContext | None:
+    context = span.get_span_context()
+    if not isinstance(context, SpanContext):
+        raise TypeError("not a span context")
+    trace, own, flags = context.trace_id, context.span_id, context.trace_flags
+    if not trace and not own:
+        return None
+    if not (_is_id(trace, _TRACE_BITS) and _is_id(own, _SPAN_BITS) and 0 <= int(flags) < 1 << _FLAG_BITS):
+        raise ValueError("not the ids of a span")
+    return TraceContext(f"00-{trace:032x}-{own:016x}-{int(flags):02x}", _spelt(context.trace_state))
+
+
+def _is_id(number: int, bits: int) -> bool:
+    return type(number) is int and 0 < number < 1 << bits
+
+
+def _spelt(state: TraceState | None) -> str:
+    """Return the header of *state*, nothing where it has none, or one that no header can be."""
+    header = state.to_header() if state else ""
+    if type(header) is str and len(header) <= _STATE_CHARS and header.isascii() and header.isprintable():
+        return header
+    return ""

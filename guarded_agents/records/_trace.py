@@ -8,3 +8,13 @@ class TraceContext(NamedTuple):
 
     parent: str
     state: str = ""
+
+    @property
+    def trace_id(self) -> str:
+        """Return the id of the trace (32 hex), which ``traceparent`` has between its first two hyphens."""
+        return self.parent[3:35]
+
+    @property
+    def span_id(self) -> str:
+        """Return the id of the span (16 hex)."""
+        return self.parent[36:52]

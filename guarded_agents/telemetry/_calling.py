@@ -8,7 +8,6 @@ from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 from pydantic import JsonValue
 
-from guarded_agents.binding import clipped
 from guarded_agents.records import (
     AuditHead,
     BoundCall,
@@ -41,7 +40,7 @@ from guarded_agents.telemetry._names import (
 )
 from guarded_agents.telemetry._semconv import Shown
 from guarded_agents.telemetry._spans import Scope
-from guarded_agents.telemetry._words import tool_of
+from guarded_agents.telemetry._words import spelt, tool_of
 
 MAX_CONTENT_CHARS: Final = 8_192  # of arguments or a result, where they are shown: exporters refuse large spans
 _GUARD_FAILED: Final = (Reason.DIRECTORY_UNAVAILABLE, Reason.GUARD_FAILED, Reason.STORE_UNAVAILABLE)
@@ -112,7 +111,7 @@ def named(call: BoundCall) -> dict[str, AttributeValue]:
     """Return the attributes that say which call it is."""
     return {
         TOOL_NAME: tool_of(call),
-        TOOL_CALL_ID: clipped(call.call_id),
+        TOOL_CALL_ID: spelt(call.call_id),
         CALL: call.key.digest,
     }
 
@@ -142,9 +141,12 @@ def _ended(outcome: Outcome, head: AuditHead, *, is_plain: bool) -> dict[str, At
 def is_span_of(span: Span, call: BoundCall) -> bool:
     """Return whether *span* is the ``execute_tool`` span of *call* that an instrumentor has made.
 
-    Its attributes are the application's: this may raise.
+    It is that of no call yet, and names the tool too: call ids are a model's. Its attributes may raise.
     """
     attributes = getattr(span, "attributes", None)
-    if not isinstance(attributes, Mapping) or attributes.get(OPERATION) != EXECUTE_TOOL:
+    if not isinstance(attributes, Mapping) or attributes.get(OPERATION) != EXECUTE_TOOL or CALL in attributes:
         return False
-    return attributes.get(TOOL_CALL_ID) == call.call_id
+    server, _, name = call.tool.partition("/")
+    said = attributes.get(TOOL_NAME, str(getattr(span, "name", "")).removeprefix(f"{EXECUTE_TOOL} "))
+    is_named = said in (call.tool, name, f"{server}__{name}")  # as we and as a model call it
+    return is_named and attributes.get(TOOL_CALL_ID) == call.call_id

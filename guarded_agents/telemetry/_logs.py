@@ -6,7 +6,6 @@ from typing import Final
 from opentelemetry.trace import Span
 
 from guarded_agents._provider import SPAN_ID, TRACE_ID, quietly, trace_fields
-from guarded_agents.binding import clipped
 from guarded_agents.records import BoundCall, Decision, Outcome
 from guarded_agents.telemetry._names import (
     CALL,
@@ -19,7 +18,7 @@ from guarded_agents.telemetry._names import (
     RULE,
     TOOL_NAME,
 )
-from guarded_agents.telemetry._words import tool_of
+from guarded_agents.telemetry._words import spelt, tool_of
 
 _log: Final = logging.getLogger(LOGGER)
 _LINE: Final = "%s %s: rule %s, reason %s, %s, call %s, trace %s, span %s"
@@ -31,7 +30,7 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
 
     The record carries the same as attributes, under the keys of spans, for handlers that write JSON.
     """
-    if not _log.isEnabledFor(logging.INFO):
+    if not quietly(lambda: _log.isEnabledFor(logging.INFO), instead=False):
         return
     reason = decision.reason.value if outcome is None or not decision.permitted else outcome.reason.value
     status = HELD if outcome is None else outcome.status.value
@@ -42,9 +41,9 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
         OUTCOME: status,
         TOOL_NAME: tool_of(call),
         CALL: call.key.digest,
-        CONVERSATION_ID: clipped(call.key.thread),
+        CONVERSATION_ID: spelt(call.key.thread),
         **(trace_fields(span) or _NO_SPAN),
     }
     said = (fields[DECISION], fields[TOOL_NAME], fields[RULE], reason, status, fields[CALL])
     where = (fields[TRACE_ID] or "-", fields[SPAN_ID] or "-")
-    quietly(_log.info, None, _LINE, *said, *where, extra=fields, stacklevel=2)
+    quietly(lambda: _log.info(_LINE, *said, *where, extra=fields, stacklevel=3), None)

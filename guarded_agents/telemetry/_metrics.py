@@ -3,14 +3,24 @@
 With no meter provider each costs the making of its attributes, and a call of a method that does nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    NoOpCounter,
+    NoOpHistogram,
+    NoOpMeter,
+    Observation,
+)
 
 from guarded_agents._provider import quietly
 from guarded_agents.errors import GuardError
@@ -99,20 +109,14 @@ class Metrics:
 
     def __init__(self, provider: MeterProvider | None = None) -> None:
         """Make the instruments."""
-        meter = metrics.get_meter("guarded_agents", SCHEMA_VERSION, meter_provider=provider)
+        meter = _meter(provider)
         self._provider, self._sources = provider, list[Sources]()
-        self._decisions = meter.create_counter(DECISIONS, "{decision}", "decisions about calls")
-        self._approvals = meter.create_counter(APPROVALS, "{request}", "approval requests, by what became of them")
-        self._wait = meter.create_histogram(
-            APPROVAL_WAIT, "s", "from a request to its settlement", explicit_bucket_boundaries_advisory=_WAITS_S
-        )
-        self._found = meter.create_counter(FINDINGS, "{finding}", "what texts were found to do")
-        self._screened = meter.create_histogram(
-            SCREENING_TIME, "s", "time to screen an answer", explicit_bucket_boundaries_advisory=_TIMES_S
-        )
-        self._appended = meter.create_histogram(
-            APPEND_TIME, "s", "time to admit a call on disk", explicit_bucket_boundaries_advisory=_TIMES_S
-        )
+        self._decisions = _counter(meter, DECISIONS, "{decision}", "decisions about calls")
+        self._approvals = _counter(meter, APPROVALS, "{request}", "approval requests, by what became of them")
+        self._wait = _histogram(meter, APPROVAL_WAIT, "from a request to its settlement", _WAITS_S)
+        self._found = _counter(meter, FINDINGS, "{finding}", "what texts were found to do")
+        self._screened = _histogram(meter, SCREENING_TIME, "time to screen an answer", _TIMES_S)
+        self._appended = _histogram(meter, APPEND_TIME, "time to admit a call on disk", _TIMES_S)
         self._of_decisions = _Series(STAGE, DECISION, RULE, REASON, TOOL_NAME)
         self._of_approvals, self._of_findings = _Series(STATUS, GROUP), _Series(STAGE, KIND, REQUIRED)
 
@@ -120,31 +124,37 @@ class Metrics:
         """Count a decision at *stage*, and what came of it (None: a person is asked)."""
         reason = decision.reason if outcome is None or not decision.permitted else outcome.reason
         known = self._of_decisions.of(stage, decision.effect.value, decision.rule, reason.value, tool_of(call))
-        quietly(self._decisions.add, None, 1, known)
+        quietly(lambda: self._decisions.add(1, known), None)
 
     def approval(self, status: str, group: str, *, waited_s: float | None = None) -> None:
         """Count a request of *group* that reached *status*, with how long it waited where that is settled."""
         known = self._of_approvals.of(status, group)
-        quietly(self._approvals.add, None, 1, known)
+        quietly(lambda: self._approvals.add(1, known), None)
         if waited_s is not None:
-            quietly(self._wait.record, None, max(0.0, waited_s), known)
+            quietly(lambda: self._wait.record(max(0.0, waited_s), known), None)
 
     def found(self, stage: str, required: str, kinds: Iterable[str]) -> None:
         """Count the findings of one text."""
         for kind in kinds:
-            quietly(self._found.add, None, 1, self._of_findings.of(stage, kind, required))
+            self._finding(self._of_findings.of(stage, kind, required))
+
+    def _finding(self, known: Mapping[str, str]) -> None:
+        quietly(lambda: self._found.add(1, known), None)
 
     def screened(self, seconds: float) -> None:
         """Record how long an answer of a server was screened."""
-        quietly(self._screened.record, None, seconds)
+        quietly(lambda: self._screened.record(seconds), None)
 
     def appended(self, seconds: float) -> None:
         """Record how long it took until an admission was on disk."""
-        quietly(self._appended.record, None, seconds)
+        quietly(lambda: self._appended.record(seconds), None)
 
     def observe(self, sources: Sources) -> None:
         """Look *sources* up at each collection from now on."""
         self._sources.append(sources)  # it is known for as long as this guard's telemetry is
+        quietly(lambda: self._observe(sources), None)
+
+    def _observe(self, sources: Sources) -> None:
         at: object = self._provider
         if at is None or at is metrics.get_meter_provider():
             at = _GLOBAL
@@ -152,7 +162,25 @@ class Metrics:
             _SOURCES[at].add(sources)
         else:
             _SOURCES[at] = known = WeakSet([sources])
-            _make_observables(metrics.get_meter("guarded_agents", SCHEMA_VERSION, meter_provider=self._provider), known)
+            _make_observables(_meter(self._provider), known)
+
+
+def _meter(provider: MeterProvider | None) -> Meter:
+    return quietly(
+        lambda: metrics.get_meter("guarded_agents", SCHEMA_VERSION, meter_provider=provider),
+        NoOpMeter("guarded_agents"),
+    )
+
+
+def _counter(meter: Meter, name: str, unit: str, description: str) -> Counter:
+    return quietly(lambda: meter.create_counter(name, unit, description), NoOpCounter(name))
+
+
+def _histogram(meter: Meter, name: str, description: str, boundaries_s: Sequence[float]) -> Histogram:
+    return quietly(
+        lambda: meter.create_histogram(name, "s", description, explicit_bucket_boundaries_advisory=boundaries_s),
+        NoOpHistogram(name),
+    )
 
 
 Looked = Iterable[tuple[float, Mapping[str, str]]]

@@ -6,7 +6,6 @@ from typing import Final
 
 from opentelemetry.util.types import AttributeValue
 
-from guarded_agents.binding import clipped
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import BoundCall, Decision
 from guarded_agents.telemetry._names import (
@@ -40,7 +39,7 @@ from guarded_agents.telemetry._names import (
     InferenceKind,
     Stage,
 )
-from guarded_agents.telemetry._words import tool_of
+from guarded_agents.telemetry._words import spelt, tool_of
 
 Shown = Callable[[str, str], dict[str, AttributeValue]]
 """Returns the attributes that show a call's arguments (JSON) and its result, both redacted and cut."""
@@ -83,7 +82,7 @@ class Also:
             GUARDRAIL_COMPONENT: COMPONENT,
             GUARDRAIL_TARGET: INPUT,
             GUARDRAIL_SUBTYPE: TOOL_CALL,
-            GUARDRAIL_TARGET_ID: clipped(call.call_id),
+            GUARDRAIL_TARGET_ID: spelt(call.call_id),
             GUARDRAIL_VERDICT: verdict,
             GUARDRAIL_ACTION: ESCALATE if is_held else action,
             GUARDRAIL_CODE: decision.reason.value,
@@ -99,7 +98,7 @@ class Also:
 
     def of_thread(self, thread: str) -> dict[str, AttributeValue]:
         """Return what is said of *thread*, by which a backend puts traces together."""
-        return {INFERENCE_SESSION: clipped(thread)} if self._inference else {}
+        return {INFERENCE_SESSION: spelt(thread)} if self._inference else {}
 
     def of_contents(self, arguments: str, result: str) -> dict[str, AttributeValue]:
         """Return what shows *arguments* and *result*; see `Shown`."""

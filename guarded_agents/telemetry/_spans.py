@@ -12,14 +12,14 @@ from typing import Final, Self
 
 from langgraph.errors import GraphBubbleUp
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace import Tracer as AnyTracer
 from opentelemetry.util.types import AttributeValue
 
-from guarded_agents._provider import context_of, quietly
+from guarded_agents._provider import current_span, is_somewhere, quietly, trace_context
 from guarded_agents.errors import DirectoryError, GuardError, StoreError
 from guarded_agents.records import TraceContext
-from guarded_agents.telemetry._carry import carried, span_context_of
+from guarded_agents.telemetry._carry import span_context_of
 from guarded_agents.telemetry._names import ERROR_TYPE, GUARD, ROLE, Stage
 
 Attributes = Mapping[str, AttributeValue]
@@ -46,7 +46,9 @@ class Tracer:
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span:
         """Start a span below *context*, or below the current one. A provider that fails makes none."""
-        return quietly(self._tracer.start_span, INVALID_SPAN, name, context, kind, attributes, start_time=since_ns)
+        return quietly(
+            lambda: self._tracer.start_span(name, context, kind, attributes, start_time=since_ns), INVALID_SPAN
+        )
 
     def staged(
         self,
@@ -80,14 +82,14 @@ class Scope:
 
     def __enter__(self) -> Self:
         """Make the span the current one."""
-        if self._is_ours and context_of(self.span) is not None:
-            self._token = attach(set_span_in_context(self.span))
+        if self._is_ours and is_somewhere(self.span):
+            self._token = quietly(lambda: attach(set_span_in_context(self.span)), None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """End the span. Only a guard that fails is an error: neither a wait nor a cancellation nor a refusal is one."""
-        if self._token is not None:
-            detach(self._token)
+        if (token := self._token) is not None:
+            quietly(lambda: detach(token), None)
         if not self._is_ours:
             return
         if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
@@ -104,16 +106,16 @@ class Scope:
     @property
     def context(self) -> TraceContext | None:
         """What is kept over a wait: where this span stands, or the application's own where there is none."""
-        return carried(self.span if self._is_ours else get_current_span())
+        return trace_context(self.span if self._is_ours else current_span())
 
     def tell(self, attributes: Attributes) -> None:
         """Set *attributes*."""
         if self.is_recording:
-            quietly(self.span.set_attributes, None, attributes)
+            quietly(lambda: self.span.set_attributes(attributes), None)
 
     def fail(self) -> None:
         """Mark the span as one in which the guard failed."""
-        quietly(self.span.set_status, None, _ERROR)
+        quietly(lambda: self.span.set_status(_ERROR), None)
 
     def link(self, kept: Kept) -> None:
         """Link to the spans that *kept* names; nothing is read of it where the span is not recorded."""
@@ -121,17 +123,20 @@ class Scope:
             return
         for role, context in kept:
             if (found := span_context_of(context)) is not None:
-                quietly(self.span.add_link, None, found, {ROLE: role})
+                self._link(found, role)
+
+    def _link(self, to: SpanContext, role: str) -> None:
+        quietly(lambda: self.span.add_link(to, {ROLE: role}), None)
 
 
 def is_recording(span: Span) -> bool:
     """Return whether it is of any use to tell *span* something."""
-    return quietly(span.is_recording, instead=False)
+    return quietly(lambda: bool(span.is_recording()), instead=False)
 
 
 def end(span: Span, at_ns: int | None = None) -> None:
     """End *span* at *at_ns* (None: now)."""
-    quietly(span.end, None, at_ns)
+    quietly(lambda: span.end(at_ns), None)
 
 
 __all__ = ["Attributes", "Kept", "Scope", "Tracer", "end", "is_recording", "time_ns"]

@@ -8,19 +8,18 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
+    NoOpTracer,
     NoOpTracerProvider,
     ProxyTracerProvider,
     Span,
     SpanKind,
     TracerProvider,
-    get_current_span,
     set_span_in_context,
 )
 from opentelemetry.util.types import AttributeValue
 
 from guarded_agents._bounded import keep
-from guarded_agents._provider import context_of, quietly
-from guarded_agents.binding import clipped
+from guarded_agents._provider import current_span, is_somewhere, quietly
 from guarded_agents.records import (
     BoundCall,
     Decision,
@@ -57,9 +56,10 @@ from guarded_agents.telemetry._names import (
 )
 from guarded_agents.telemetry._semconv import Also, Semconv, plainly
 from guarded_agents.telemetry._spans import Attributes, Scope, Tracer, end, is_recording
-from guarded_agents.telemetry._words import hasher, tool_of
+from guarded_agents.telemetry._words import hasher, spelt, tool_of
 
 _THREADS: Final = 1_024  # whose first span is remembered
+_NONE: Final = NoOpTracerProvider()
 
 
 class Telemetry:
@@ -83,7 +83,9 @@ class Telemetry:
         """
         self._is_off = isinstance(provider, NoOpTracerProvider)
         self._is_global = provider is None
-        self._tracer = Tracer(trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider))
+        self._tracer = Tracer(
+            quietly(lambda: trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider), NoOpTracer())
+        )
         self._hashed, self._networks = hasher(key), networks or {}
         self._entered = OrderedDict[str, Context]()
         self._also = Also(semconv) if semconv else None
@@ -102,16 +104,16 @@ class Telemetry:
     ) -> Calling:
         """Return the scope in which *call*, decided since *since_ns*, is executed or refused; *asked* if it waited."""
         if self._has_no_provider():
-            return Calling(self.metrics, call, decision, get_current_span(), is_ours=False)
-        current = get_current_span()
-        is_theirs = is_recording(current) and quietly(is_span_of, False, current, call)  # noqa: FBT003
+            return Calling(self.metrics, call, decision, current_span(), is_ours=False)
+        current = current_span()
+        is_theirs = is_recording(current) and quietly(lambda: is_span_of(current, call), instead=False)
         plain = is_plain(decision, asked)
         about = self._about(call, decision, facts, asked)
         if self._also is not None:
             about |= self._also.of_call(call, decision, is_ours=not is_theirs)
         if is_theirs:
             span = current
-            quietly(span.set_attributes, None, about)
+            quietly(lambda: current.set_attributes(about), None)
         else:
             span = self._tracer.start(
                 f"{EXECUTE_TOOL} {tool_of(call)}",
@@ -183,10 +185,11 @@ class Telemetry:
 
         Where a span of the application's is current there is no need for it.
         """
-        if self._has_no_provider() or context_of(get_current_span()) is not None:
+        self._entered.pop(thread, None)  # an entry before has ended, and its span is no parent of what comes now
+        if self._has_no_provider() or is_somewhere(current_span()):
             return
         span = self._tracer.start(f"{GUARD} {Stage.SCREEN}", self._stage(Stage.SCREEN, thread), since_ns=since_ns)
-        if context_of(span) is not None:
+        if is_somewhere(span):
             keep(self._entered, thread, set_span_in_context(span, Context()), most=_THREADS)
         end(span)
 
@@ -198,7 +201,7 @@ class Telemetry:
     def _has_no_provider(self) -> bool:
         if not self._is_global:
             return self._is_off
-        provider = trace.get_tracer_provider()
+        provider = quietly(trace.get_tracer_provider, _NONE)
         if isinstance(provider, ProxyTracerProvider):
             return True
         self._is_global, self._is_off = False, isinstance(provider, NoOpTracerProvider)  # it is set once
@@ -206,10 +209,10 @@ class Telemetry:
 
     def _above(self, current: Span, thread: str) -> Context | None:
         """Return what a span of *thread* stands below: the current one, or else the thread's own first."""
-        return self._entered.get(thread) if context_of(current) is None else None
+        return None if is_somewhere(current) else self._entered.get(thread)
 
     def _scope(self, stage: Stage, thread: str, *, since_ns: int | None = None) -> Scope:
-        current = get_current_span()
+        current = current_span()
         if self._has_no_provider():
             return Scope(current, is_ours=False)
         above = self._above(current, thread)
@@ -217,7 +220,7 @@ class Telemetry:
         return Scope(self._tracer.start(f"{GUARD} {stage}", about, context=above, since_ns=since_ns))
 
     def _stage(self, stage: Stage, thread: str) -> dict[str, AttributeValue]:
-        about: dict[str, AttributeValue] = {CONVERSATION_ID: clipped(thread)}
+        about: dict[str, AttributeValue] = {CONVERSATION_ID: spelt(thread)}
         if self._also is not None:
             about |= self._also.of_stage(stage) | self._also.of_thread(thread)
         return about
@@ -237,7 +240,7 @@ class Telemetry:
     ) -> dict[str, AttributeValue]:
         about = named(call)
         about[OPERATION] = EXECUTE_TOOL
-        about[CONVERSATION_ID] = clipped(call.key.thread)
+        about[CONVERSATION_ID] = spelt(call.key.thread)
         about[DECISION] = decision.effect.value
         about[RULE] = decision.rule
         about[POLICY] = decision.policy

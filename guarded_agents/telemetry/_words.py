@@ -12,9 +12,15 @@ _UNREVIEWED: Final = "?/"  # what stands before a name that a model made up
 _HASH_CHARS: Final = 16
 
 
+def spelt(name: str) -> str:
+    """Return *name* as spans and log lines show it: clipped, and well-formed, for an encoder drops what is not."""
+    cut = clipped(name)
+    return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()
+
+
 def tool_of(call: BoundCall) -> str:
     """Return "server/tool" of a reviewed tool; of a name that the model made up, which may say anything, only that."""
-    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else clipped(call.tool)
+    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else spelt(call.tool)
 
 
 def hasher(key: bytes) -> Callable[[str, str], str]:

@@ -3,38 +3,31 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from opentelemetry.context import Context, attach, detach
-from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.context import attach, detach
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import (
     NonRecordingSpan,
     NoOpTracerProvider,
-    Span,
     SpanContext,
     SpanKind,
     StatusCode,
-    TraceFlags,
-    Tracer,
-    TraceState,
     set_span_in_context,
 )
-from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
 from guarded_agents import Answer, GuardError, StoreError
 from guarded_agents.errors import RequestClosedError
-from guarded_agents.keys import RootKey
 from guarded_agents.operations import Worker
 from guarded_agents.transport import ToolReply
 from tests.support.bank import ANA, CONTEXT, POLICY, RAJ, asked, calls
+from tests.support.hollow import ELSEWHERE
 from tests.support.ledger import Desk, Ledger, at_desk
 from tests.support.watched import Metered, Watched, id_of, ids_of, links_of, said_by
 
@@ -42,7 +35,6 @@ READ = ("balance", {"account": "ACME"})
 TOPUP = ("topup", {"account": "ACME", "amount_cents": 5})
 WIRE = ("wire", {"account": "ACME", "amount_cents": 900})
 TWO_PEOPLE = POLICY.replace("approvers: finance, quorum: 1", "approvers: finance, quorum: 2")
-ELSEWHERE = SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("v", "1")]))
 
 
 def entries(desk: Desk) -> list[dict[str, Any]]:
@@ -169,6 +161,66 @@ async def test_a_span_that_an_instrumentor_made_for_the_same_call_is_told_instea
     ]
     assert said_by(other)["gen_ai.tool.call.id"] == "call-1"  # another call: a span of its own
     assert {entry["fields"]["span_id"] for entry in of_kind("intent", entries(desk))} == ids_of([outer])
+
+
+_THEIRS = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.id": "X"}
+_OF_OTHERS = {
+    "another tool's, by its attribute": ("execute_tool topup", {"gen_ai.tool.name": "research_subagent"}),
+    "another tool's, by its name": ("execute_tool research_subagent", {}),
+    "a call's that was told of already": ("execute_tool topup", {"guarded_agents.call.digest": "0" * 64}),
+    "another operation's": ("execute_tool topup", {"gen_ai.operation.name": "chat"}),
+}
+
+
+@pytest.mark.parametrize(("name", "about"), _OF_OTHERS.values(), ids=_OF_OTHERS)
+async def test_a_span_that_is_not_this_calls_is_not_told_of_it_though_a_model_gave_it_the_same_id(
+    tmp_path: Path, name: str, about: dict[str, str]
+) -> None:
+    watched = Watched()
+    async with at_desk(tmp_path, calls((*TOPUP, "X")), tracer_provider=watched.provider) as desk:
+        with watched.provider.get_tracer("x").start_as_current_span(name, attributes=_THEIRS | about):
+            await desk.ask()
+    assert "guarded_agents.outcome" not in said_by(watched.one(name))
+    assert said_by(watched.one("execute_tool bank/topup"))["guarded_agents.outcome"] == "executed"
+
+
+@pytest.mark.parametrize("name", ["topup", "bank/topup", "bank__topup"])
+async def test_two_calls_of_one_id_have_a_span_each(tmp_path: Path, name: str) -> None:
+    watched, about = Watched(), _THEIRS | {"gen_ai.tool.name": name}
+    async with at_desk(
+        tmp_path,
+        calls((*TOPUP, "X"), ("topup", {"account": "ACME", "amount_cents": 6}, "X")),
+        tracer_provider=watched.provider,
+    ) as desk:
+        with watched.provider.get_tracer("x").start_as_current_span("another name", attributes=about):
+            await desk.ask()
+    outer, inner = watched.one("another name"), watched.one("execute_tool bank/topup")
+    assert said_by(outer)["guarded_agents.outcome"] == said_by(inner)["guarded_agents.outcome"] == "executed"
+
+
+async def test_a_call_is_below_its_own_entry_and_not_below_one_before(tmp_path: Path) -> None:
+    watched = Watched()
+
+    def reply(messages: Sequence[BaseMessage]) -> AIMessage:
+        return calls(WIRE if "and now?" in str(messages) else READ)
+
+    async with at_desk(tmp_path, cast("AIMessage", reply), tracer_provider=watched.provider) as desk:
+        await desk.ask()
+        with watched.provider.get_tracer("x").start_as_current_span("the second question"):
+            request = await desk.held("and now?")
+        await desk.approve(request)
+    assert watched.below(watched.named("guard screen")[0]) == ["execute_tool bank/balance"]
+    [wake] = watched.named("guard wake")
+    assert wake.parent is None
+
+
+async def test_an_id_that_no_encoder_takes_is_made_well_formed(tmp_path: Path) -> None:
+    watched = Watched()
+    async with at_desk(tmp_path, calls((*TOPUP, "a\ud800")), tracer_provider=watched.provider) as desk:
+        await desk.ask()
+    [span] = [span for span in watched.spans if span.name.startswith("execute_tool")]
+    assert said_by(span)["gen_ai.tool.call.id"] == "a?"
+    assert encode_spans(watched.spans).resource_spans
 
 
 # -- over the wait ----------------------------------------------------------------------------
@@ -327,209 +379,6 @@ async def test_arguments_and_results_are_shown_only_where_that_is_switched_on_an
     assert "key [[" in said["gen_ai.tool.call.result"]
     assert secret not in "".join(span.to_json() for span in watched.spans)
     assert max(map(len, (str(value) for value in said.values()))) <= 8_192
-
-
-# -- no influence -----------------------------------------------------------------------------
-
-
-class Raising(SpanProcessor):
-    """A processor of the application's that fails."""
-
-    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
-        raise RuntimeError("no exporter")
-
-    def on_end(self, span: ReadableSpan) -> None:
-        raise RuntimeError("no exporter")
-
-
-class RaisingAtTheEnd(Raising):
-    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
-        """Do nothing."""
-
-
-class Hollow(Span):
-    """A span of another maker's than the SDK, of which every method fails but those in *works*."""
-
-    def __init__(self, works: Collection[str] = ()) -> None:
-        self.works = works
-
-    def _do(self, name: str, found: Any = None) -> Any:
-        if name not in self.works:
-            raise RuntimeError(name)
-        return found
-
-    def end(self, end_time: int | None = None) -> None:
-        self._do("end")
-
-    def get_span_context(self) -> SpanContext:
-        return cast("SpanContext", self._do("get_span_context", ELSEWHERE))
-
-    def set_attributes(self, attributes: Any) -> None:
-        self._do("set_attributes")
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        self._do("set_attribute")
-
-    def add_event(self, name: str, attributes: Any = None, timestamp: int | None = None) -> None:
-        self._do("add_event")
-
-    def add_link(self, context: SpanContext, attributes: Any = None) -> None:
-        self._do("add_link")
-
-    def update_name(self, name: str) -> None:
-        self._do("update_name")
-
-    def is_recording(self) -> bool:
-        return bool(self._do("is_recording", found=True))
-
-    def set_status(self, status: Any, description: str | None = None) -> None:
-        self._do("set_status")
-
-    def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
-        self._do("record_exception")
-
-
-class HollowProvider(AnyTracerProvider, Tracer):
-    """Makes hollow spans."""
-
-    def __init__(self, *works: str) -> None:
-        self.works = works
-
-    def get_tracer(self, *_: Any, **__: Any) -> Tracer:
-        return self
-
-    def start_span(self, *_: Any, **__: Any) -> Span:
-        return Hollow(self.works)
-
-    def start_as_current_span(self, *_: Any, **__: Any) -> Any:
-        raise RuntimeError("start_as_current_span")
-
-
-def raising(processor: SpanProcessor) -> TracerProvider:
-    provider = TracerProvider()
-    provider.add_span_processor(processor)
-    return provider
-
-
-WAYS: dict[str, Callable[[], Any]] = {
-    "spans": lambda: Watched().provider,
-    "no provider": lambda: None,
-    "no spans": NoOpTracerProvider,
-    "sampling off": lambda: Watched(sampler=ALWAYS_OFF).provider,
-    "a processor that fails at the start": lambda: raising(Raising()),
-    "a processor that fails at the end": lambda: raising(RaisingAtTheEnd()),
-    "spans of which every method fails": HollowProvider,
-    "spans of which all but the context fails": lambda: HollowProvider("get_span_context"),
-    "spans that only say that they are recorded": lambda: HollowProvider("is_recording"),
-    "spans that cannot be told anything": lambda: HollowProvider("get_span_context", "is_recording"),
-}
-
-
-def metering(monkeypatch: pytest.MonkeyPatch) -> MeterProvider:
-    """Return a meter provider whose instruments raise whenever they are told something."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("no reader")
-
-    for instrument in (Counter, Histogram):
-        for method in {"add", "record"} & vars(instrument).keys():
-            monkeypatch.setattr(instrument, method, fail)
-    return MeterProvider()
-
-
-async def ran(folder: Path, way: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[Any, Any]:
-    """Return what reached the server and what was recorded, in a run with every kind of call."""
-    nonces = count()
-    monkeypatch.setattr("guarded_agents.nodes._votes.token_hex", lambda _: f"{next(nonces):032x}")
-    script = calls(READ, TOPUP, WIRE, ("drop_table", {"account": "ACME"}), ("nothing", {}))
-    async with at_desk(folder, script, tracer_provider=way(), root_key=folder.parent / "root.key", **more) as desk:
-        await desk.approve(await desk.held())
-        told = await desk.told()
-    recorded = []
-    for entry in entries(desk):
-        fields = {name: value for name, value in entry["fields"].items() if name not in ("trace_id", "span_id")}
-        recorded.append((entry["kind"], entry["at"], fields))
-    return (desk.server.effects, told), recorded
-
-
-@pytest.mark.requirement("telemetry:no-influence")
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-async def test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[], Any]
-) -> None:
-    RootKey.load(tmp_path / "root.key", create=True)
-    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
-    found, entered = await ran(tmp_path / "with", way, monkeypatch)
-    assert found == without
-    assert sorted(entered, key=repr) == sorted(recorded, key=repr)  # calls of one turn end in any order
-    assert len(recorded) > 8
-
-
-@pytest.mark.requirement("telemetry:no-influence")
-async def test_instruments_that_fail_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    RootKey.load(tmp_path / "root.key", create=True)
-    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
-    with monkeypatch.context() as patched:
-        failing = metering(patched)
-        found, entered = await ran(tmp_path / "with", NoOpTracerProvider, monkeypatch, meter_provider=failing)
-    assert found == without
-    assert sorted(entered, key=repr) == sorted(recorded, key=repr)
-
-
-@pytest.mark.requirement("telemetry:no-influence")
-async def test_a_span_of_the_applications_that_fails_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    RootKey.load(tmp_path / "root.key", create=True)
-    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
-    for works in ((), ("is_recording",)):
-        token = attach(set_span_in_context(Hollow(works)))
-        try:
-            found, entered = await ran(tmp_path / "-".join(("with", *works)), lambda: Watched().provider, monkeypatch)
-        finally:
-            detach(token)
-        assert found == without
-        assert sorted(entered, key=repr) == sorted(recorded, key=repr)
-
-
-@pytest.mark.requirement("telemetry:no-influence")
-async def test_a_handler_of_logs_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Failing(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            raise OSError("disk full")
-
-    RootKey.load(tmp_path / "root.key", create=True)
-    without, recorded = await ran(tmp_path / "without", NoOpTracerProvider, monkeypatch)
-    logger, failing = logging.getLogger("guarded_agents"), Failing()
-    logger.addHandler(failing)
-    logger.setLevel(logging.INFO)
-    try:
-        found, entered = await ran(tmp_path / "with", HollowProvider, monkeypatch)
-    finally:
-        logger.removeHandler(failing)
-        logger.setLevel(logging.NOTSET)
-    assert found == without
-    assert sorted(entered, key=repr) == sorted(recorded, key=repr)
-
-
-@pytest.mark.requirement("telemetry:no-influence")
-async def test_a_factory_of_log_records_that_knows_our_names_changes_nothing(tmp_path: Path) -> None:
-    before = logging.getLogRecordFactory()
-
-    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = before(*args, **kwargs)
-        record.trace_id = "the application's"
-        return record
-
-    logging.setLogRecordFactory(factory)
-    logging.getLogger("guarded_agents.decisions").setLevel(logging.INFO)
-    try:
-        async with at_desk(tmp_path, calls(TOPUP)) as desk:
-            await desk.ask()
-            assert await desk.reasons() == ["permitted"]
-    finally:
-        logging.setLogRecordFactory(before)
-        logging.getLogger("guarded_agents.decisions").setLevel(logging.NOTSET)
 
 
 # -- metrics and logs -------------------------------------------------------------------------

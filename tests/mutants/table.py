@@ -20,6 +20,7 @@ TELEMETRY_CALLING = "guarded_agents/telemetry/_calling.py"
 TELEMETRY_SPANS = "guarded_agents/telemetry/_spans.py"
 TELEMETRY_WORDS = "guarded_agents/telemetry/_words.py"
 TELEMETRY_GRAPH = "tests/graph/test_telemetry.py"
+NO_INFLUENCE = "tests/graph/test_no_influence.py"
 CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
@@ -1571,7 +1572,7 @@ MUTANTS = (
     Mutant(
         "I10:arguments-in-spans",
         TELEMETRY_CALLING,
-        "TOOL_CALL_ID: clipped(call.call_id),",
+        "TOOL_CALL_ID: spelt(call.call_id),",
         "TOOL_CALL_ID: str(call.arguments),",
         (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
     ),
@@ -1585,8 +1586,8 @@ MUTANTS = (
     Mutant(
         "I10:made-up-names-in-spans",
         TELEMETRY_WORDS,
-        "    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else clipped(call.tool)",
-        "    return clipped(call.tool)",
+        "    return UNKNOWN if call.tool.startswith(_UNREVIEWED) else spelt(call.tool)",
+        "    return spelt(call.tool)",
         (f"{TELEMETRY_GRAPH}::test_a_deny_is_no_error_and_made_up_names_are_not_shown",),
     ),
     Mutant(
@@ -1599,16 +1600,46 @@ MUTANTS = (
     Mutant(
         "I5:a-span-that-fails-loses-an-outcome",
         PROVIDER,
-        "    except Exception as error:",
+        "    except (Exception, CancelledError) as error:",
         "    except KeyError as error:",
-        (f"{TELEMETRY_GRAPH}::test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does",),
+        (f"{NO_INFLUENCE}::test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does",),
+    ),
+    Mutant(
+        "I5:a-processor-that-cancels-loses-an-outcome",
+        PROVIDER,
+        "    except (Exception, CancelledError) as error:",
+        "    except Exception as error:",
+        (f"{NO_INFLUENCE}::test_what_is_decided_and_recorded_is_the_same_whatever_tracing_does",),
+    ),
+    Mutant(
+        "I5:a-context-of-a-providers-making-loses-an-outcome",
+        PROVIDER,
+        "    return quietly(lambda: _trace_context(span), None)",
+        "    return _trace_context(span)",
+        (f"{NO_INFLUENCE}::test_the_outcome_of_a_call_is_recorded_though_its_span_fails_while_it_is_away",),
+    ),
+    Mutant(
+        "I5:an-instrument-that-is-none-loses-an-outcome",
+        "guarded_agents/telemetry/_metrics.py",
+        "        quietly(lambda: self._appended.record(seconds), None)",
+        "        record = self._appended.record; quietly(lambda: record(seconds), None)",
+        (f"{NO_INFLUENCE}::test_what_is_decided_and_recorded_is_the_same_whatever_meters_do",),
+    ),
+    Mutant(
+        "telemetry:a-span-of-another-call-is-told",
+        TELEMETRY_CALLING,
+        "    return is_named and attributes.get(TOOL_CALL_ID) == call.call_id",
+        "    return attributes.get(TOOL_CALL_ID) == call.call_id",
+        (
+            f"{TELEMETRY_GRAPH}::test_a_span_that_is_not_this_calls_is_not_told_of_it_though_a_model_gave_it_the_same_id",
+        ),
     ),
     Mutant(
         "I5:a-log-that-fails-loses-an-outcome",
         PROVIDER,
-        "        with suppress(Exception):  # so are the handlers of logs",
+        "        with suppress(Exception, CancelledError):  # handlers of logs are the application's too",
         "        with suppress(KeyError):",
-        (f"{TELEMETRY_GRAPH}::test_a_handler_of_logs_that_fails_changes_nothing",),
+        (f"{NO_INFLUENCE}::test_a_handler_of_logs_that_fails_changes_nothing",),
     ),
     Mutant(
         "I10:errors-of-a-provider-are-quoted",

@@ -1,6 +1,8 @@
 """Requests and votes."""
 
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -405,6 +407,19 @@ async def test_in_which_spans_a_call_was_held_and_voted_on_is_kept_as_it_was_fir
         )
     assert desk.store.traces("r-a") == (("", held), ("ana", TraceContext("00-ana")))
     assert desk.store.traces("another") == ()
+
+
+async def test_of_the_spans_of_a_request_no_more_are_read_than_a_span_can_link_to(desk: Desk, path: Path) -> None:
+    await desk.propose()
+    held = TraceContext("00-held")
+    await desk.store.hold(request(), NOTE, limits=ROOM, now=TEN, trace=held)
+    other = sqlite3.connect(path)
+    with other:
+        other.executemany("INSERT INTO traces VALUES (?, ?, '00-x', '')", (("r-a", f"v{at}") for at in range(200)))
+    other.close()
+    found = desk.store.traces("r-a")
+    assert len(found) == 128
+    assert found[0] == ("", held)
 
 
 async def test_how_many_requests_are_pending_is_told_and_since_when(desk: Desk) -> None:

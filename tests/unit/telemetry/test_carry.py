@@ -3,10 +3,10 @@
 import pytest
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from guarded_agents._provider import trace_fields
+from guarded_agents._provider import trace_context, trace_fields
 from guarded_agents.records import TraceContext
 from guarded_agents.telemetry import meta_of
-from guarded_agents.telemetry._carry import carried, span_context_of
+from guarded_agents.telemetry._carry import span_context_of
 
 SPAN = NonRecordingSpan(
     SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1), trace_state=TraceState([("a", "x"), ("b", "y")]))
@@ -27,7 +27,7 @@ WRONG = {
 
 
 def test_a_context_comes_back_as_it_was_kept() -> None:
-    kept = carried(SPAN)
+    kept = trace_context(SPAN)
     assert kept == TraceContext(PARENT, "a=x,b=y")
     found = span_context_of(kept)
     assert found is not None
@@ -42,7 +42,7 @@ def test_a_server_is_told_of_a_state_only_where_there_is_one() -> None:
 
 
 def test_no_span_is_no_context() -> None:
-    assert carried(INVALID_SPAN) is None
+    assert trace_context(INVALID_SPAN) is None
     assert meta_of(INVALID_SPAN) == {}
     assert trace_fields() == {}
 

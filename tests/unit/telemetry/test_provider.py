@@ -1,6 +1,8 @@
 """What is asked of the application's provider: an answer, or what stands in its place."""
 
+import asyncio
 import logging
+from asyncio import CancelledError
 
 import pytest
 
@@ -13,8 +15,25 @@ def fail() -> int:
     raise RuntimeError(f"refused {SECRET}")
 
 
-def test_what_succeeds_is_returned_and_takes_its_arguments() -> None:
-    assert quietly(divmod, (0, 0), 7, 2) == (3, 1)
+def test_what_succeeds_is_returned() -> None:
+    assert quietly(lambda: divmod(7, 2), None) == (3, 1)
+
+
+async def test_a_cancellation_of_its_own_making_is_held_up_and_that_of_the_task_is_not() -> None:
+    def cancel() -> int:
+        raise CancelledError
+
+    async def work() -> int:
+        found = quietly(cancel, 5)
+        await asyncio.sleep(0)
+        return found
+
+    assert await work() == 5
+    task = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(CancelledError):
+        await task
 
 
 @pytest.mark.requirement("I10")
@@ -37,7 +56,7 @@ def test_a_handler_that_fails_too_is_no_matter() -> None:
         logger.removeHandler(failing)
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_what_ends_the_process_is_not_held_up(stop: type[BaseException]) -> None:
     def end() -> None:
         raise stop
