@@ -98,6 +98,7 @@ async def test_the_drafted_guardrail_attributes_say_verdict_action_and_rule(tmp_
 
 async def test_a_span_of_somebody_elses_keeps_its_kind_and_its_session(tmp_path: Path) -> None:
     watched, own = Watched(), {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.id": "call-0", KIND: "AGENT"}
+    own["gen_ai.tool.name"] = "balance"
     given: dict[str, Any] = {"tracer_provider": watched.provider, "semconv": set(Semconv)}
     async with at_desk(tmp_path, calls(READ), **given) as desk:
         with watched.provider.get_tracer("another").start_as_current_span("theirs", attributes=own):

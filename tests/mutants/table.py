@@ -1626,7 +1626,7 @@ MUTANTS = (
         (f"{NO_INFLUENCE}::test_what_is_decided_and_recorded_is_the_same_whatever_meters_do",),
     ),
     Mutant(
-        "telemetry:a-span-of-another-call-is-told",
+        "I5:entries-name-a-span-of-another-call",
         TELEMETRY_CALLING,
         "    return is_named and attributes.get(TOOL_CALL_ID) == call.call_id",
         "    return attributes.get(TOOL_CALL_ID) == call.call_id",
