@@ -4,6 +4,7 @@ Nothing that a provider returns is used outside `quietly` but to hand it back to
 """
 
 import logging
+import re
 from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,9 @@ _SPAN_BITS: Final = 64
 _FLAG_BITS: Final = 8
 _STATE_CHARS: Final = 512  # section 3.3.1.5
 
+_MEMBER: Final = r"[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+_STATE: Final = re.compile(rf"{_MEMBER}(?:[ \t]*,[ \t]*{_MEMBER}){{0,31}}")
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -36,9 +40,14 @@ def quietly(do: Callable[[], T], instead: U) -> T | U:
     try:
         return do()
     except (Exception, CancelledError) as error:  # noqa: BLE001 - nothing here interrupts or executes
-        with suppress(Exception, CancelledError):  # handlers of logs are the application's too
-            _log.warning("telemetry was not recorded: %s", type(error).__name__)
+        warn(_log, "telemetry was not recorded: %s", type(error).__name__)
         return instead
+
+
+def warn(logger: logging.Logger, line: str, *values: object) -> None:
+    """Log *line* with *values* at WARNING: handlers of logs are the application's too, and may fail."""
+    with suppress(Exception, CancelledError):
+        logger.warning(line, *values, stacklevel=2)
 
 
 def current_span() -> Span:
@@ -66,12 +75,12 @@ def _trace_context(span: Span) -> TraceContext | None:
     context = span.get_span_context()
     if not isinstance(context, SpanContext):
         raise TypeError("not a span context")
-    trace, own, flags = context.trace_id, context.span_id, context.trace_flags
+    trace, own, flags = context.trace_id, context.span_id, int.__int__(context.trace_flags)
     if not trace and not own:
         return None
-    if not (_is_id(trace, _TRACE_BITS) and _is_id(own, _SPAN_BITS) and 0 <= int(flags) < 1 << _FLAG_BITS):
+    if not (_is_id(trace, _TRACE_BITS) and _is_id(own, _SPAN_BITS) and 0 <= flags < 1 << _FLAG_BITS):
         raise ValueError("not the ids of a span")
-    return TraceContext(f"00-{trace:032x}-{own:016x}-{int(flags):02x}", _spelt(context.trace_state))
+    return TraceContext(f"00-{trace:032x}-{own:016x}-{flags:02x}", _spelt(context.trace_state))
 
 
 def _is_id(number: int, bits: int) -> bool:
@@ -81,6 +90,9 @@ def _is_id(number: int, bits: int) -> bool:
 def _spelt(state: TraceState | None) -> str:
     """Return the header of *state*, nothing where it has none, or one that no header can be."""
     header = state.to_header() if state else ""
-    if type(header) is str and len(header) <= _STATE_CHARS and header.isascii() and header.isprintable():
-        return header
-    return ""
+    return header if is_state(header) else ""
+
+
+def is_state(header: object) -> bool:
+    """Return whether *header* is a ``tracestate`` of at most 512 characters (W3C Trace Context, section 3.3.1)."""
+    return type(header) is str and len(header) <= _STATE_CHARS and _STATE.fullmatch(header) is not None

@@ -34,10 +34,11 @@ class Watch:
         self._looked[server] = self.now()
         try:
             offered = await self.home.run(self.transport.list_tools(server, principal=""))
+            drifts = self.catalog.observe(server, [of_observed(tool) for tool in offered])
         except TransportError as error:
             drifts = self.catalog.lose(server, str(error.got))
-        else:
-            drifts = self.catalog.observe(server, [of_observed(tool) for tool in offered])
+        except Exception as error:  # noqa: BLE001 - nothing here interrupts or executes, and doubt is a deny
+            drifts = self.catalog.lose(server, type(error).__name__)
         if drifts:
             await self.store.append([_note(drift) for drift in drifts], now=self.now())
 

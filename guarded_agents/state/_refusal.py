@@ -9,6 +9,8 @@ from typing import Final
 
 from langgraph.types import Overwrite
 
+from guarded_agents._provider import warn
+
 _OVERWRITE: Final = "__overwrite__"
 _logger = logging.getLogger("guarded_agents.state")
 
@@ -23,4 +25,4 @@ def is_overwrite(value: object) -> bool:
 def refused(channel: str, value: object) -> None:
     """Log that *channel* refused *value*, by its kind only: it may be anybody's text."""
     kind = "an overwrite" if is_overwrite(value) else f"a value of type {type(value).__name__}"
-    _logger.warning("state key %s: refused %s; write what GuardedState documents for this key", channel, kind)
+    warn(_logger, "state key %s: refused %s; write what GuardedState documents for this key", channel, kind)

@@ -40,7 +40,7 @@ from guarded_agents.telemetry._names import (
 )
 from guarded_agents.telemetry._semconv import Shown
 from guarded_agents.telemetry._spans import Scope
-from guarded_agents.telemetry._words import spelt, tool_of
+from guarded_agents.telemetry._words import call_id_of, tool_of
 
 MAX_CONTENT_CHARS: Final = 8_192  # of arguments or a result, where they are shown: exporters refuse large spans
 _GUARD_FAILED: Final = (Reason.DIRECTORY_UNAVAILABLE, Reason.GUARD_FAILED, Reason.STORE_UNAVAILABLE)
@@ -111,7 +111,7 @@ def named(call: BoundCall) -> dict[str, AttributeValue]:
     """Return the attributes that say which call it is."""
     return {
         TOOL_NAME: tool_of(call),
-        TOOL_CALL_ID: spelt(call.call_id),
+        TOOL_CALL_ID: call_id_of(call),
         CALL: call.key.digest,
     }
 

@@ -6,7 +6,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from guarded_agents._provider import trace_context
+from guarded_agents._provider import is_state, quietly, trace_context
 from guarded_agents.records import TraceContext
 
 PARENT: Final = "traceparent"
@@ -24,6 +24,7 @@ def meta_of(span: Span) -> dict[str, str]:
 
 def span_context_of(kept: TraceContext) -> SpanContext | None:
     """Return what *kept*, read from a store, names; None for what is no sampled trace context."""
-    found = _PROPAGATOR.extract({PARENT: kept.parent, STATE: kept.state}, Context())
+    state = kept.state if is_state(kept.state) else ""  # the propagator would log it
+    found = quietly(lambda: _PROPAGATOR.extract({PARENT: kept.parent, STATE: state}, Context()), Context())
     context = get_current_span(found).get_span_context()
     return context if context.is_valid and context.trace_flags.sampled else None

@@ -6,6 +6,8 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.trace import ProxyTracerProvider
 
+from guarded_agents._provider import quietly
+
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -13,12 +15,17 @@ def export_from_environment(service: str) -> bool:
     """Send spans and metrics of this process over OTLP/HTTP, as ``OTEL_EXPORTER_OTLP_…`` say; return whether it does.
 
     Nothing is done without an endpoint there, with ``OTEL_SDK_DISABLED=true``, where a tracer provider is set already,
-    or without the extra ``otel``. What waits is sent when the process ends. *service* is its name
+    without the extra ``otel``, or where a variable has a value that OpenTelemetry refuses, which is logged: a vote is
+    cast all the same. What waits is sent when the process ends. *service* is its name
     (``service.name``) where ``OTEL_SERVICE_NAME`` gives none. An application sets its own providers instead.
     """
     is_wanted = any(os.environ.get(name) for name in _ENDPOINTS)
     if not is_wanted or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
+    return quietly(lambda: _exports(service), instead=False)
+
+
+def _exports(service: str) -> bool:
     if not isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
         return False
     try:

@@ -30,7 +30,7 @@ def log_decision(call: BoundCall, decision: Decision, outcome: Outcome | None, s
 
     The record carries the same as attributes, under the keys of spans, for handlers that write JSON.
     """
-    if not quietly(lambda: _log.isEnabledFor(logging.INFO), instead=False):
+    if not quietly(lambda: bool(_log.isEnabledFor(logging.INFO)), instead=False):
         return
     reason = decision.reason.value if outcome is None or not decision.permitted else outcome.reason.value
     status = HELD if outcome is None else outcome.status.value

@@ -39,7 +39,7 @@ from guarded_agents.telemetry._names import (
     InferenceKind,
     Stage,
 )
-from guarded_agents.telemetry._words import spelt, tool_of
+from guarded_agents.telemetry._words import call_id_of, spelt, tool_of
 
 Shown = Callable[[str, str], dict[str, AttributeValue]]
 """Returns the attributes that show a call's arguments (JSON) and its result, both redacted and cut."""
@@ -82,7 +82,7 @@ class Also:
             GUARDRAIL_COMPONENT: COMPONENT,
             GUARDRAIL_TARGET: INPUT,
             GUARDRAIL_SUBTYPE: TOOL_CALL,
-            GUARDRAIL_TARGET_ID: spelt(call.call_id),
+            GUARDRAIL_TARGET_ID: call_id_of(call),
             GUARDRAIL_VERDICT: verdict,
             GUARDRAIL_ACTION: ESCALATE if is_held else action,
             GUARDRAIL_CODE: decision.reason.value,

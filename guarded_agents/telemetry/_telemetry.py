@@ -81,7 +81,7 @@ class Telemetry:
         reached (``network.transport``). With *unsafe_contents* spans show redacted arguments and results. *semconv* are
         the conventions that spans are told by beside our own.
         """
-        self._is_off = isinstance(provider, NoOpTracerProvider)
+        self._is_off = _is_a(provider, NoOpTracerProvider)
         self._is_global = provider is None
         self._tracer = Tracer(
             quietly(lambda: trace.get_tracer("guarded_agents", SCHEMA_VERSION, tracer_provider=provider), NoOpTracer())
@@ -106,7 +106,7 @@ class Telemetry:
         if self._has_no_provider():
             return Calling(self.metrics, call, decision, current_span(), is_ours=False)
         current = current_span()
-        is_theirs = is_recording(current) and quietly(lambda: is_span_of(current, call), instead=False)
+        is_theirs = is_recording(current) and quietly(lambda: bool(is_span_of(current, call)), instead=False)
         plain = is_plain(decision, asked)
         about = self._about(call, decision, facts, asked)
         if self._also is not None:
@@ -202,9 +202,9 @@ class Telemetry:
         if not self._is_global:
             return self._is_off
         provider = quietly(trace.get_tracer_provider, _NONE)
-        if isinstance(provider, ProxyTracerProvider):
+        if _is_a(provider, ProxyTracerProvider):
             return True
-        self._is_global, self._is_off = False, isinstance(provider, NoOpTracerProvider)  # it is set once
+        self._is_global, self._is_off = False, _is_a(provider, NoOpTracerProvider)  # it is set once
         return self._is_off
 
     def _above(self, current: Span, thread: str) -> Context | None:
@@ -255,3 +255,7 @@ class Telemetry:
             if (waited := waited_s(asked)) is not None:
                 about[WAIT] = waited
         return about
+
+
+def _is_a(provider: object, kind: type[TracerProvider]) -> bool:
+    return quietly(lambda: isinstance(provider, kind), instead=False)  # one that stands for another may fail

@@ -1,7 +1,9 @@
 """What names and people are called in telemetry, which cannot be erased."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from guarded_agents.binding import clipped, keyed_digest, person
@@ -10,12 +12,20 @@ from guarded_agents.telemetry._names import UNKNOWN
 
 _UNREVIEWED: Final = "?/"  # what stands before a name that a model made up
 _HASH_CHARS: Final = 16
+_CALL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{0,64}")
 
 
 def spelt(name: str) -> str:
     """Return *name* as spans and log lines show it: clipped, and well-formed, for an encoder drops what is not."""
     cut = clipped(name)
     return cut if cut.isascii() else cut.encode("utf-8", "replace").decode()
+
+
+def call_id_of(call: BoundCall) -> str:
+    """Return the id of *call* as a provider of models makes it; of one that a model may have written, a digest."""
+    if _CALL_ID.fullmatch(call.call_id):
+        return call.call_id
+    return f"sha256:{sha256(call.call_id.encode('utf-8', 'replace')).hexdigest()[:_HASH_CHARS]}"
 
 
 def tool_of(call: BoundCall) -> str:

@@ -11,6 +11,7 @@ from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
 from mcp import ClientSession, McpError
 from pydantic import JsonValue, RootModel
 
+from guarded_agents._provider import warn
 from guarded_agents.errors import NoReplyError, TransportError
 from guarded_agents.transport._protocol import ObservedTool, ToolReply
 from guarded_agents.transport._reply import observed_of, reply_of
@@ -97,7 +98,7 @@ async def list_tools(session: ClientSession, server: str) -> tuple[ObservedTool,
             raise _unlisted(server, f"more than {MAX_TOOLS}")
         if not following:
             if junk:
-                _log.warning("server %s: %d entries of its tool list are no tools and were left out", server, junk)
+                warn(_log, "server %s: %d entries of its tool list are no tools and were left out", server, junk)
             return tuple(found)
         cursor = following
     raise _unlisted(server, f"more than {MAX_PAGES} pages")

@@ -12,6 +12,7 @@ from mcp import ClientSession, McpError
 from mcp.types import CONNECTION_CLOSED
 
 from guarded_agents.errors import NotSentError
+from guarded_agents.transport._hushed import hushed
 
 CLOSE_TIMEOUT_S: Final = 10.0  # a stdio server is given 2 s, then a signal and 2 s more, then killed
 
@@ -91,6 +92,10 @@ class HeldSession:
         self.owner.add_done_callback(lambda _: last.cancel())
 
     async def _own(self, connection: AbstractAsyncContextManager[ClientSession], open_timeout_s: float) -> None:
+        with hushed():
+            await self._keep_open(connection, open_timeout_s)
+
+    async def _keep_open(self, connection: AbstractAsyncContextManager[ClientSession], open_timeout_s: float) -> None:
         async with connection as session:
             with anyio.fail_after(open_timeout_s):
                 await session.initialize()

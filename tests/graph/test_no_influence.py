@@ -15,7 +15,7 @@ from opentelemetry.trace import NoOpTracerProvider, Span, set_span_in_context
 
 from guarded_agents.keys import RootKey
 from tests.support.bank import calls
-from tests.support.hollow import APPLICATIONS, CONTEXTS, METERING, TRACING, HollowProvider, Turning
+from tests.support.hollow import APPLICATIONS, CONTEXTS, METERING, TRACING, Bomb, HollowProvider, Turning
 from tests.support.ledger import Ledger, at_desk
 
 pytestmark = pytest.mark.requirement("telemetry:no-influence")
@@ -139,6 +139,32 @@ async def test_a_handler_of_logs_that_fails_changes_nothing(same: Same, error: B
     finally:
         logger.removeHandler(failing)
         logger.setLevel(logging.NOTSET)
+
+
+class Unsure(logging.Logger):
+    """A logger that does not say whether it logs."""
+
+    def isEnabledFor(self, level: int) -> Any:  # noqa: N802 - the name is that of logging
+        return Bomb()
+
+
+async def test_a_logger_that_does_not_say_whether_it_logs_changes_nothing(
+    same: Same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guarded_agents.telemetry._logs._log", Unsure("guarded_agents.decisions"))
+    await same.whatever()
+
+
+async def test_a_write_that_is_refused_beside_a_log_that_fails_leaves_the_thread_readable(tmp_path: Path) -> None:
+    root, failing = logging.getLogger(), Raising(OSError("disk full"))
+    async with at_desk(tmp_path, calls(READ)) as desk:
+        await desk.ask()
+        root.addHandler(failing)
+        try:
+            await desk.agent.aupdate_state(desk.config, {"guard_calls": {"__overwrite__": {}}})
+            assert "guard_calls" in (await desk.state()).values
+        finally:
+            root.removeHandler(failing)
 
 
 @pytest.mark.parametrize("record", [lambda: None, lambda: "x"], ids=["None", "text"])

@@ -21,6 +21,7 @@ TELEMETRY_SPANS = "guarded_agents/telemetry/_spans.py"
 TELEMETRY_WORDS = "guarded_agents/telemetry/_words.py"
 TELEMETRY_GRAPH = "tests/graph/test_telemetry.py"
 NO_INFLUENCE = "tests/graph/test_no_influence.py"
+HUSHED = "tests/graph/test_hushed.py"
 CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
@@ -1572,7 +1573,7 @@ MUTANTS = (
     Mutant(
         "I10:arguments-in-spans",
         TELEMETRY_CALLING,
-        "TOOL_CALL_ID: spelt(call.call_id),",
+        "TOOL_CALL_ID: call_id_of(call),",
         "TOOL_CALL_ID: str(call.arguments),",
         (f"{SECRETS}::test_arguments_and_answers_stand_in_no_audit_entry_span_or_log_line",),
     ),
@@ -1619,6 +1620,27 @@ MUTANTS = (
         (f"{NO_INFLUENCE}::test_the_outcome_of_a_call_is_recorded_though_its_span_fails_while_it_is_away",),
     ),
     Mutant(
+        "I10:the-mcp-client-logs-what-was-sent",
+        "guarded_agents/transport/_hushed.py",
+        "        if not _OURS.get():",
+        "        if True:",
+        (f"{HUSHED}::test_whatever_a_server_says_first_its_answer_counts_and_no_log_quotes_it",),
+    ),
+    Mutant(
+        "I5:a-log-of-the-mcp-client-loses-an-outcome",
+        "guarded_agents/transport/_held.py",
+        "        with hushed():",
+        "        if True:",
+        (f"{HUSHED}::test_whatever_a_server_says_first_its_answer_counts_and_no_log_quotes_it",),
+    ),
+    Mutant(
+        "B14:a-list-that-cannot-be-looked-at-is-believed",
+        "guarded_agents/assembly/_watch.py",
+        "            drifts = self.catalog.lose(server, type(error).__name__)",
+        "            drifts = () if error else ()",
+        (f"{HUSHED}::test_a_server_whose_list_cannot_be_looked_at_is_lost",),
+    ),
+    Mutant(
         "I5:an-instrument-that-is-none-loses-an-outcome",
         "guarded_agents/telemetry/_metrics.py",
         "        quietly(lambda: self._appended.record(seconds), None)",
@@ -1637,8 +1659,8 @@ MUTANTS = (
     Mutant(
         "I5:a-log-that-fails-loses-an-outcome",
         PROVIDER,
-        "        with suppress(Exception, CancelledError):  # handlers of logs are the application's too",
-        "        with suppress(KeyError):",
+        "    with suppress(Exception, CancelledError):",
+        "    with suppress(KeyError):",
         (f"{NO_INFLUENCE}::test_a_handler_of_logs_that_fails_changes_nothing",),
     ),
     Mutant(

@@ -48,8 +48,12 @@ class FailingState(TraceState):
 class LyingState(TraceState):
     """A trace state whose header is none."""
 
+    def __init__(self, entries: Any, header: str = "v=1\r\nauthorization: x") -> None:
+        super().__init__(entries)
+        self.header = header
+
     def to_header(self) -> str:
-        return "v=1\r\nauthorization: x"
+        return self.header
 
 
 class OddContext:
@@ -104,6 +108,14 @@ class Hollow(Span):
 
     def record_exception(self, exception: BaseException, *_: Any, **__: Any) -> None:
         self._do("record_exception")
+
+
+class Executing(Hollow):
+    """A span that says that it executes a tool, and odd things beside."""
+
+    def __init__(self, about: Mapping[str, Any]) -> None:
+        super().__init__(("get_span_context", "is_recording", "set_attributes"))
+        self.attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "topup", **about}
 
 
 class HollowProvider(AnyTracerProvider, Tracer):
@@ -192,6 +204,36 @@ class Nowhere(AnyMeterProvider, AnyTracerProvider):
         return raised(self.found)
 
 
+class Unnamed(AnyTracerProvider):
+    """Stands for another provider, which is not there yet: it cannot even be asked what it is."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("unbound")
+
+    def get_tracer(self, *_: Any, **__: Any) -> Tracer:
+        raise RuntimeError("unbound")
+
+
+class Flags(TraceFlags):
+    """Flags that are another number each time."""
+
+    def __int__(self) -> int:
+        return 10**5_000
+
+    def __format__(self, spec: str) -> str:
+        return "x" * 50_000
+
+
+class Like:
+    """Equal to anything, and neither true nor false about it."""
+
+    def __eq__(self, other: object) -> Any:
+        return Bomb()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Failing:
     """An instrument that raises *error* when it is told something."""
 
@@ -235,6 +277,8 @@ CONTEXTS: Final[Mapping[str, Any]] = {
     "a mock": MagicMock(),
     "one whose state cannot be spelt": _stated(FailingState([("v", "1")])),
     "one whose state is no header": _stated(LyingState([("v", "1")])),
+    "one whose state has no member": _stated(LyingState([("v", "1")], "no member at all")),
+    "one whose flags change": SpanContext(0xA, 0xB, is_remote=False, trace_flags=Flags(1)),
     "one with fractions for ids": SpanContext(0.5, 0.5, is_remote=False),  # type: ignore[arg-type]
     "one with truths for ids": SpanContext(True, True, is_remote=False),
 }
@@ -254,6 +298,7 @@ TRACING: Final[Mapping[str, Callable[[], Any]]] = {
     "no tracer": lambda: Nowhere(None),
     "a provider that fails": lambda: Nowhere(_FAILED),
     "a provider that is a mock": MagicMock,
+    "a provider that cannot be asked what it is": Unnamed,
     "no span": lambda: HollowProvider(lambda: None),
     "a text for a span": lambda: HollowProvider(lambda: "x"),
     "a bomb for a span": lambda: HollowProvider(Bomb),
@@ -285,6 +330,8 @@ APPLICATIONS: Final[Mapping[str, Callable[[], Span]]] = {
     "that only says that it is recorded": lambda: Hollow(("is_recording",)),
     "that answers nothing": lambda: Hollow(fail=lambda: None),
     "that answers bombs": lambda: Hollow(fail=Bomb),
+    "of a call whose id is like any": lambda: Executing({"gen_ai.tool.call.id": Like()}),
+    "of a call without a name": lambda: Executing({"gen_ai.tool.name": Like()}),
     **{
         f"whose context is {name}": partial(Hollow, ("get_span_context",), None, context)
         for name, context in CONTEXTS.items()

@@ -15,6 +15,7 @@ CASES = {
     "nothing is said": (ASKED, {}, "False False"),
     "an endpoint, once": (ASKED, TRACES, "True False"),
     "it is switched off": (ASKED, {**HERE, "OTEL_SDK_DISABLED": "true"}, "False False"),
+    "a value that is refused": (ASKED, {**TRACES, "OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "False False"),
     "the extra is not installed": (WITHOUT_SDK, HERE, "False False"),
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -367,6 +368,33 @@ async def test_what_a_server_writes_to_standard_error_can_be_kept_in_a_file(tmp_
 
 
 # -- HTTP ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("I10")
+@pytest.mark.parametrize("error", [None, OSError("disk full"), asyncio.CancelledError()], ids=repr)
+async def test_a_reply_over_http_comes_beside_a_log_that_fails_and_no_log_names_the_session(
+    error: BaseException | None,
+) -> None:
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(f"{record.name} {record.getMessage()}")
+            if error is not None:
+                raise error
+
+    root, handler = logging.getLogger(), Handler()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with http_server() as (server, _):
+            async with opened(server) as transport:
+                assert (await call(transport, "whoami")).text
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert [line for line in lines if line.startswith(("mcp", "http"))] == []
 
 
 async def test_an_http_server_keeps_one_session_for_each_principal_and_sees_their_headers(
