@@ -105,9 +105,9 @@ class StoreError(GuardError):
 
 
 class AuditError(StoreError):
-    """The audit log does not verify. ``sequence`` is the first entry at fault, counted from 0."""
+    """The audit log does not verify. ``sequence`` is the first entry at fault, from 0, None where that is not known."""
 
-    def __init__(self, subject: str, *, expected: str, got: str, action: str, sequence: int) -> None:
+    def __init__(self, subject: str, *, expected: str, got: str, action: str, sequence: int | None = None) -> None:
         """Keep the sequence number of the first entry at fault."""
         self.sequence = sequence
         super().__init__(subject, expected=expected, got=got, action=action)

@@ -1,8 +1,9 @@
-"""The keys of a deployment: one root key, and every other one derived from it.
+"""The keys of a deployment: one root key, every other one derived from it, and that which signs the audit log.
 
 The root key is 32 random bytes, in a file that only its owner can read or in the environment
 variable GUARDED_AGENTS_ROOT_KEY. Whoever has it can forge digests and with them requests and audit
-entries; it is no approver's key, so it cannot forge a vote.
+entries; it is no approver's key, so it cannot forge a vote. The key of the audit log stands apart, for it is changed,
+and may live in a token or a cloud's KMS: see `guarded_agents.audit.Signer`.
 """
 
 import binascii
@@ -13,10 +14,17 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from guarded_agents.errors import ConfigurationError
 
@@ -64,6 +72,42 @@ class RootKey:
         """Return the 32-byte key for *purpose* and *identifier* (HKDF-SHA-256, RFC 5869)."""
         info = b"%d:%b%d:%b" % (len(purpose.encode()), purpose.encode(), len(identifier.encode()), identifier.encode())
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=_SALT, info=info).derive(self._secret)
+
+
+def load_audit_key(path: Path | str, *, create: bool) -> bytes:
+    """Return the secret of the Ed25519 key that signs the audit log (32 bytes), from a PKCS #8 file without password.
+
+    With *create* a missing file is made, with mode 0600. Raises ConfigurationError for a file that others can read,
+    that holds anything but such a key, or that is missing.
+    """
+    path = Path(path)
+    if create and not path.exists():
+        write_audit_key(path)
+    return _audit_secret(path, _read_private(path))
+
+
+def write_audit_key(path: Path | str) -> bool:
+    """Write a new Ed25519 key for the audit log (PKCS #8 PEM, mode 0600); return False where the file exists.
+
+    Raises ConfigurationError where it cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    return _write_once(Path(path), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _audit_secret(path: Path, content: bytes) -> bytes:
+    try:
+        key = load_pem_private_key(content, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _unusable(
+            str(path),
+            "an Ed25519 key in a PEM file without password",
+            "something else",
+            "make one with `openssl genpkey -algorithm ed25519`",
+        )
+    return key.private_bytes_raw()
 
 
 def new_approver_key(path: Path | str) -> str:
@@ -135,6 +179,8 @@ __all__ = [
     "ENVIRONMENT",
     "KEY_BYTES",
     "RootKey",
+    "load_audit_key",
     "new_approver_key",
     "read_key_file",
+    "write_audit_key",
 ]

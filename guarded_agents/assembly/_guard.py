@@ -19,6 +19,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
+from guarded_agents._release import release
 from guarded_agents.approval import Authenticator, Directory
 from guarded_agents.assembly._attach import Parts, attach, tool_loop
 from guarded_agents.assembly._hearing import Hearing
@@ -28,7 +29,7 @@ from guarded_agents.assembly._opener import DRAIN_S, GuardOpener
 from guarded_agents.assembly._opening import Files, Settings, utc_now
 from guarded_agents.assembly._services import make_services
 from guarded_agents.assembly._tools import GuardedTool, guarded_tool, planning_tool
-from guarded_agents.audit import Kind
+from guarded_agents.audit import Kind, Signer
 from guarded_agents.errors import AssemblyError, StoreError
 from guarded_agents.keys import RootKey
 from guarded_agents.records import Claim, Labels, Scheme
@@ -50,6 +51,7 @@ class Guard(Hearing):
         votes = nodes.Votes(services)
         super().__init__(services, votes)
         self._door = nodes.Door(services)
+        self._is_open = False
         endings = nodes.Endings(services, self._door)
         self._parts = Parts(
             home=services.home,
@@ -69,6 +71,7 @@ class Guard(Hearing):
         servers: Mapping[str, object] | None = None,
         transport: ToolTransport | None = None,
         root_key: str | Path | None = None,
+        audit_key: str | Path | Signer | None = None,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         unsafe_trace_contents: bool = False,
@@ -83,6 +86,8 @@ class Guard(Hearing):
 
         *servers* maps names to records as in `load_servers`, or *transport* stands in for them. *root_key* is the
         file of the deployment's root key, by default the store's path with ``.key`` added, made at first use.
+        *audit_key* signs the audit log: a file, by default the store's path with ``.audit.key`` added, made at first
+        use, or a `Signer` in its place; where the store is no path and none is given, the log is not signed.
         *now* is the clock (UTC). *directory* knows the members of the policy's external groups, *authenticators* prove
         statements otherwise than by the keys of the policy's signers file. *detectors* look at texts beside the
         built-in ones. *tracer_provider* and *meter_provider* take the place of the global ones; with
@@ -98,6 +103,7 @@ class Guard(Hearing):
                 servers=servers,
                 transport=transport,
                 root_key=root_key,
+                audit_key=audit_key,
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
                 unsafe_trace_contents=unsafe_trace_contents,
@@ -225,13 +231,22 @@ class Guard(Hearing):
         """
         await self._services.observe(server)
 
-    async def start(self) -> None:
-        """Record which policy and tools are in force, and look at every server once."""
-        files = self._files
-        await self._store.append(
-            [AuditNote(Kind.POLICY_LOADED, {"policy": files.policy.digest, "tools": files.catalog.digest})],
-            now=self._services.now(),
-        )
+    async def start(self, signer: Signer | None = None) -> None:
+        """Record by which key, policy and tools the guard works, and look at every server once.
+
+        The audit log is signed by *signer*. Raises StoreError where its key is not the log's.
+        """
+        files, key = self._files, None if signer is None else str(signer.verifier)
+        notes = [
+            AuditNote(Kind.LOG_OPENED, {"key": key, "release": release()}),
+            AuditNote(Kind.POLICY_LOADED, {"policy": files.policy.digest, "tools": files.catalog.digest}),
+        ]
+        now = self._services.now()
+        if signer is None:
+            await self._store.append(notes, now=now)
+        else:
+            await self._store.sign_with(signer, notes, now=now)
+        self._is_open = True
         self._services.telemetry.metrics.observe(sources_of(self._services))
         await asyncio.gather(*(self.observe(server) for server in self._transport.servers))
 
@@ -239,4 +254,9 @@ class Guard(Hearing):
         """Close the sessions and the store, after waiting at most *drain_s* seconds for what is being sent."""
         await self._door.drain(timeout_s=drain_s)
         await self._transport.aclose()
-        await self._store.aclose()
+        try:
+            if self._is_open:
+                self._is_open = False
+                self._store.note([AuditNote(Kind.LOG_CLOSED, {})], now=self._services.now())
+        finally:
+            await self._store.aclose()

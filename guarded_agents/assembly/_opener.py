@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from anyio.from_thread import start_blocking_portal
 
 from guarded_agents.assembly._opening import Files, Settings
-from guarded_agents.errors import ConfigurationError
+from guarded_agents.errors import GuardError
 from guarded_agents.keys import RootKey
 from guarded_agents.stores import Store
 from guarded_agents.transport import ToolTransport
@@ -36,13 +36,13 @@ class GuardOpener(AbstractContextManager["Guard"], AbstractAsyncContextManager["
         files, transport, is_new = settings.read(), settings.open_transport(), settings.is_new
         store = settings.open_store()
         try:
-            root = settings.load_root_key(create=is_new)
-        except ConfigurationError:
+            root, signer = settings.load_root_key(create=is_new), settings.signer(store)
+        except GuardError:
             await store.aclose()
             raise
         self._guard = self._make(files, root, store, transport, settings)
         try:
-            await self._guard.start()
+            await self._guard.start(signer)
         except BaseException:
             await self._guard.aclose(drain_s=0)
             raise

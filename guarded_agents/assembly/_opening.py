@@ -10,10 +10,11 @@ from opentelemetry.trace import TracerProvider
 
 from guarded_agents import nodes
 from guarded_agents.approval import Authenticator, Directory, Signers, parse_allowed_signers
+from guarded_agents.audit import KeySigner, Signer
 from guarded_agents.catalog import Catalog, Lockfile, load_lockfile
-from guarded_agents.errors import ConfigurationError, LockfileError
+from guarded_agents.errors import ConfigurationError, LockfileError, NoteError
 from guarded_agents.identity import ByScheme, PolicyDirectory
-from guarded_agents.keys import RootKey
+from guarded_agents.keys import RootKey, load_audit_key
 from guarded_agents.policy import Policy, RulePolicy, load_policy
 from guarded_agents.records import Scheme
 from guarded_agents.screen import Detector, InjectionClassifier, Required
@@ -50,6 +51,7 @@ class Settings:
     servers: Mapping[str, object] | None
     transport: ToolTransport | None
     root_key: str | Path | None
+    audit_key: str | Path | Signer | None
     tracer_provider: TracerProvider | None
     meter_provider: MeterProvider | None
     unsafe_trace_contents: bool
@@ -114,6 +116,24 @@ class Settings:
     def open_transport(self) -> ToolTransport:
         """Return the transport; no server is started yet. Raises ConfigurationError."""
         return self.transport or AdapterTransport(load_servers(self.servers or {}))
+
+    def signer(self, store: Store) -> Signer | None:
+        """Return what signs the audit log of *store*; its key file is made where the log was never signed.
+
+        Raises ConfigurationError for a file that cannot be used.
+        """
+        key = self.audit_key
+        if key is None and isinstance(self.store, str | Path):
+            key = f"{self.store}.audit.key"
+        if not isinstance(key, str | Path):
+            return key
+        log, secret = store.audit_head().log, load_audit_key(key, create=store.audit_key() is None)
+        try:
+            return KeySigner(log, secret)
+        except NoteError as error:
+            raise ConfigurationError(
+                f"audit log {log}", expected=error.expected, got=error.got, action="give the store another log id"
+            ) from None
 
     @property
     def is_new(self) -> bool:

@@ -6,6 +6,7 @@ the chain. What a chain can and cannot prove is said at `verify`, and in ``docs/
 """
 
 from guarded_agents.audit._entry import GENESIS, Kind, leaf_hash, place_of, seal
+from guarded_agents.audit._heads import HeadCheck, sign_head
 from guarded_agents.audit._note import (
     Algorithm,
     KeySigner,
@@ -21,9 +22,12 @@ from guarded_agents.audit._note import (
     parse_verifier,
     sign_note,
 )
+from guarded_agents.audit._proof import EntryProof, parse_proof
 from guarded_agents.audit._tree import (
     EMPTY_ROOT,
+    HASH_BYTES,
     Frontier,
+    Subtree,
     frontier_of,
     holds_consistency,
     holds_inclusion,
@@ -31,6 +35,7 @@ from guarded_agents.audit._tree import (
     prove_consistency,
     prove_inclusion,
     root_of,
+    subtrees_of,
 )
 from guarded_agents.audit._verify import (
     CANNOT_PROVE,
@@ -39,26 +44,38 @@ from guarded_agents.audit._verify import (
     Verification,
     Walk,
     parse_head,
+    read_head,
     verify,
+    verify_log,
 )
+from guarded_agents.audit._witness import SIZE_TYPE, Answer, Status, Submission, Witness, parse_submission
 
 __all__ = [
     "CANNOT_PROVE",
     "EMPTY_ROOT",
     "FROM_THE_FIRST",
     "GENESIS",
+    "HASH_BYTES",
+    "SIZE_TYPE",
     "Algorithm",
+    "Answer",
+    "EntryProof",
     "Finding",
     "Frontier",
+    "HeadCheck",
     "KeySigner",
     "Kind",
     "Note",
     "NoteSignature",
     "Signer",
+    "Status",
+    "Submission",
+    "Subtree",
     "TreeHead",
     "Verification",
     "Verifier",
     "Walk",
+    "Witness",
     "cosign_note",
     "frontier_of",
     "head_text",
@@ -69,12 +86,18 @@ __all__ = [
     "parse_head",
     "parse_head_text",
     "parse_note",
+    "parse_proof",
+    "parse_submission",
     "parse_verifier",
     "place_of",
     "prove_consistency",
     "prove_inclusion",
+    "read_head",
     "root_of",
     "seal",
+    "sign_head",
     "sign_note",
+    "subtrees_of",
     "verify",
+    "verify_log",
 ]

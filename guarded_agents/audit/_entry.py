@@ -27,7 +27,10 @@ class Kind(StrEnum):
     DECISION = "decision"
     FINDING = "finding"  # what a text was found to do
     INTENT = "intent"
+    KEY_ROTATED = "key_rotated"  # another key signs the log from here on
     LABEL_RAISED = "label_raised"  # a thread was exposed to something stricter
+    LOG_CLOSED = "log_closed"  # a guard went: what it had buffered is written
+    LOG_OPENED = "log_opened"  # a guard came, with the key that signs the log
     NOTICE = "notice"  # one was given up: nobody was told
     OUTCOME = "outcome"
     PLAN_EXTENDED = "plan_extended"  # a person added a tool to the plan of a thread

@@ -62,10 +62,7 @@ class Note:
 
     def dump(self) -> bytes:
         """Return the note as it is stored and sent."""
-        lines = [
-            f"{_LINE}{name} {b64encode(key_id + signature).decode()}\n" for name, key_id, signature in self.signatures
-        ]
-        return "".join((self.text, "\n", *lines)).encode()
+        return f"{self.text}\n{signature_lines(self)}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +136,13 @@ class KeySigner:
         return self._key.sign(message)
 
 
+def signature_lines(note: Note) -> str:
+    """Return the lines of the signatures of *note*."""
+    return "".join(
+        f"{_LINE}{name} {b64encode(key_id + signature).decode()}\n" for name, key_id, signature in note.signatures
+    )
+
+
 def sign_note(note: Note, signer: Signer) -> Note:
     """Return *note* with one signature more. Raises NoteError for a text that is none, and what *signer* raises."""
     _check_text(note.text)
@@ -180,7 +184,7 @@ def parse_note(stored: bytes) -> Note:
 def parse_verifier(vkey: str) -> Verifier:
     """Return the key that *vkey* spells: name, key id and key. Raises NoteError for what is none, or does not fit."""
     name, key_id, key = ["", "", "", *vkey.strip().split("+", 2)][-3:]
-    decoded = _base64(key)
+    decoded = decode_base64(key)
     try:
         verifier = Verifier(name, decoded[1:], Algorithm(decoded[0]))
     except (ValueError, IndexError):
@@ -202,7 +206,7 @@ def parse_head_text(text: str) -> TreeHead:
     """Return the head that *text* says; lines behind the third are extensions, and ignored. Raises NoteError."""
     origin, size, root, *rest = (*text.split("\n"), "", "", "")
     is_size = size == "0" or _SIZE.fullmatch(size)
-    decoded = _base64(root)
+    decoded = decode_base64(root)
     if not origin or not is_size or len(decoded) != HASH_BYTES or len(rest) <= _LINES:
         raise _malformed("a tree head: origin, size and root, each in a line")
     return TreeHead(origin, int(size), decoded)
@@ -212,7 +216,7 @@ def _cosigned(at_s: int, text: str) -> bytes:
     return f"cosignature/v1\ntime {at_s}\n{text}".encode()
 
 
-def _base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """Return what *text* spells in the one way in which base64 spells it (RFC 4648 section 3.5), else nothing."""
     try:
         decoded = b64decode(text, validate=True)
@@ -223,7 +227,7 @@ def _base64(text: str) -> bytes:
 
 def _signature(line: str) -> NoteSignature:
     name, _, encoded = line.removeprefix(_LINE).partition(" ")
-    decoded = _base64(encoded)
+    decoded = decode_base64(encoded)
     if not line.startswith(_LINE) or len(decoded) <= _ID_BYTES:
         raise _malformed("lines of signatures")
     _check_name(name)

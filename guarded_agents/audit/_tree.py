@@ -8,9 +8,10 @@ anything in a time that is the logarithm of the log's size.
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 HASH_BYTES: Final = 32
+LEVELS: Final = 8  # of every so many one is kept, so that any other subtree is made of at most 256 kept hashes
 EMPTY_ROOT: Final = sha256(b"").digest()
 """The root of a tree without leaves (RFC 6962 section 2.1)."""
 
@@ -21,6 +22,14 @@ Subtrees = Callable[[int, int], bytes]
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of the node over *left* and *right* (RFC 6962 section 2.1)."""
     return sha256(b"\x01" + left + right).digest()  # 0x01 keeps a node from passing for a leaf
+
+
+class Subtree(NamedTuple):
+    """A perfect subtree: its level, its place among those of that level, and its hash."""
+
+    level: int
+    place: int
+    hash: bytes
 
 
 class Frontier:
@@ -34,18 +43,40 @@ class Frontier:
         if size < 0 or len(self.roots) != size.bit_count():
             raise ValueError("not the frontier of a tree of that size")
 
-    def append(self, leaf: bytes) -> None:
-        """Add *leaf*, the hash of an entry."""
-        size, roots = self.size, self.roots
+    def append(self, leaf: bytes, whole: list[Subtree] | None = None) -> None:
+        """Add *leaf*, the hash of an entry, and to *whole* the subtrees of kept levels that are whole with it."""
+        size, roots, level = self.size, self.roots, 0
         while size & 1:
             leaf = node_hash(roots.pop(), leaf)
             size >>= 1
+            level += 1
+            if not level % LEVELS and whole is not None:
+                whole.append(Subtree(level, size, leaf))
         roots.append(leaf)
         self.size += 1
 
     def root(self) -> bytes:
         """Return the root of the tree as it stands."""
         return _joined(self.roots)
+
+
+def subtrees_of(kept: Callable[[int, int, int], Sequence[bytes]]) -> Subtrees:
+    """Return all subtrees, made of those that are *kept*.
+
+    ``kept(level, first, count)`` returns the hashes of so many subtrees of a kept level (0 are the leaves) from *first*
+    on. Raises ValueError where there are fewer.
+    """
+
+    def subtree(level: int, index: int) -> bytes:
+        above = level % LEVELS
+        hashes = list(kept(level - above, index << above, 1 << above))
+        if len(hashes) != 1 << above:
+            raise ValueError("a subtree of the log is missing")
+        while len(hashes) > 1:
+            hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+        return hashes[0]
+
+    return subtree
 
 
 def frontier_of(size: int, subtrees: Subtrees) -> Frontier:

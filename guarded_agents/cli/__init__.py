@@ -8,12 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Final
 
 import typer
 
-from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _policy, _tools, _trace, _worker
+from guarded_agents._release import release
+from guarded_agents.cli import _approvals, _audit, _demo, _doctor, _heads, _policy, _tools, _trace, _witness, _worker
 from guarded_agents.cli._exits import FAILED, USAGE
 from guarded_agents.cli._text import one_line
 from guarded_agents.errors import AuditError, ConfigurationError, GuardError, StoreError
@@ -27,6 +27,8 @@ app: Final = typer.Typer(
 )
 app.command(name="demo")(_demo.demo)
 app.add_typer(_approvals.app)
+for _command in (_heads.head, _heads.key, _heads.rotate, _heads.prove, _heads.check, _witness.cosign, _witness.witness):
+    _audit.app.command()(_command)
 app.add_typer(_audit.app)
 app.add_typer(_policy.app)
 app.add_typer(_tools.app)
@@ -37,11 +39,7 @@ app.command(name="doctor")(_doctor.doctor)
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  the form of a callback of typer
     if wanted:
-        try:
-            found = version("guarded-agents")
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            found = "(not installed)"
-        typer.echo(f"guarded-agents {found}")
+        typer.echo(f"guarded-agents {release()}")
         raise typer.Exit
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import orjson
 import typer
 
-from guarded_agents.audit import CANNOT_PROVE, FROM_THE_FIRST, Verification, parse_head, verify
+from guarded_agents.audit import CANNOT_PROVE, Verification, parse_verifier, read_head, verify_log
 from guarded_agents.cli._exits import FAILED, wrong_use
 from guarded_agents.cli._options import AsJson
 from guarded_agents.cli._text import one_line, print_json
-from guarded_agents.errors import ConfigurationError, GuardError
+from guarded_agents.errors import AuditError, ConfigurationError, DeliveryError, GuardError
 from guarded_agents.records import AuditHead
 
 if TYPE_CHECKING:
@@ -24,23 +24,39 @@ app: Final = typer.Typer(
     name="audit", help="Verify the audit log of a store, and look at its end.", no_args_is_help=True
 )
 
-_StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The store's file.", show_default=False)]
 
 
 @app.command(name="verify", epilog=CANNOT_PROVE)
 def verify_command(
-    path: _StorePath,
+    path: StorePath,
     *,
-    head: Annotated[
-        str | None, typer.Option(metavar="LOG:SIZE:ROOT", help="A head that was kept elsewhere, as printed here.")
+    since_head: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|HEAD", help="A head that was kept elsewhere: of `audit head`, or as printed here."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|VKEY", help="The log's public key, as `audit key` prints it; also earlier ones."),
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|VKEY", help="The public key of a witness that cosigned a head."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every entry of STORE's log. Exit status 0 where it is verified, 1 where not, 2 for wrong use."""
-    with _opened(path) as store:
-        kept = None if head is None else parse_head(head)
-        found = verify(store.audit_rows(FROM_THE_FIRST), log=store.audit_head().log, head=kept)
-    cannot_prove = None if found.against_head else CANNOT_PROVE
+    """Check every entry and every signed head of STORE's log.
+
+    Exit status 0 where it is verified, 1 where not, 2 for wrong use.
+    """
+    with opened(path) as store:
+        found = verify_log(
+            store,
+            head=None if since_head is None else read_head(text_or_file(since_head).encode()),
+            keys=[parse_verifier(text_or_file(one)) for one in key or ()],
+            witnesses=[parse_verifier(text_or_file(one)) for one in witness or ()],
+        )
+    cannot_prove = None if found.against_head or found.witnessed else CANNOT_PROVE
     if as_json:
         summary = asdict(found) | {
             "store": str(path),
@@ -58,13 +74,13 @@ def verify_command(
 
 @app.command()
 def tail(
-    path: _StorePath,
+    path: StorePath,
     *,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many entries.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Print the last entries of STORE's log, without checking them (that is ``audit verify``)."""
-    with _opened(path) as store:
+    with opened(path) as store:
         rows = list(store.audit_rows(store.audit_head().size - number))[-number:]
     entries = [(sequence, _parsed(stored), root) for sequence, stored, root in rows]
     if as_json:
@@ -75,8 +91,16 @@ def tail(
         typer.echo(f"{sequence} {_line(entry)}")
 
 
+def text_or_file(given: str) -> str:
+    """Return what the file *given* holds, or *given* itself where there is no such file."""
+    try:
+        return Path(given).read_text()
+    except (OSError, ValueError):
+        return given
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator["SqliteStore"]:
+def opened(path: Path) -> Iterator["SqliteStore"]:
     """Open the store, which has to exist. Whatever goes wrong ends in exit status 2."""
     from guarded_agents.stores import SqliteStore
 
@@ -90,6 +114,8 @@ def _opened(path: Path) -> Iterator["SqliteStore"]:
             yield store
         finally:
             asyncio.run(store.aclose())
+    except (AuditError, DeliveryError):  # the store can be used: it is what was found, or a witness
+        raise
     except GuardError as error:
         raise wrong_use(error) from None
 
@@ -105,7 +131,21 @@ def _report(path: Path, found: Verification) -> Iterator[str]:
     yield from (f"entry {sequence}: warning: {one_line(what)}" for sequence, what in found.warnings)
     if found.omitted:
         yield f"and {found.omitted:,} more"
+    yield from _signed(found)
     yield f"head {_spelt(found.head)}"
+
+
+def _signed(found: Verification) -> Iterator[str]:
+    if found.key is None:
+        yield "signed: no, the log names no key"
+        return
+    missing = found.entries - found.signed
+    rest = f", the last {missing:,} under no signed head yet" if missing else ""
+    yield f"signed: {found.signed:,} of {found.entries:,} entries{rest}"
+    if found.witnessed:
+        yield f"witnessed: {found.witnessed:,} of {found.entries:,} entries"
+    whose = "by the key given" if found.key_given else "as the log names it: compare it with the one you were handed"
+    yield f"key {one_line(found.key)}, {whose}"
 
 
 def _spelt(head: AuditHead) -> str:

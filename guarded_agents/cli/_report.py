@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from guarded_agents.approval import doubt_id, votes_counted
-from guarded_agents.audit import FROM_THE_FIRST, Kind, Verification, verify
+from guarded_agents.audit import Kind, Verification, verify_log
 from guarded_agents.catalog import visible
 from guarded_agents.cli._opened import opened
 from guarded_agents.moments import utc
@@ -72,7 +72,7 @@ class Report:
 def report(store: Path, thread: str, *, effects: object, now: datetime) -> Report:
     """Read the report of *thread* at *now* (UTC) from the file *store*. Raises ConfigurationError and StoreError."""
     with opened(store) as found:
-        audit = verify(found.audit_rows(FROM_THE_FIRST), log=found.audit_head().log)
+        audit = verify_log(found)
         return Report(tuple(_calls(found, thread)), effects, audit, waiting(found, thread), doubts(found, now=now))
 
 

@@ -5,6 +5,7 @@ A `Worker` does what nobody waits for; `diagnose` finds what went wrong, and `re
 
 from guarded_agents.operations._ailments import Ailment, AilmentKind
 from guarded_agents.operations._doctor import MAX_CHECKPOINTS, Repaired, diagnose, repair
+from guarded_agents.operations._witness import WitnessFile, cosign, witness_server
 from guarded_agents.operations._worker import Failure, Round, Worker
 
 __all__ = [
@@ -14,7 +15,10 @@ __all__ = [
     "Failure",
     "Repaired",
     "Round",
+    "WitnessFile",
     "Worker",
+    "cosign",
     "diagnose",
     "repair",
+    "witness_server",
 ]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from guarded_agents.approval import doubt_id
-from guarded_agents.audit import verify
+from guarded_agents.audit import verify_log
 from guarded_agents.moments import utc
 from guarded_agents.records import Claim, ClaimStatus, RequestStatus, RequestSummary, StandingRequest
 from guarded_agents.stores import Store, every_request
@@ -117,7 +117,7 @@ def is_sending(claim: Claim, *, now: datetime) -> bool:
 
 
 def _of_log(store: Store) -> Iterator[Ailment]:
-    result = verify(store.audit_rows(), log=store.audit_head().log)
+    result = verify_log(store)
     if not result.verified:
         first = f": entry {result.findings[0].sequence} {result.findings[0].what}" if result.findings else ""
         yield Ailment(

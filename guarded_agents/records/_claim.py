@@ -100,7 +100,7 @@ class Permit:
 
 
 class AuditHead(NamedTuple):
-    """The head of the audit log: its id, the number of entries, and the last entry's hash (hex)."""
+    """The head of the audit log: its id, the number of entries, and the root of their tree (RFC 6962, hex)."""
 
     log: str
     size: int

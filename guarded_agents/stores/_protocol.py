@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from guarded_agents.audit import Note, Signer
 from guarded_agents.records import (
     ApprovalRequest,
     AuditHead,
@@ -120,6 +121,22 @@ class Store(Observed, Trails, Withheld, Errands, Protocol):
 
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
+
+    def audit_key(self) -> str | None:
+        """Return the key that signs the log (vkey of C2SP signed-note), None where it was never signed."""
+
+    def audit_heads(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield (size, signed note) of the kept heads of *start* or more entries, the smallest first."""
+
+    def signed_head(self) -> bytes | None:
+        """Return the newest signed head as a note (C2SP tlog-checkpoint), None where there is none."""
+
+    def audit_subtree(self, level: int, index: int) -> bytes:
+        """Return the hash of a perfect subtree of the log, all of whose leaves are written.
+
+        With it heads, and proofs that an entry is in the log or that it only grew, are made (`prove_inclusion`).
+        Raises ValueError for one that is not whole.
+        """
 
     def audit_rows(self, start: int = 0) -> Iterator[tuple[int, bytes, str]]:
         """Yield (sequence, stored bytes, hash as hex) from sequence *start* on."""
@@ -281,6 +298,18 @@ class Store(Observed, Trails, Withheld, Errands, Protocol):
 
     async def relabel(self, thread: str, labels: Labels) -> None:
         """Join *labels* into the thread's labels, buffered but visible to `thread` at once; they only grow stricter."""
+
+    async def sign_with(self, signer: Signer, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
+        """Append *notes*, and sign the log with *signer* from here on. Raises StoreError where its key is another."""
+
+    async def rotate_key(self, signer: Signer, note: AuditNote, *, now: datetime) -> AuditHead:
+        """Append *note*, sign the head by the key before and by *signer*, and only by that from here on.
+
+        Raises StoreError where the key before is not at hand, or not the log's.
+        """
+
+    async def keep_head(self, cosigned: Note) -> None:
+        """Keep the signatures of *cosigned* with the head that they are of."""
 
     async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
         """Append entries durably; return the head after them."""

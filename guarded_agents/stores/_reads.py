@@ -173,6 +173,20 @@ def audit_page(db: sqlite3.Connection, start: int) -> list[tuple[int, bytes, str
     ).fetchall()
 
 
+def hashes(db: sqlite3.Connection, level: int, first: int, count: int) -> list[bytes]:
+    """Return the hashes of *count* subtrees of a kept level from *first* on, as many as there are; 0 are the leaves."""
+    if level == 0:
+        rows = db.execute(
+            "SELECT hash FROM audit WHERE sequence >= ? AND sequence < ? ORDER BY sequence", (first, first + count)
+        )
+        return [bytes.fromhex(digest) for (digest,) in rows]
+    rows = db.execute(
+        "SELECT hash FROM subtrees WHERE level = ? AND place >= ? AND place < ? ORDER BY place",
+        (level, first, first + count),
+    )
+    return [digest for (digest,) in rows]
+
+
 def waiting(db: sqlite3.Connection) -> Waiting:
     """Return how many requests are PENDING, and since when the first of them has been asked."""
     count, asked_at = db.execute("SELECT count(*), min(asked_at) FROM requests WHERE status = 'pending'").fetchone()

@@ -155,6 +155,7 @@ def _create(db: sqlite3.Connection, log_id: str) -> None:
         db.execute(statement)
     meta = {"schema_version": str(SCHEMA_VERSION), "log_id": log_id}
     db.executemany("INSERT INTO guard_meta VALUES (?, ?)", meta.items())
+    db.execute("INSERT INTO frontier VALUES (0, x'')")
 
 
 def _meta(db: sqlite3.Connection, path: str) -> dict[str, str]:

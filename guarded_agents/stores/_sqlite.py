@@ -7,7 +7,8 @@ from functools import partial
 from typing import TypeVar
 
 from guarded_agents._provider import trace_fields
-from guarded_agents.errors import GuardError
+from guarded_agents.audit import Note, Signer
+from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import (
     ApprovalRequest,
     AuditHead,
@@ -37,6 +38,7 @@ from guarded_agents.stores import (
     _claims,
     _entries,
     _glass,
+    _heads,
     _outbox,
     _planning,
     _requests,
@@ -243,6 +245,23 @@ class SqliteStore(SqliteReads):
 
         self._buffer(add)
 
+    async def sign_with(self, signer: Signer, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
+        """Append *notes*, and sign the log with *signer* from here on."""
+        head = await self._write(partial(_sign_with, signer=signer, notes=tuple(notes), now=now))
+        self._writer.signer = signer
+        return head
+
+    async def rotate_key(self, signer: Signer, note: AuditNote, *, now: datetime) -> AuditHead:
+        """Append *note*, and sign the head by both keys."""
+        before = self._writer.signer
+        head = await self._write(partial(_rotate_key, before=before, signer=signer, note=note, now=now))
+        self._writer.signer = signer
+        return head
+
+    async def keep_head(self, cosigned: Note) -> None:
+        """Keep the signatures of *cosigned* with the head that they are of."""
+        await self._write(partial(_heads.keep_head, cosigned=cosigned))
+
     async def append(self, notes: Sequence[AuditNote], *, now: datetime) -> AuditHead:
         """Append entries durably; return the head after them."""
         return await self._write(partial(_append, notes=tuple(notes), now=now))
@@ -281,6 +300,27 @@ def _spanned(transaction: Callable[[Tx], T | GuardError]) -> Callable[[Tx], T | 
             tx.span = {}
 
     return run
+
+
+def _sign_with(tx: Tx, signer: Signer, notes: Sequence[AuditNote], now: datetime) -> AuditHead:
+    if _heads.key_of(tx.db) is None:
+        _heads.set_key(tx.db, str(signer.verifier))
+    _heads.check_key(tx.db, tx.log, signer)
+    tx.append(notes, now)
+    _heads.sign_log(tx, signer)
+    return tx.head()
+
+
+def _rotate_key(tx: Tx, before: Signer | None, signer: Signer, note: AuditNote, now: datetime) -> AuditHead:
+    if before is None:
+        raise StoreError(
+            f"audit log {tx.log}", expected="the key before", got="none", action="open the log with its own key first"
+        )
+    _heads.check_key(tx.db, tx.log, before)
+    tx.append([note], now)
+    _heads.put_head(tx, [before, signer], is_kept=True)
+    _heads.set_key(tx.db, str(signer.verifier))
+    return tx.head()
 
 
 def _append(tx: Tx, notes: Sequence[AuditNote], now: datetime) -> AuditHead:

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from pydantic import JsonValue
 
+from guarded_agents.audit import subtrees_of
 from guarded_agents.records import (
     AuditHead,
     BrokenGlass,
@@ -33,6 +34,7 @@ from guarded_agents.records import (
 )
 from guarded_agents.stores import (
     _glass,
+    _heads,
     _outbox,
     _reads,
     _redactions,
@@ -219,6 +221,24 @@ class SqliteReads:
     def audit_head(self) -> AuditHead:
         """Return the head as last committed."""
         return self._read(audit_head, self._writer.log)
+
+    def audit_subtree(self, level: int, index: int) -> bytes:
+        """Return the hash of a perfect subtree of the log (`guarded_agents.audit.Subtrees`)."""
+        return subtrees_of(lambda *place: self._read(_reads.hashes, *place))(level, index)
+
+    def audit_key(self) -> str | None:
+        """Return the key that signs the log (vkey), None where it was never signed."""
+        return self._read(_heads.key_of)
+
+    def audit_heads(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield (size, signed note) of the kept heads of *start* or more entries, the smallest first."""
+        while page := self._read(_heads.heads_from, start):
+            yield from page
+            start = page[-1][0] + 1
+
+    def signed_head(self) -> bytes | None:
+        """Return the newest signed head as a note, None where there is none."""
+        return self._read(_heads.newest_head)
 
     def audit_rows(self, start: int = 0) -> Iterator[tuple[int, bytes, str]]:
         """Yield (sequence, stored bytes, hash as hex) from sequence *start* on."""

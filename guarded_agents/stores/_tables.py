@@ -7,7 +7,7 @@ claim nor audit entry. A payload row is never deleted, so that no number is give
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 _KEY: Final = (
     "thread TEXT NOT NULL, entry TEXT NOT NULL, turn INTEGER NOT NULL, digest TEXT NOT NULL,"
@@ -50,6 +50,11 @@ _CALLS: Final = (
         PRIMARY KEY (thread, kind, name)
     ) STRICT, WITHOUT ROWID""",
     "CREATE TABLE audit (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash TEXT NOT NULL) STRICT",
+    "CREATE TABLE frontier (size INTEGER NOT NULL, roots BLOB NOT NULL) STRICT",  # one row: of the tree over ``audit``
+    """CREATE TABLE subtrees (
+        level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, place)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE heads (size INTEGER PRIMARY KEY, note BLOB NOT NULL, is_kept INTEGER NOT NULL) STRICT",
 )
 
 # What lists and the queue ask stands in columns, and before the document, so that no JSON is read for it.

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, suppress
 from math import inf
 from typing import Final, TypeVar
 
+from guarded_agents.audit import Signer
 from guarded_agents.errors import GuardError, StoreError
 from guarded_agents.records import CallKey, Labels, Proposal
 from guarded_agents.stores._beginning import Beginning
 from guarded_agents.stores._buffer import Buffer
 from guarded_agents.stores._failures import as_store_error, closed
+from guarded_agents.stores._heads import sign_log
 from guarded_agents.stores._redactions import KeptRow
 from guarded_agents.stores._results import SeenMessage
 from guarded_agents.stores._rows import stricter
@@ -60,6 +62,7 @@ class Writer:
         self._is_stalled = False  # waiting for the thread was of no use
         self._is_unsynced = False  # a light transaction was the last
         self._commit_s = inf  # what a commit is expected to take
+        self.signer: Signer | None = None  # of the log
         self._thread = threading.Thread(target=self._run, name="guarded_agents store", daemon=True)
         self._thread.start()
 
@@ -260,10 +263,12 @@ class Writer:
             for buffer in self._flushing:
                 buffer.write(tx)
             ended = [tx.in_savepoint(transaction, path=self.path) for transaction, _ in jobs]
+            start_s = time.monotonic()
+            if self.signer is not None and not is_light:
+                sign_log(tx, self.signer)
             is_empty = self._db.total_changes == changes or any(isinstance(end, Exception) for end in ended)
             if is_empty and self._is_unsynced and not is_light:  # an empty transaction would not be synchronised
                 self._db.execute("UPDATE guard_meta SET value = value")
-            start_s = time.monotonic()
             self._db.execute("COMMIT")
             if not is_light:
                 self._commit_s = min(time.monotonic() - start_s, self._commit_s * _SLOWER)

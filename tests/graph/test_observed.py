@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from guarded_agents import StoreError
 from tests.support.bank import calls
-from tests.support.ledger import Desk, Ledger, at_desk
+from tests.support.ledger import Desk, Ledger, at_desk, make_ledger_bank
 from tests.support.watched import Metered
 
 TOPUP = ("topup", {"account": "ACME", "amount_cents": 5})
@@ -53,15 +54,26 @@ async def test_an_entry_that_was_changed_is_where_the_log_holds_no_longer(tmp_pa
         assert one(metered, ENTRIES) == again.guard.store.audit_head().size
 
 
-@pytest.mark.requirement("I10")
-async def test_a_log_that_was_cut_off_is_shorter_than_what_held(tmp_path: Path) -> None:
+@pytest.mark.requirement("I5")
+async def test_to_a_log_that_was_cut_off_nothing_is_added_and_no_effect_runs(tmp_path: Path) -> None:
     metered = Metered()
-    async with at_desk(tmp_path, calls(TOPUP), meter_provider=metered.provider) as desk:
-        await desk.ask()
-        held = one(metered, VERIFIED)
-        change(desk, f"DELETE FROM audit WHERE sequence >= {held - 2:.0f}")
-        assert one(metered, ENTRIES) == held - 2
-        assert one(metered, VERIFIED) == held
+    bank = make_ledger_bank(tmp_path / "desk")
+
+    async def cut_off() -> None:
+        async with at_desk(tmp_path, calls(TOPUP), bank=bank, meter_provider=metered.provider) as desk:
+            held = desk.guard.store.audit_head().size
+            change(desk, f"DELETE FROM audit WHERE sequence >= {held - 1}")
+            await desk.ask()
+            assert desk.server.effects == []
+
+    async def open_again() -> None:
+        async with at_desk(tmp_path, bank=bank):
+            pass  # pragma: no cover - it does not open
+
+    with pytest.raises(StoreError, match="as its tree has"):  # that it closes cannot be recorded either
+        await cut_off()
+    with pytest.raises(StoreError, match="as its tree has"):
+        await open_again()
 
 
 async def test_a_tool_that_drifted_is_counted_until_it_is_offered_as_reviewed(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def test_claim_decision_and_intent_are_committed_when_the_call_is_sent(ban
         async with bank.open(transport=witness) as guard:
             agent = guard.agent(model(calls(TOPUP)), checkpointer=InMemorySaver())
             await agent.ainvoke(asked(), thread(), context=CONTEXT)
-    assert witness.seen == [(["sending"], ["policy_loaded", "decision", "intent"])]
+    assert witness.seen == [(["sending"], ["log_opened", "policy_loaded", "decision", "intent"])]
 
 
 @pytest.mark.requirement("I4")

@@ -22,6 +22,7 @@ TELEMETRY_WORDS = "guarded_agents/telemetry/_words.py"
 TELEMETRY_GRAPH = "tests/graph/test_telemetry.py"
 NO_INFLUENCE = "tests/graph/test_no_influence.py"
 HUSHED = "tests/graph/test_hushed.py"
+HEADS = "tests/unit/audit/test_heads.py"
 CLASSIFIER = "guarded_agents/screen/_classifier.py"
 CHECK = "guarded_agents/approval/_check.py"
 APPROVAL_GLASS = "guarded_agents/approval/_glass.py"
@@ -1597,6 +1598,55 @@ MUTANTS = (
         "        self._shown = shown if unsafe_contents else None",
         "        self._shown = shown",
         (f"{TELEMETRY_GRAPH}::test_a_plain_read_is_one_span_below_its_users_input",),
+    ),
+    Mutant(
+        "B10:a-head-that-nobody-signed-is-believed",
+        "guarded_agents/audit/_heads.py",
+        "        if self._named is None or not self._named.holds(note):",
+        "        if self._named is None:",
+        (f"{HEADS}::test_a_head_that_does_not_belong_to_the_log_is_found",),
+    ),
+    Mutant(
+        "B10:a-new-key-is-believed-by-its-own-word",
+        "guarded_agents/audit/_heads.py",
+        "        return self._before is None or self._before.holds(note) or self._named in self._given",
+        "        return True",
+        (f"{HEADS}::test_a_head_that_does_not_belong_to_the_log_is_found",),
+    ),
+    Mutant(
+        "B10:heads-of-other-entries-are-believed",
+        "guarded_agents/audit/_heads.py",
+        "        elif head.size != size or head.root != root:",
+        "        elif head.size != size:",
+        (f"{HEADS}::test_a_head_that_does_not_belong_to_the_log_is_found",),
+    ),
+    Mutant(
+        "B10:whoever-signed-the-log-is-believed",
+        "guarded_agents/audit/_heads.py",
+        "        if self._given and not self._is_vouched:",
+        "        if False:",
+        (f"{HEADS}::test_a_log_that_was_signed_anew_by_another_key_is_found_by_whoever_has_the_key",),
+    ),
+    Mutant(
+        "B10:a-witness-signs-what-did-not-grow",
+        "guarded_agents/audit/_witness.py",
+        "    return None if grew else Answer(Status.INCONSISTENT, ",
+        "    return None if True or grew else Answer(Status.INCONSISTENT, ",
+        ("tests/unit/audit/test_witness.py::test_what_does_not_go_on_from_the_head_before_is_not_cosigned",),
+    ),
+    Mutant(
+        "I5:what-is-sent-is-under-no-signed-head",
+        "guarded_agents/stores/_writer.py",
+        "            if self.signer is not None and not is_light:",
+        "            if False:",
+        ("tests/unit/stores/test_signed_log.py::test_every_durable_transaction_leaves_a_signed_head",),
+    ),
+    Mutant(
+        "B10:a-retired-key-goes-on-signing",
+        "guarded_agents/stores/_heads.py",
+        "    check_key(tx.db, tx.log, signer)\n    put_head",
+        "    key_of(tx.db)\n    put_head",
+        ("tests/unit/stores/test_signed_log.py::test_a_process_that_still_has_the_key_before_writes_nothing",),
     ),
     Mutant(
         "I5:a-span-that-fails-loses-an-outcome",

@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from guarded_agents.audit import GENESIS, leaf_hash
+from guarded_agents.audit import GENESIS, Frontier, leaf_hash
 from guarded_agents.errors import ApprovalError
 from guarded_agents.records import (
     Answer,
@@ -518,13 +518,14 @@ class Protocol(RuleBasedStateMachine):
             assert claim.status in {ClaimStatus.EXECUTED, ClaimStatus.HAPPENED, ClaimStatus.CONFLICT}, "S6"
 
     @invariant()
-    def the_log_is_a_chain(self) -> None:
-        previous = GENESIS
+    def the_log_is_a_chain_and_a_tree(self) -> None:
+        previous, tree = GENESIS, Frontier()
         for number, (sequence, stored, digest) in enumerate(self.store.audit_rows()):
             assert (sequence, digest) == (number, leaf_hash(stored))
             assert previous.encode() in stored
             previous = digest
-        assert self.store.audit_head().root == previous
+            tree.append(bytes.fromhex(digest))
+        assert self.store.audit_head()[1:] == (tree.size, tree.root().hex())
 
 
 Protocol.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from guarded_agents.audit import KeySigner, parse_note
 from guarded_agents.records import QUOTED, UNEXPOSED, Answer, Notice, NoticeKind, PlanExtension, Risk
 from guarded_agents.records import SignedPlanExtension as Signed
 from guarded_agents.stores import Kept, SeenMessage, Wake
@@ -22,6 +23,8 @@ from tests.support.stores import (
     review,
     vote,
 )
+
+SIGNER = KeySigner("desk", b"1" * 32)
 
 
 async def prepare(desk: Desk) -> None:
@@ -64,6 +67,16 @@ async def _note(desk: Desk) -> None:
     desk.store.note([NOTE], now=TEN)
 
 
+async def _rotate_key(desk: Desk) -> None:
+    await desk.store.sign_with(SIGNER, [NOTE], now=TEN)
+    await desk.store.rotate_key(KeySigner("desk", b"2" * 32), NOTE, now=TEN)
+
+
+async def _keep_head(desk: Desk) -> None:
+    await desk.store.sign_with(SIGNER, [NOTE], now=TEN)
+    await desk.store.keep_head(parse_note(desk.store.signed_head() or b""))
+
+
 WRITES: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "open_entry": lambda desk: desk.enter("second"),
     "propose": lambda desk: desk.propose(proposal(alone("more"))),
@@ -92,5 +105,8 @@ WRITES: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "keep": _keep,
     "append": lambda desk: desk.store.append([NOTE], now=TEN),
     "note": _note,
+    "sign_with": lambda desk: desk.store.sign_with(SIGNER, [NOTE], now=TEN),
+    "rotate_key": _rotate_key,
+    "keep_head": _keep_head,
 }
 """By method, and behind a colon what is particular. Each one is done when it, or the closing after it, returns."""

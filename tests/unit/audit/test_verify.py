@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guarded_agents import audit
-from guarded_agents.audit import CANNOT_PROVE, GENESIS, Finding, leaf_hash, parse_head, seal, verify
+from guarded_agents.audit import (
+    CANNOT_PROVE,
+    EMPTY_ROOT,
+    GENESIS,
+    Finding,
+    Frontier,
+    leaf_hash,
+    parse_head,
+    seal,
+    verify,
+)
 from guarded_agents.errors import ConfigurationError
 from guarded_agents.records import AuditHead
 
@@ -29,6 +39,14 @@ def a_log(size: int = 5, log: str = "L", note: str = "", times: dict[int, dateti
     return rows
 
 
+def root_of(rows: list[Row]) -> str:
+    """Return the root of the tree over *rows* (hex)."""
+    tree = Frontier()
+    for _, _, digest in rows:
+        tree.append(bytes.fromhex(digest))
+    return tree.root().hex()
+
+
 def rewritten(rows: list[Row], place: int, **changes: object) -> list[Row]:
     """Return the log with one entry changed and every hash recorded anew, but not the entries after it."""
     entry = orjson.loads(rows[place][1]) | changes
@@ -44,13 +62,13 @@ def test_a_log_as_it_was_written_is_verified_and_its_head_told() -> None:
     rows = a_log()
     found = verify(rows)
     assert (found.verified, found.entries, found.findings, found.warnings) == (True, 5, (), ())
-    assert found.head == AuditHead("L", 5, rows[-1][2])
+    assert found.head == AuditHead("L", 5, root_of(rows))
     assert not found.against_head
 
 
-def test_an_empty_log_has_the_genesis_as_its_root() -> None:
-    assert verify([], log="L").head == AuditHead("L", 0, GENESIS)
-    assert verify([], head=AuditHead("L", 0, GENESIS)).verified
+def test_an_empty_log_has_the_root_of_no_leaves() -> None:
+    assert verify([], log="L").head == AuditHead("L", 0, EMPTY_ROOT.hex())
+    assert verify([], head=AuditHead("L", 0, EMPTY_ROOT.hex())).verified
 
 
 ROWS = a_log()
@@ -103,15 +121,15 @@ def test_no_byte_of_any_entry_can_be_changed(place: int, data: st.DataObject) ->
     rows = [*ROWS[:place], (place, bytes(stored), ROWS[place][2]), *ROWS[place + 1 :]]
     assert not verify(rows).verified
     rows[place] = (place, bytes(stored), leaf_hash(bytes(stored)))
-    assert not verify(rows, head=AuditHead("L", 5, ROWS[-1][2])).verified
+    assert not verify(rows, head=AuditHead("L", 5, root_of(ROWS))).verified
 
 
-KEPT = AuditHead("L", 5, ROWS[-1][2])
+KEPT = AuditHead("L", 5, root_of(ROWS))
 HEADS: dict[str, tuple[list[Row], AuditHead, str | None]] = {
     "same": (ROWS, KEPT, None),
-    "grown-since": (ROWS, AuditHead("L", 3, ROWS[2][2]), None),
-    "from-the-beginning": (ROWS, AuditHead("L", 0, GENESIS), None),
-    "no-genesis": (ROWS, AuditHead("L", 0, "1" * 64), "do not lead to the head"),
+    "grown-since": (ROWS, AuditHead("L", 3, root_of(ROWS[:3])), None),
+    "from-the-beginning": (ROWS, AuditHead("L", 0, EMPTY_ROOT.hex()), None),
+    "another-empty-root": (ROWS, AuditHead("L", 0, "1" * 64), "do not lead to the head"),
     "truncated": (ROWS[:4], KEPT, "ends after 4 entries, the head given has 5"),
     "emptied": ([], KEPT, "ends after 0 entries"),
     "rewritten": (a_log(note="forged"), KEPT, "do not lead to the head"),
@@ -131,8 +149,18 @@ def test_a_head_kept_elsewhere_shows_truncation_and_rewriting(
     assert finding is None or any(finding in what for _, what in found.findings)
 
 
+@pytest.mark.requirement("B10")
+def test_a_head_recorded_with_the_log_shows_what_was_cut_off_or_rewritten_after_it() -> None:
+    assert verify(ROWS, recorded=[AuditHead("L", 3, root_of(ROWS[:3])), KEPT]).verified
+    for rows in (ROWS[:4], a_log(note="forged"), []):
+        found = verify(rows, log="L", recorded=[KEPT])
+        assert not found.verified
+        assert not found.against_head
+        assert "the head recorded" in found.findings[-1].what
+
+
 def test_a_head_of_another_log_than_the_one_named_is_found() -> None:
-    assert verify(ROWS, log="L", head=AuditHead("M", 5, ROWS[-1][2])).findings == (
+    assert verify(ROWS, log="L", head=AuditHead("M", 5, root_of(ROWS))).findings == (
         Finding(5, "the head given is that of another log"),
     )
 

@@ -335,7 +335,8 @@ def alter(desk: Run, statement: str) -> None:
 
 def test_a_log_that_does_not_verify_is_told_and_exits_with_1(command: Command, desk: Run, request_id: str) -> None:
     alter(
-        desk, "UPDATE audit SET body = CAST(replace(CAST(body AS TEXT), 'policy', 'polish') AS BLOB) WHERE sequence = 0"
+        desk,
+        "UPDATE audit SET body = CAST(replace(CAST(body AS TEXT), 'release', 'polish') AS BLOB) WHERE sequence = 0",
     )
     told = command("reject", request_id, *ballot(desk), "--graph", GRAPH)
     assert told.status == 1

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from guarded_agents.audit import Kind
+from guarded_agents.audit import Frontier, Kind
 from guarded_agents.cli._audit import app
 from guarded_agents.stores import AuditNote, SqliteStore
 
@@ -48,20 +49,28 @@ def tamper(path: Path, statement: str) -> None:
 def test_a_log_as_it_was_written_is_verified_and_what_that_does_not_prove_is_said(path: Path) -> None:
     result = run("verify", path)
     assert result.exit_code == 0
-    assert "verified, 5 entries\nhead L:5:" in result.output
-    assert "note: A chain cannot show" in result.output
+    assert "verified, 5 entries\nsigned: no, the log names no key\nhead L:5:" in result.output
+    assert "note: A log by itself cannot show" in result.output
 
 
 def test_the_head_that_was_printed_shows_a_truncation_later(path: Path) -> None:
     head = orjson.loads(run("verify", path, "--json").output)["head"]
     kept = f"{head['log']}:{head['size']}:{head['root']}"
-    result = run("verify", path, "--head", kept)
+    result = run("verify", path, "--since-head", kept)
     assert result.exit_code == 0
     assert "verified, 5 entries, against the head given" in result.output
     assert "note:" not in result.output
+    four = Frontier()
+    with closing(sqlite3.connect(path)) as db:
+        for (digest,) in db.execute("SELECT hash FROM audit ORDER BY sequence LIMIT 4"):
+            four.append(bytes.fromhex(digest))
     tamper(path, "DELETE FROM audit WHERE sequence = 4")
-    assert run("verify", path).exit_code == 0  # what a chain cannot show
-    result = run("verify", path, "--head", kept)
+    result = run("verify", path)
+    assert result.exit_code == 1
+    assert "the log ends after 4 entries, the head recorded has 5" in result.output
+    tamper(path, f"UPDATE frontier SET size = 4, roots = x'{b''.join(four.roots).hex()}'")
+    assert run("verify", path).exit_code == 0  # what a log by itself cannot show
+    result = run("verify", path, "--since-head", kept)
     assert result.exit_code == 1
     assert "the log ends after 4 entries, the head given has 5" in result.output
 
@@ -141,7 +150,7 @@ WRONG_USE = {
     "no-database": ("verify", "text.db"),
     "other-database": ("verify", "other.db"),
     "folder": ("tail", "."),
-    "head-of-another-form": ("verify", "guard.db", "--head", "5"),
+    "head-of-another-form": ("verify", "guard.db", "--since-head", "5"),
     "no-number": ("tail", "guard.db", "-n", "0"),
     "no-store": ("verify",),
 }

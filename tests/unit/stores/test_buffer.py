@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guarded_agents.audit import GENESIS, leaf_hash
+from guarded_agents.audit import EMPTY_ROOT, GENESIS, Frontier, leaf_hash
 from guarded_agents.errors import NotEligibleError, StoreError
 from guarded_agents.records import Confidentiality, Integrity, Labels, Principal
 from guarded_agents.stores import Admission, AuditNote, SqliteStore, _writer
@@ -99,19 +99,20 @@ async def test_closing_writes_what_is_buffered(desk: Desk, path: Path) -> None:
     await store.aclose()
 
 
-async def test_the_log_is_a_chain_over_the_stored_bytes(desk: Desk) -> None:
-    assert desk.store.audit_head()[1:] == (0, GENESIS)
+async def test_the_log_is_a_chain_and_a_tree_over_the_stored_bytes(desk: Desk) -> None:
+    assert desk.store.audit_head()[1:] == (0, EMPTY_ROOT.hex())
     await desk.store.append([NOTE, NOTE], now=TEN)
     desk.store.note([NOTE], now=TEN)
     head = await desk.store.append([NOTE], now=TEN)
-    previous = GENESIS
+    previous, tree = GENESIS, Frontier()
     rows = list(desk.store.audit_rows())
     for number, (sequence, stored, digest) in enumerate(rows):
         entry = json.loads(stored)
         assert (sequence, entry["sequence"], entry["log"], entry["previous"]) == (number, number, head.log, previous)
         assert leaf_hash(stored) == digest
         previous = digest
-    assert (head.size, head.root) == (4, previous)
+        tree.append(bytes.fromhex(digest))
+    assert (head.size, head.root) == (4, tree.root().hex())
     assert list(desk.store.audit_rows(2)) == rows[2:]
     assert list(desk.store.audit_rows(4)) == []
 
