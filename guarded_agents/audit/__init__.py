@@ -5,6 +5,7 @@ one before it. Hashing is that of an RFC 6962 leaf, over **every** byte, so no f
 the chain. What a chain can and cannot prove is said at `verify`, and in ``docs/audit.md``.
 """
 
+from guarded_agents.audit._cef import to_cef
 from guarded_agents.audit._entry import GENESIS, Kind, leaf_hash, place_of, seal
 from guarded_agents.audit._heads import HeadCheck, sign_head
 from guarded_agents.audit._note import (
@@ -22,6 +23,7 @@ from guarded_agents.audit._note import (
     parse_verifier,
     sign_note,
 )
+from guarded_agents.audit._ocsf import OCSF_VERSION, to_ocsf
 from guarded_agents.audit._proof import EntryProof, parse_proof
 from guarded_agents.audit._tree import (
     EMPTY_ROOT,
@@ -56,6 +58,7 @@ __all__ = [
     "FROM_THE_FIRST",
     "GENESIS",
     "HASH_BYTES",
+    "OCSF_VERSION",
     "SIZE_TYPE",
     "Algorithm",
     "Answer",
@@ -98,6 +101,8 @@ __all__ = [
     "sign_head",
     "sign_note",
     "subtrees_of",
+    "to_cef",
+    "to_ocsf",
     "verify",
     "verify_log",
 ]
