@@ -26,19 +26,20 @@ class Verified:
         self._held = 0
         self._last_at: datetime | None = None
 
-    def look(self) -> tuple[int, float | None]:
-        """Return how many entries hold, up to the first that does not, and how old the last of these is (seconds).
-
-        The age is None before the first. Raises StoreError.
-        """
+    def look(self) -> int:
+        """Return how many entries hold, up to the first that does not. Raises StoreError."""
         with self._lock:
             until_s = perf_counter() + _STRETCH_S
             for row in self._store.audit_rows(self._start):
                 if self._walk.findings or perf_counter() > until_s:
                     break
                 self._take(row)
-            age_s = None if self._last_at is None else (self._now() - self._last_at).total_seconds()
-            return self._held, age_s
+            return self._held
+
+    def age_s(self) -> float | None:
+        """Return how old the last entry that holds is (seconds), None before the first."""
+        with self._lock:
+            return None if self._last_at is None else (self._now() - self._last_at).total_seconds()
 
     def _take(self, row: tuple[int, bytes, str]) -> None:
         self._walk.step(*row)
@@ -63,13 +64,15 @@ def sources_of(services: nodes.Services) -> Sources:
     """Return the look-ups over the store, the catalogue and the transport of a guard. Raises StoreError."""
     store, transport, catalog = services.store, services.transport, services.catalog
     log = store.audit_head().log
+    verified = Verified(store, log, services.now)
     return Sources(
         log=log,
         waiting=lambda: _since(store.waiting(), services.now()),
         doubts=lambda: len(store.doubts(now=services.now(), limit=_MOST)),
         unreviewed=lambda: len(store.broken_glass(limit=_MOST)),
         entries=lambda: store.audit_head().size,
-        verified=Verified(store, log, services.now).look,
+        verified=verified.look,
+        verified_age=verified.age_s,
         quarantined=lambda: _by_server(transport.servers, catalog.quarantine),
         reopened=lambda: transport.reopened if isinstance(transport, Reporting) else {},
     )

@@ -35,7 +35,8 @@ def trace(thread: _Thread, store: _Store = DEFAULT_STORE, *, as_json: AsJson = F
         listing = [{"tool": call.tool or None, "steps": [asdict(step) for step in call.steps]} for call in found]
         print_json({"thread": thread, "calls": listing})
     else:
-        typer.echo("\n".join(one_line(line) for line in _lines(thread, found)))
+        nothing = [f"nothing of thread {thread} in {store}: check the id, and --store"]
+        typer.echo("\n".join(one_line(line) for line in (_lines(thread, found) if found else nothing)))
     if not found:
         raise typer.Exit(FAILED)
 

@@ -84,7 +84,7 @@ class Votes:
         with self._services.telemetry.voting(signed, standing) as scope:
             scope.link(spans_behind(self._services.store, standing))
             settled = await self._cast(signed, standing, scope)
-            self._services.telemetry.voted(scope, standing, settled)
+            self._services.telemetry.voted(scope, signed, standing, settled)
         return settled
 
     async def _cast(self, signed: SignedVote, standing: StandingRequest, scope: Scope) -> StandingRequest:

@@ -1,12 +1,15 @@
 """A process of the guard's own, a command or a worker, exports where the environment says so."""
 
+import logging
 import os
 from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import ProxyTracerProvider
 
-from guarded_agents._provider import quietly
+from guarded_agents._provider import quietly, warn
+
+_log: Final = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -37,6 +40,7 @@ def _exports(service: str) -> bool:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ModuleNotFoundError:
+        warn(_log, "OTEL_EXPORTER_OTLP_… is set, and there is nothing to export with: install guarded-agents[otel]")
         return False
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME") or service})
     spans = TracerProvider(resource=resource)

@@ -71,7 +71,8 @@ class Sources:
     doubts: Callable[[], int]
     unreviewed: Callable[[], int]  # broken glass
     entries: Callable[[], int]
-    verified: Callable[[], tuple[int, float | None]]  # entries that hold, and the age of the last in seconds
+    verified: Callable[[], int]  # entries that hold, after a look at those that came
+    verified_age: Callable[[], float | None]  # of the last of them, in seconds
     quarantined: Callable[[], Mapping[str, int]]  # tools, by server
     reopened: Callable[[], Mapping[str, int]]  # sessions, by server
 
@@ -199,8 +200,8 @@ _GAUGES: Final = (
     _Observable(APPROVALS_AGE, "s", "since when the first of them waits", lambda one: _one(one.waiting()[1])),
     _Observable(GLASS_UNREVIEWED, "{request}", "broken glass without a review", lambda one: _one(one.unreviewed())),
     _Observable(IN_DOUBT, "{call}", "calls of which nobody knows if they happened", lambda one: _one(one.doubts())),
-    _Observable(AUDIT_VERIFIED, "{entry}", "entries that hold, from the first on", lambda one: _one(one.verified()[0])),
-    _Observable(AUDIT_VERIFIED_AGE, "s", "age of the last entry that holds", lambda one: _one(one.verified()[1])),
+    _Observable(AUDIT_VERIFIED, "{entry}", "entries that hold, from the first on", lambda one: _one(one.verified())),
+    _Observable(AUDIT_VERIFIED_AGE, "s", "age of the last entry that holds", lambda one: _one(one.verified_age())),
     _Observable(TOOLS_QUARANTINED, "{tool}", "tools that may not be called", lambda one: _each(one.quarantined())),
 )
 _COUNTERS: Final = (

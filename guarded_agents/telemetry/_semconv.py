@@ -121,11 +121,13 @@ def plainly(arguments: str, result: str) -> dict[str, AttributeValue]:
 def parse_semconv(names: Collection[str]) -> frozenset[Semconv]:
     """Return the conventions of these *names*. Raises ConfigurationError for one that is not known."""
     known = tuple(convention.value for convention in Semconv)
-    if isinstance(names, str) or not all(name in known for name in names):
+    is_set = not isinstance(names, str)
+    unknown = next((name for name in names if name not in known), None) if is_set else names
+    if unknown is not None:
         raise ConfigurationError(
             "semconv",
             expected=f"a set of {', '.join(known)}",
-            got="a string" if isinstance(names, str) else "another name",
+            got=repr(unknown) if is_set else "a string",
             action="name only those, or leave it out",
         )
     return frozenset(map(Semconv, names))

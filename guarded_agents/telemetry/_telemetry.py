@@ -158,12 +158,13 @@ class Telemetry:
         scope = self._scope(Stage.VOTE, request.thread)
         if scope.is_recording:
             scope.tell({REQUEST: request.id, ANSWER: signed.vote.answer.value, GROUP: request.group})
-            scope.tell(self._hash(APPROVER, signed.vote.approver, request.tenant))
         return scope
 
-    def voted(self, scope: Scope, before: StandingRequest, after: StandingRequest) -> None:
-        """Tell where a request stands *after* a vote on it as it stood *before*; an edit has another in its place."""
-        scope.tell({STATUS: after.status.value})
+    def voted(self, scope: Scope, signed: SignedVote, before: StandingRequest, after: StandingRequest) -> None:
+        """Tell where a request stands *after* *signed*, as it stood *before*; an edit has another in its place."""
+        if scope.is_recording:  # whose vote it is stands nowhere before it is proven
+            approver = self._hash(APPROVER, signed.vote.approver, before.request.tenant)
+            scope.tell({STATUS: after.status.value, **approver})
         is_edited = before.request.id != after.request.id
         if is_edited:
             self.metrics.approval(RequestStatus.SUPERSEDED.value, before.request.group)

@@ -127,7 +127,8 @@ def _lost() -> Sources:
         doubts=lambda: 0,
         unreviewed=lambda: 0,
         entries=lambda: 0,
-        verified=lambda: (0, None),
+        verified=lambda: 0,
+        verified_age=lambda: None,
         quarantined=dict,
         reopened=lambda: {"bank": 1},
     )

@@ -310,7 +310,8 @@ async def test_a_vote_that_does_not_count_is_no_error_and_says_nothing_of_its_au
             await desk.guard.vote(forged)
     span = watched.one("guard vote")
     assert (span.status.status_code, span.events) == (StatusCode.UNSET, ())
-    assert said_by(span)["error.type"]
+    assert said_by(span)["error.type"] == "ProofError"
+    assert "guarded_agents.approver" not in said_by(span)
     assert ANA not in span.to_json()
 
 

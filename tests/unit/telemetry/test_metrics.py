@@ -20,7 +20,8 @@ def of_store(log: str, pending: Any = 1, reopened: Mapping[str, int] | None = No
         doubts=lambda: 2,
         unreviewed=lambda: 1,
         entries=lambda: 3,
-        verified=lambda: (3, 2.5),
+        verified=lambda: 3,
+        verified_age=lambda: 2.5,
         quarantined=lambda: {"bank": 1},
         reopened=lambda: reopened or {},
     )
