@@ -57,7 +57,7 @@ class HeadCheck:
         self._heads, self._given = iter(heads or ()), frozenset(keys)
         self._next = next(self._heads, None)
         self._named: Verifier | None = None
-        self._before: Verifier | None = None  # the key that has to sign the next head too
+        self._before = set[Verifier]()  # keys that have to sign the next head too: each that was changed since the last
         self._is_vouched = False
         self._witnessed = dict.fromkeys(witnesses, 0)
         self.signed = 0  # entries under the newest head that holds
@@ -87,8 +87,9 @@ class HeadCheck:
         named = self._named
         try:
             if OLD in fields:
-                self._before, self._named = _verifier(fields[OLD]), _verifier(fields[NEW])
-                return "" if named in (None, self._before) else "the entry changes a key that was not the log's"
+                old, self._named = _verifier(fields[OLD]), _verifier(fields[NEW])
+                self._before.add(old)
+                return "" if named in (None, old) else "the entry changes a key that was not the log's"
             if fields.get(KEY) is None:
                 return ""
             self._named = _verifier(fields[KEY])
@@ -113,7 +114,8 @@ class HeadCheck:
         elif not self._is_signed(note):
             yield f"the head of {size:,} entries is not signed by the key of the log"
         else:
-            self.signed, self._before = size, None
+            self.signed = size
+            self._before.clear()
             self._is_vouched = self._is_vouched or any(key.holds(note) for key in self._given)
             self._witnessed |= {key: size for key in self._witnessed if key.holds(note)}
 
@@ -132,7 +134,7 @@ class HeadCheck:
     def _is_signed(self, note: Note) -> bool:
         if self._named is None or not self._named.holds(note):
             return False
-        return self._before is None or self._before.holds(note) or self._named in self._given
+        return all(key.holds(note) for key in self._before) or self._named in self._given
 
 
 def _verifier(vkey: object) -> Verifier:

@@ -139,7 +139,7 @@ def prove(
                 got="a later one, or none",
                 action="name another, or try again when the log is signed",
             )
-        [(_, stored, _)] = [row for _, row in zip(range(1), store.audit_rows(sequence), strict=False)]
+        stored = next((body for _, body, _ in store.audit_rows(sequence)), b"")
         proof = EntryProof(stored, sequence, prove_inclusion(sequence, said.size, store.audit_subtree), note)
         if not proof.holds(parse_verifier(store.audit_key() or "")):
             raise AuditError(
@@ -164,7 +164,7 @@ def check(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a proof that `audit prove` made, without the log: 0 where it holds, 1 where not, 2 for what is none."""
+    """Check a proof that `audit prove` made, without the log: 0 where it holds, 1 where not or where it is none."""
     proof = parse_proof(_bytes(path))
     holds = proof.holds(parse_verifier(text_or_file(vkey)))
     entry = proof.stored.decode(errors="replace")

@@ -87,7 +87,7 @@ def witness_server(
                 self._send(Answer(Status.NOT_FOUND))
             elif not length.isascii() or not length.isdecimal():
                 self._send(Answer(Status.LENGTH_REQUIRED))
-            elif int(length[:12]) > MAX_BODY_BYTES:
+            elif len(length) > len(str(MAX_BODY_BYTES)) or int(length) > MAX_BODY_BYTES:
                 self._send(Answer(Status.TOO_LARGE))
             else:
                 self._send(seen.answer(witness, self.rfile.read(int(length)), at_s=now_s()))

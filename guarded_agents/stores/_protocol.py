@@ -135,7 +135,7 @@ class Store(Observed, Trails, Withheld, Errands, Protocol):
         """Return the hash of a perfect subtree of the log, all of whose leaves are written.
 
         With it heads, and proofs that an entry is in the log or that it only grew, are made (`prove_inclusion`).
-        Raises ValueError for one that is not whole.
+        Raises AuditError for one that is not whole.
         """
 
     def audit_rows(self, start: int = 0) -> Iterator[tuple[int, bytes, str]]:

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from pydantic import JsonValue
 
 from guarded_agents.audit import subtrees_of
+from guarded_agents.errors import AuditError
 from guarded_agents.records import (
     AuditHead,
     BrokenGlass,
@@ -224,7 +225,15 @@ class SqliteReads:
 
     def audit_subtree(self, level: int, index: int) -> bytes:
         """Return the hash of a perfect subtree of the log (`guarded_agents.audit.Subtrees`)."""
-        return subtrees_of(lambda *place: self._read(_reads.hashes, *place))(level, index)
+        try:
+            return subtrees_of(lambda *place: self._read(_reads.hashes, *place))(level, index)
+        except ValueError:
+            raise AuditError(
+                f"audit log {self._writer.log}",
+                expected="every entry and subtree of it",
+                got="one that is missing",
+                action="verify the log",
+            ) from None
 
     def audit_key(self) -> str | None:
         """Return the key that signs the log (vkey), None where it was never signed."""

@@ -1609,8 +1609,15 @@ MUTANTS = (
     Mutant(
         "B10:a-new-key-is-believed-by-its-own-word",
         "guarded_agents/audit/_heads.py",
-        "        return self._before is None or self._before.holds(note) or self._named in self._given",
+        "        return all(key.holds(note) for key in self._before) or self._named in self._given",
         "        return True",
+        (f"{HEADS}::test_a_head_that_does_not_belong_to_the_log_is_found",),
+    ),
+    Mutant(
+        "B10:of-two-changes-only-the-last-key-signs",
+        "guarded_agents/audit/_heads.py",
+        "                self._before.add(old)",
+        "                self._before = {old}",
         (f"{HEADS}::test_a_head_that_does_not_belong_to_the_log_is_found",),
     ),
     Mutant(

@@ -77,10 +77,22 @@ def test_a_log_without_a_key_is_no_signed_log() -> None:
 
 
 KEY = "is not signed by the key of the log"
+THIRD = KeySigner("desk", bytes([4]) * 32)
+TWICE = a_log(
+    OPENED,
+    NOTE,
+    (Kind.KEY_ROTATED, {"old": str(OLD.verifier), "new": str(OTHER.verifier)}),
+    (Kind.KEY_ROTATED, {"old": str(OTHER.verifier), "new": str(THIRD.verifier)}),
+)
 FORGED: dict[str, tuple[list[Row], list[tuple[int, bytes]], str]] = {
     "signed by another key": (LOG, [head(LOG, 3, OTHER)], KEY),
     "signed by a key to come": (LOG, [head(LOG, 3, NEW)], KEY),
     "signed by a key of the past": (LOG, [*HEADS[:3], head(LOG, 6, OLD)], KEY),
+    "two changes at once, of which the first key signs none": (
+        TWICE,
+        [head(TWICE, 2, OLD), head(TWICE, 4, OTHER, THIRD)],
+        KEY,
+    ),
     "a change that the old key does not sign": (LOG, [head(LOG, 4, NEW)], KEY),
     "a change that the new key does not sign": (LOG, [head(LOG, 4, OLD)], KEY),
     "of other entries": (LOG, [head(a_log(OPENED, NOTE, OPENED), 3, OLD)], "do not lead to the signed head"),

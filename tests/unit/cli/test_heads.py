@@ -209,6 +209,13 @@ def test_a_log_that_was_never_signed_has_no_head_and_no_key(
     assert list(tmp_path.glob("*.key*")) == []
 
 
+@pytest.mark.parametrize("where", ["sequence = 2", "sequence >= 2"], ids=["one", "the end"])
+def test_no_proof_is_made_of_an_entry_that_is_gone(path: Path, capsys: pytest.CaptureFixture[str], where: str) -> None:
+    tamper(path, f"DELETE FROM audit WHERE {where}")
+    assert main(["audit", "prove", str(path), "2"]) == 1
+    assert "verify the log" in capsys.readouterr().err
+
+
 def test_no_proof_is_made_of_an_entry_that_was_changed(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tamper(path, "UPDATE audit SET body = CAST(body || ' ' AS BLOB) WHERE sequence = 2")
     assert main(["audit", "prove", str(path), "2"]) == 1

@@ -160,6 +160,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, str], int]] = {
     "no length": ("POST", "/add-checkpoint", {"Transfer-Encoding": "chunked"}, 411),
     "a length that is none": ("POST", "/add-checkpoint", {"Content-Length": "-1"}, 411),
     "too much": ("POST", "/add-checkpoint", {"Content-Length": "9" * 30}, 413),
+    "zeros before too much": ("POST", "/add-checkpoint", {"Content-Length": "0" * 12 + "9" * 9}, 413),
     "another method": ("GET", "/add-checkpoint", {}, 501),
 }
 

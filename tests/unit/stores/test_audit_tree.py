@@ -12,7 +12,7 @@ from guarded_agents.audit import (
     prove_inclusion,
     root_of,
 )
-from guarded_agents.errors import StoreError
+from guarded_agents.errors import AuditError, StoreError
 from guarded_agents.stores import SqliteStore
 from tests.support.stores import NOTE, TEN
 
@@ -73,6 +73,6 @@ async def test_nothing_is_added_to_a_log_that_was_changed(tmp_path: Path, change
 async def test_a_subtree_that_is_not_whole_is_none(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "guard.db")
     await store.append([NOTE] * 3, now=TEN)
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(AuditError, match="missing"):
         store.audit_subtree(2, 0)
     await store.aclose()
